@@ -1,0 +1,47 @@
+"""The language of the drawing world: a move is a point of the board, LIFT, or END.
+
+The board has 24 x 24 points as Go has 19 x 19; point ``y * 24 + x`` with (0, 0) top left. The pen
+starts lifted. A point sets a lifted pen down there; with the pen down it draws a straight segment
+from where the pen is (to the same point: a dot). LIFT lifts the pen, END finishes the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIZE = 24
+POINTS = SIZE * SIZE
+LIFT = POINTS
+END = POINTS + 1
+N_MOVES = POINTS + 2
+MAX_MOVES = 48
+
+
+def strokes_of(moves: NDArray[np.integer]) -> list[NDArray[np.int64]]:
+    """Split one work's moves into strokes, each (P, 2) int64 of (x, y); P = 1 leaves no ink."""
+    strokes: list[list[tuple[int, int]]] = []
+    down = False
+    for move in moves.tolist():
+        if move < 0 or move == END:
+            break
+        if move == LIFT:
+            down = False
+            continue
+        if not down:
+            strokes.append([])
+            down = True
+        strokes[-1].append((move % SIZE, move // SIZE))
+    return [np.array(stroke, np.int64) for stroke in strokes]
+
+
+def moves_of(strokes: Sequence[NDArray[np.integer]]) -> NDArray[np.int16]:
+    """Encode strokes ((P, 2) of x, y in 0..23) as moves: points, LIFT between strokes, END last."""
+    moves: list[int] = []
+    for stroke in strokes:
+        if moves:
+            moves.append(LIFT)
+        moves.extend((stroke[:, 1] * SIZE + stroke[:, 0]).tolist())
+    return np.array([*moves, END], np.int16)

@@ -1,0 +1,159 @@
+"""Finished works: the moves are the work, everything else is derived from them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+PAD = -1
+"""Value that fills a row of moves after its last move."""
+
+
+class WorksError(ValueError):
+    """A file or array of works that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Works:
+    """N finished works of one world.
+
+    Attributes:
+        world: Id of the world, e.g. ``"drawing"``.
+        moves: (N, T) int16. The moves of each work, padded with -1 after the last one.
+        briefs: (N, B) int16. The given moves each work answers, padded with -1; B may be 0.
+        names: N names (an icon's name, or empty strings).
+        appraisal: Named terms, each (N,) float64. May be empty.
+
+    Raises:
+        WorksError: If the shapes do not belong together.
+    """
+
+    world: str
+    moves: NDArray[np.int16]
+    briefs: NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0), np.int16))
+    names: tuple[str, ...] = ()
+    appraisal: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        moves = np.ascontiguousarray(self.moves, dtype=np.int16)
+        if moves.ndim != 2:
+            raise WorksError(f"moves: expected shape (N, T), got {moves.shape}")
+        n = len(moves)
+        object.__setattr__(self, "moves", moves)
+        if self.briefs.size == 0:
+            object.__setattr__(self, "briefs", np.full((n, 0), PAD, np.int16))
+        if len(self.briefs) != n or self.briefs.ndim != 2:
+            raise WorksError(f"briefs: expected shape ({n}, B), got {self.briefs.shape}")
+        if not self.names:
+            object.__setattr__(self, "names", ("",) * n)
+        if len(self.names) != n:
+            raise WorksError(f"names: expected {n}, got {len(self.names)}")
+        for key, values in self.appraisal.items():
+            if np.shape(values) != (n,):
+                raise WorksError(f"appraisal[{key!r}]: expected ({n},), got {np.shape(values)}")
+
+    def __len__(self) -> int:
+        return len(self.moves)
+
+    def __getitem__(self, rows: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Works:
+        index = np.arange(len(self))[rows]
+        return Works(
+            self.world,
+            self.moves[index],
+            self.briefs[index],
+            tuple(self.names[i] for i in index),
+            {key: np.asarray(values)[index] for key, values in self.appraisal.items()},
+        )
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(N,) int64: the number of moves of each work."""
+        lengths: NDArray[np.int64] = (self.moves != PAD).sum(axis=1)
+        return lengths
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write to ``path`` (.npz, no pickle), atomically."""
+        meta = {"format": "move37-works-1", "world": self.world, "names": list(self.names)}
+        arrays = {f"appraisal/{key}": np.asarray(v, np.float64) for key, v in self.appraisal.items()}
+        arrays["moves"], arrays["briefs"] = self.moves, np.asarray(self.briefs, np.int16)
+        arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+        write_npz(path, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Works:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            WorksError: If the file is missing, damaged or not a file of works.
+        """
+        arrays = read_npz(path)
+        try:
+            meta = json.loads(arrays["meta"].tobytes())
+            if meta["format"] != "move37-works-1":
+                raise WorksError(f"{path}: not a file of works (format {meta['format']!r})")
+            appraisal = {k[10:]: v for k, v in arrays.items() if k.startswith("appraisal/")}
+            return cls(
+                str(meta["world"]),
+                arrays["moves"],
+                arrays["briefs"],
+                tuple(str(name) for name in meta["names"]),
+                appraisal,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise WorksError(f"{path}: not a file of works ({error})") from error
+
+
+def pad_moves(rows: Sequence[NDArray[np.integer]], width: int | None = None) -> NDArray[np.int16]:
+    """Stack move lists of unequal length to (N, T) int16, padded with -1."""
+    width = max((len(row) for row in rows), default=0) if width is None else width
+    out = np.full((len(rows), width), PAD, np.int16)
+    for i, row in enumerate(rows):
+        out[i, : len(row)] = row
+    return out
+
+
+def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Write arrays to a compressed .npz so that ``path`` is always whole: old or new."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # names may hold slashes
+    write_atomically(path, buffer.getvalue())
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write bytes to a temporary file beside ``path``, flush it to disk and rename it."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[np.generic]]:
+    """Read every array of an .npz without pickle.
+
+    Raises:
+        WorksError: If the file is missing, truncated, or holds pickled objects.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        raise WorksError(f"{path}: no such file") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        raise WorksError(f"{path}: damaged or not an .npz file ({error})") from error
