@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,9 @@ class Works:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write to ``path`` (.npz, no pickle), atomically."""
         meta = {"format": "move37-works-1", "world": self.world, "names": list(self.names)}
-        arrays = {f"appraisal/{key}": np.asarray(v, np.float64) for key, v in self.appraisal.items()}
+        arrays = {
+            f"appraisal/{key}": np.asarray(v, np.float64) for key, v in self.appraisal.items()
+        }
         arrays["moves"], arrays["briefs"] = self.moves, np.asarray(self.briefs, np.int16)
         arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         write_npz(path, arrays)
@@ -121,10 +124,10 @@ def pad_moves(rows: Sequence[NDArray[np.integer]], width: int | None = None) -> 
     return out
 
 
-def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[np.generic]]) -> None:
+def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays to a compressed .npz so that ``path`` is always whole: old or new."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # names may hold slashes
+    np.savez_compressed(buffer, **arrays)
     write_atomically(path, buffer.getvalue())
 
 
@@ -144,7 +147,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         raise
 
 
-def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[np.generic]]:
+def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     """Read every array of an .npz without pickle.
 
     Raises:

@@ -1,0 +1,193 @@
+"""Imitation first: fit a network to the moves of human works, as AlphaGo's policy was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from envs.batch import Core
+from envs.works import PAD, Works
+
+Observations = dict[str, NDArray[Any]]
+
+
+def positions_of(
+    make_core: Callable[[int], Core], works: Works
+) -> tuple[Observations, NDArray[np.int64]]:
+    """Replay works and gather every position with the move that was played there.
+
+    Returns:
+        observations, each (P, ...), and moves (P,) int64, work by work in order of moves.
+    """
+    core = make_core(len(works))
+    lengths = works.lengths
+    seen: list[Observations] = []
+    played: list[NDArray[np.int64]] = []
+    order: list[NDArray[np.int64]] = []
+    for t in range(works.moves.shape[1]):
+        rows = np.flatnonzero(lengths > t)
+        if not len(rows):
+            break
+        seen.append({key: value[rows].copy() for key, value in core.observations.items()})
+        column = works.moves[:, t].astype(np.int64)
+        played.append(column[rows])
+        order.append(rows * works.moves.shape[1] + t)
+        # Works that are over play any move; their boards are not looked at again.
+        core.step(np.where(column == PAD, 0, column))
+    by_work = np.argsort(np.concatenate(order), kind="stable")
+    stacked = {key: np.concatenate([s[key] for s in seen])[by_work] for key in seen[0]}
+    return stacked, np.concatenate(played)[by_work]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well a network imitates.
+
+    Attributes:
+        nats: Mean negative log-likelihood of a held-out move, in nats.
+        top1: Share of held-out moves that were the most probable one.
+        epochs: Epochs trained until the best held-out figure.
+    """
+
+    nats: float
+    top1: float
+    epochs: int
+
+
+def evaluate(
+    network: nn.Module, observations: Observations, moves: NDArray[np.int64]
+) -> tuple[float, float]:
+    """Nats per move and top-1 share of a network on positions."""
+    nats, hits = 0.0, 0
+    with torch.no_grad():
+        for begin in range(0, len(moves), 2048):
+            rows = slice(begin, begin + 2048)
+            logits, _ = network({k: torch.as_tensor(v[rows]) for k, v in observations.items()})
+            target = torch.as_tensor(moves[rows])
+            nats += float(functional.cross_entropy(logits, target, reduction="sum"))
+            hits += int((logits.argmax(1) == target).sum())
+    return nats / len(moves), hits / len(moves)
+
+
+def imitate(
+    network: nn.Module,
+    train: Callable[[int], tuple[Observations, NDArray[np.int64]]],
+    held_out: tuple[Observations, NDArray[np.int64]],
+    *,
+    epochs: int = 12,
+    batch_size: int = 512,
+    learning_rate: float = 1.5e-3,
+    weight_decay: float = 0.01,
+    seed: int = 0,
+    report: Callable[[int, float, float, float], None] | None = None,
+) -> Fit:
+    """Fit ``network`` to the moves; it ends with the weights of its best epoch.
+
+    Args:
+        network: Maps observations to (logits (N, A), features).
+        train: Gives the observations and moves of an epoch (1, 2, ...); the number of positions
+            must not change.
+        held_out: Observations and moves to choose the best epoch by.
+        epochs: Passes over the training positions; the learning rate falls to zero over them.
+        batch_size: Positions per update.
+        learning_rate: AdamW's peak step size.
+        weight_decay: AdamW's decoupled decay.
+        seed: Order of the positions.
+        report: Called after each epoch with (epoch, training nats, held-out nats, top-1).
+
+    Raises:
+        FloatingPointError: If the loss is not finite.
+    """
+    observations, moves = train(1)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    total = epochs * (len(moves) // batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=total, pct_start=0.1
+    )
+    generator = torch.Generator().manual_seed(seed)
+    best = Fit(float("inf"), 0.0, 0)
+    best_weights = {k: v.clone() for k, v in network.state_dict().items()}
+    for epoch in range(1, epochs + 1):
+        network.train()
+        if epoch > 1:
+            observations, moves = train(epoch)
+        tensors = {key: torch.as_tensor(value) for key, value in observations.items()}
+        targets = torch.as_tensor(moves)
+        order = torch.randperm(len(moves), generator=generator)
+        running = 0.0
+        for i in range(len(moves) // batch_size):
+            rows = order[i * batch_size : (i + 1) * batch_size]
+            logits, _ = network({key: value[rows] for key, value in tensors.items()})
+            loss = functional.cross_entropy(logits, targets[rows])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            running += loss.item()
+        network.eval()
+        trained = running / (len(moves) // batch_size)
+        if not np.isfinite(trained):
+            raise FloatingPointError(f"imitation: the loss became {trained} in epoch {epoch}")
+        nats, top1 = evaluate(network, *held_out)
+        if nats < best.nats:
+            best = Fit(nats, top1, epoch)
+            best_weights = {k: v.clone() for k, v in network.state_dict().items()}
+        if report is not None:
+            report(epoch, trained, nats, top1)
+    network.load_state_dict(best_weights)
+    return best
+
+
+def sample_works(
+    network: nn.Module,
+    core: Core,
+    world: str,
+    n: int,
+    rng: np.random.Generator,
+    temperature: float = 1.0,
+    brief: NDArray[np.int16] | None = None,
+) -> Works:
+    """Let a network make n works; (n, T) moves.
+
+    Args:
+        network: Maps observations to (logits, features).
+        core: Boards to work on; any number of them.
+        world: Id of the world.
+        n: Works to make.
+        rng: The only source of chance.
+        temperature: Divides the logits; lower is more certain.
+        brief: Given moves, or None.
+    """
+    brief = np.zeros(0, np.int16) if brief is None else brief
+    core.set_brief(brief)
+    out = np.full((n, core.max_moves), PAD, np.int16)
+    made = 0
+    # Every round finishes all boards: stopping early would favour short works.
+    while made < n:
+        core.reset(np.arange(core.n))
+        going = np.ones(core.n, np.bool_)
+        while going.any():
+            rows = np.flatnonzero(going)
+            obs = {k: torch.as_tensor(v[rows]) for k, v in core.observations.items()}
+            with torch.no_grad():
+                logits = network(obs)[0].double() / temperature
+                share = torch.softmax(logits, 1).cumsum(1).numpy()
+            u = rng.random((len(rows), 1)) * share[:, -1:]
+            actions = np.zeros(core.n, np.int64)
+            actions[rows] = np.minimum((share < u).sum(axis=1), core.n_moves - 1)
+            core.counts[~going] = 0
+            finished = core.step(actions)
+            take = np.flatnonzero(finished & going)[: n - made] if n > made else []
+            for i in take:
+                out[made] = core.moves[i]
+                made += 1
+            going &= ~finished
+    return Works(world, out, np.repeat(brief[None], n, 0))

@@ -1,0 +1,89 @@
+"""The learner's policy for SB3: an imitator's network, a frozen prior, a value head."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.type_aliases import Schedule
+from torch import Tensor, nn
+
+
+class PriorPolicy(ActorCriticPolicy):
+    """PPO's policy, started as an imitator and held near it.
+
+    PPO adds ``ent_coef`` times minus the mean of what :meth:`evaluate_actions` returns as entropy
+    to its loss. Here that is minus the KL divergence from the frozen imitator, so ``ent_coef`` is
+    the weight of the KL penalty, and SB3's ``train/entropy_loss`` is the mean KL in nats.
+
+    Args:
+        observation_space: Of one board.
+        action_space: ``Discrete``.
+        lr_schedule: From PPO.
+        network: The fitted imitator, (obs) -> (logits, features); copied.
+        value_width: Hidden size of the value head, which reads the features without moving them.
+        **kwargs: Stable-Baselines3's own.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        lr_schedule: Schedule,
+        network: nn.Module,
+        value_width: int = 256,
+        **kwargs: Any,
+    ) -> None:
+        self._imitator = [network]  # in a list, so that torch does not register it a second time
+        self._value_width = value_width
+        self.value_only = False
+        super().__init__(observation_space, action_space, lr_schedule, **kwargs)
+
+    def _build(self, lr_schedule: Schedule) -> None:
+        imitator = self._imitator[0]
+        self.network = copy.deepcopy(imitator)
+        self.prior = copy.deepcopy(imitator).eval().requires_grad_(False)
+        for network in (self.network, self.prior):
+            network.dropout = 0.0
+        width = int(self.network.n_features)
+        self.value = nn.Sequential(
+            nn.Linear(width, self._value_width), nn.ReLU(), nn.Linear(self._value_width, 1)
+        )
+        parameters = [*self.network.parameters(), *self.value.parameters()]
+        self.optimizer = self.optimizer_class(
+            parameters, lr=lr_schedule(1), **self.optimizer_kwargs
+        )
+
+    def forward(
+        self, obs: dict[str, Tensor], deterministic: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Actions (N,), values (N, 1) and log-probabilities (N,)."""
+        logits, features = self.network(obs)
+        log_p = torch.log_softmax(logits, 1)
+        if deterministic:
+            actions = log_p.argmax(1)
+        else:
+            actions = (log_p.exp() / torch.empty_like(log_p).exponential_()).argmax(1)
+        return actions, self.value(features), log_p.gather(1, actions[:, None]).squeeze(1)
+
+    def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
+        return self(observation, deterministic)[0]  # type: ignore[no-any-return]
+
+    def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Values (N, 1), log-probabilities (N,), and minus the KL from the imitator (N,)."""
+        with torch.set_grad_enabled(not self.value_only):
+            logits, features = self.network(obs)
+        log_p = torch.log_softmax(logits, 1)
+        with torch.no_grad():
+            log_prior = torch.log_softmax(self.prior(obs)[0], 1)
+        divergence = (log_p.exp() * (log_p - log_prior)).sum(1)
+        log_prob = log_p.gather(1, actions.long()[:, None]).squeeze(1)
+        return self.value(features.detach()), log_prob, -divergence
+
+    def predict_values(self, obs: Any) -> Tensor:
+        """Values (N, 1)."""
+        values: Tensor = self.value(self.network(obs)[1])
+        return values

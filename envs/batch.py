@@ -1,0 +1,113 @@
+"""One batch of boards with its appraisal: what every environment view is made of.
+
+A world gives a core (its compiled dynamics); whoever builds an environment may give an appraiser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+
+class Core(Protocol):
+    """The batched dynamics of a world; see ``envs.drawing.dynamics.DrawingCore``."""
+
+    n: int
+    n_moves: int
+    max_moves: int
+    observations: dict[str, NDArray[Any]]
+    moves: NDArray[np.int16]
+    counts: NDArray[np.int64]
+
+    def observation_space(self) -> spaces.Dict:
+        """The space of one board's observation."""
+
+    def set_brief(self, brief: NDArray[np.int16]) -> None:
+        """Start boards reset from now on from these moves."""
+
+    def reset(self, rows: NDArray[np.int64]) -> None:
+        """Start the boards ``rows`` anew."""
+
+    def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Play one move on every board; return which works are finished."""
+
+    def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """(R, H, W) uint8 in {0, 1}."""
+
+
+class Appraiser(Protocol):
+    """Says what finished works are worth."""
+
+    def __call__(
+        self, moves: NDArray[np.int16], images: NDArray[np.uint8]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Named terms, each (R,) float64, of R works; ``reward`` must be among them.
+
+        Args:
+            moves: (R, T) int16, padded with -1.
+            images: (R, H, W) uint8 in {0, 1}, brief included.
+        """
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one move on every board brought.
+
+    Attributes:
+        rewards: (N,) float32.
+        finished: (R,) int64: the boards whose work is finished (and already started anew).
+        terms: the appraisal of the finished works, each (R,) float64.
+        final_observations: the last observation of the finished works, each (R, ...).
+        moves: (R, T) int16: the finished works.
+    """
+
+    rewards: NDArray[np.float32]
+    finished: NDArray[np.int64]
+    terms: Mapping[str, NDArray[np.float64]]
+    final_observations: Mapping[str, NDArray[Any]]
+    moves: NDArray[np.int16]
+
+
+class WorldBatch:
+    """A core and an appraiser: steps N boards, appraises finished works, starts them anew."""
+
+    def __init__(self, core: Core, appraiser: Appraiser) -> None:
+        self.core = core
+        self.appraiser = appraiser
+
+    def observations(self) -> dict[str, NDArray[Any]]:
+        """Copies of the observations, each (N, ...)."""
+        return {key: value.copy() for key, value in self.core.observations.items()}
+
+    def reset(self, brief: NDArray[np.int16] | None = None) -> None:
+        """Start every board anew, from ``brief`` if given, else from an empty board."""
+        self.core.set_brief(np.zeros(0, np.int16) if brief is None else brief)
+        self.core.reset(np.arange(self.core.n))
+
+    def step(self, actions: NDArray[np.int64], autoreset: bool = True) -> Step:
+        """Play one move ((N,) int64) on every board.
+
+        Raises:
+            ValueError: If an action is no move, or the appraiser gives a reward that is not finite.
+        """
+        core = self.core
+        finished = np.flatnonzero(core.step(actions))
+        rewards = np.zeros(core.n, np.float32)
+        if not len(finished):
+            return Step(rewards, finished, {}, {}, np.zeros((0, core.max_moves), np.int16))
+        moves = core.moves[finished]
+        terms = self.appraiser(moves, core.images(finished))
+        if not np.isfinite(terms["reward"]).all():
+            bad = int(np.flatnonzero(~np.isfinite(terms["reward"]))[0])
+            values = {key: float(value[bad]) for key, value in terms.items()}
+            raise ValueError(f"the appraiser gave a reward that is not finite: {values}")
+        rewards[finished] = terms["reward"]
+        final = {key: value[finished] for key, value in core.observations.items()}
+        if autoreset:
+            core.reset(finished)
+        return Step(rewards, finished, terms, final, moves)

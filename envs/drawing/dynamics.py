@@ -1,0 +1,222 @@
+"""The dynamics of the drawing world, once, batched and compiled; every environment is a view of it.
+
+State is a struct of arrays with one leading axis of N boards. The compiled functions know nothing
+of rewards or of Gymnasium.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numba import njit
+from numpy.typing import NDArray
+
+from ..works import PAD
+from .moves import END, LIFT, MAX_MOVES, N_MOVES, POINTS, SIZE
+
+N_RECENT = 6
+NO_MOVE = N_MOVES
+"""Stands in ``recent`` where there is no earlier move."""
+NO_POINT = POINTS
+"""Stands in ``pen`` where the pen is lifted."""
+GIVEN = 2
+"""Value in ``ink`` of a point that the brief drew (1: drawn by the agent)."""
+
+
+@njit(cache=True, nogil=True)
+def draw_segment(ink: NDArray[np.uint8], a: int, b: int, value: int) -> None:
+    """Draw the cells of the straight segment between points a and b into ink (576,).
+
+    The same cells come out in either direction. Given ink (value 2) is never overwritten.
+    """
+    if a > b:
+        a, b = b, a
+    x, y = a % SIZE, a // SIZE
+    dx, dy = b % SIZE - x, b // SIZE - y
+    n = max(abs(dx), abs(dy))
+    if n == 0:
+        if ink[a] < value:
+            ink[a] = value
+        return
+    for i in range(n + 1):
+        # Round half up in integers: exact, and free of floating point.
+        px = x + (2 * i * dx + n) // (2 * n)
+        py = y + (2 * i * dy + n) // (2 * n)
+        p = py * SIZE + px
+        if ink[p] < value:
+            ink[p] = value
+
+
+@njit(cache=True, nogil=True)
+def step_boards(
+    actions: NDArray[np.int64],
+    ink: NDArray[np.uint8],
+    recent: NDArray[np.int16],
+    pen: NDArray[np.int16],
+    moves: NDArray[np.int16],
+    counts: NDArray[np.int64],
+    done: NDArray[np.bool_],
+) -> None:
+    """Play one move on every board, in place. Shapes as in :class:`DrawingCore`."""
+    for i in range(actions.shape[0]):
+        a = actions[i]
+        moves[i, counts[i]] = a
+        counts[i] += 1
+        for j in range(N_RECENT - 1, 0, -1):
+            recent[i, j] = recent[i, j - 1]
+        recent[i, 0] = a
+        if a == LIFT:
+            pen[i, 0] = 0
+            pen[i, 1] = NO_POINT
+            pen[i, 2] = NO_POINT
+        elif a < POINTS:
+            if pen[i, 0] == 1:
+                draw_segment(ink[i], pen[i, 1], a, 1)
+            else:
+                pen[i, 0] = 1
+                pen[i, 2] = a
+            pen[i, 1] = a
+        pen[i, 3] = MAX_MOVES - counts[i]
+        done[i] = a == END or counts[i] == MAX_MOVES
+
+
+@njit(cache=True, nogil=True)
+def ink_of(moves: NDArray[np.int16], ink: NDArray[np.uint8], value: int) -> None:
+    """Draw whole works: moves (N, T) into ink (N, 576), in place."""
+    for i in range(moves.shape[0]):
+        down, at = False, 0
+        for t in range(moves.shape[1]):
+            a = moves[i, t]
+            if a < 0 or a == END:
+                break
+            if a == LIFT:
+                down = False
+                continue
+            if down:
+                draw_segment(ink[i], at, a, value)
+            down, at = True, a
+
+
+def images_of(moves: NDArray[np.int16]) -> NDArray[np.uint8]:
+    """Images (N, 24, 24) uint8 in {0, 1} of works given as moves (N, T)."""
+    ink = np.zeros((len(moves), POINTS), np.uint8)
+    ink_of(np.ascontiguousarray(moves, np.int16), ink, 1)
+    return ink.reshape(-1, SIZE, SIZE)
+
+
+class DrawingCore:
+    """N boards.
+
+    Attributes:
+        observations: ``ink`` (N, 576) uint8: 0 empty, 1 drawn, 2 given by the brief. ``recent``
+            (N, 6) int16: the last six moves, newest first, 578 for none. ``pen`` (N, 4) int16:
+            down (0 or 1), where it is, where its stroke began (576 while lifted), moves left.
+        moves: (N, 48) int16, padded with -1.
+        counts: (N,) int64: moves made.
+    """
+
+    n_moves = N_MOVES
+    max_moves = MAX_MOVES
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.observations: dict[str, NDArray[Any]] = {
+            "ink": np.zeros((n, POINTS), np.uint8),
+            "recent": np.full((n, N_RECENT), NO_MOVE, np.int16),
+            "pen": np.zeros((n, 4), np.int16),
+        }
+        self.moves = np.full((n, MAX_MOVES), PAD, np.int16)
+        self.counts = np.zeros(n, np.int64)
+        self._done = np.zeros(n, np.bool_)
+        self._brief = np.zeros(0, np.int16)
+        self._start = np.zeros(POINTS, np.uint8)
+        self.reset(np.arange(n))
+
+    @staticmethod
+    def observation_space() -> spaces.Dict:
+        """The space of one board's observation."""
+        pen_high = np.array([1, NO_POINT, NO_POINT, MAX_MOVES], np.int16)
+        return spaces.Dict(
+            {
+                "ink": spaces.Box(0, GIVEN, (POINTS,), np.uint8),
+                "recent": spaces.Box(0, NO_MOVE, (N_RECENT,), np.int16),
+                "pen": spaces.Box(np.zeros(4, np.int16), pen_high, (4,), np.int16),
+            }
+        )
+
+    def set_brief(self, brief: NDArray[np.int16]) -> None:
+        """Start every board reset from now on from these given moves ((B,), checked)."""
+        self._brief = brief
+        self._start = np.zeros(POINTS, np.uint8)
+        ink_of(brief[None], self._start[None], GIVEN)
+
+    @property
+    def brief(self) -> NDArray[np.int16]:
+        """(B,) int16: the given moves."""
+        return self._brief
+
+    def reset(self, rows: NDArray[np.int64]) -> None:
+        """Clear the boards ``rows`` ((R,) int64) and draw the brief on them."""
+        obs = self.observations
+        obs["ink"][rows] = self._start
+        obs["recent"][rows] = NO_MOVE
+        obs["pen"][rows] = np.array([0, NO_POINT, NO_POINT, MAX_MOVES], np.int16)
+        self.moves[rows] = PAD
+        self.counts[rows] = 0
+
+    def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Play one move on every board.
+
+        Args:
+            actions: (N,) int64 in 0..577.
+
+        Returns:
+            (N,) bool: which works are finished, by END or by their 48th move. The array is
+            used again by the next step.
+
+        Raises:
+            ValueError: If an action is out of range or the shape is wrong.
+        """
+        if actions.shape != (self.n,):
+            raise ValueError(f"actions: expected shape ({self.n},), got {actions.shape}")
+        if actions.min() < 0 or actions.max() >= N_MOVES:
+            bad = actions[(actions < 0) | (actions >= N_MOVES)][0]
+            raise ValueError(f"actions: {bad} is no move; moves are 0 to {N_MOVES - 1}")
+        obs = self.observations
+        step_boards(
+            actions, obs["ink"], obs["recent"], obs["pen"], self.moves, self.counts, self._done
+        )
+        return self._done
+
+    def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """(R, 24, 24) uint8 in {0, 1}: what stands on the boards ``rows``, brief included."""
+        image: NDArray[np.uint8] = (self.observations["ink"][rows] > 0).astype(np.uint8)
+        return image.reshape(-1, SIZE, SIZE)
+
+
+def parse_brief(brief: Any) -> NDArray[np.int16]:
+    """Turn a brief into moves: an array of moves, or a list of strokes ((P, 2) of x, y).
+
+    Raises:
+        ValueError: If a move or a point lies outside the board.
+    """
+    if brief is None or len(brief) == 0:
+        return np.zeros(0, np.int16)
+    if np.ndim(brief[0]) == 0:
+        moves = np.asarray(brief, np.int64)
+        moves = moves[(moves != END) & (moves != PAD)]
+        if ((moves < 0) | (moves >= N_MOVES)).any():
+            raise ValueError(f"brief: moves must be points 0 to {POINTS - 1} or LIFT ({LIFT})")
+        return moves.astype(np.int16)
+    parts: list[int] = []
+    for i, stroke in enumerate(brief):
+        points = np.asarray(stroke)
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise ValueError(f"brief: stroke {i} has shape {points.shape}, expected (P, 2)")
+        points = points.astype(np.int64)
+        if ((points < 0) | (points >= SIZE)).any():
+            raise ValueError(f"brief: stroke {i} leaves the {SIZE} x {SIZE} board")
+        parts += ([LIFT] if parts else []) + (points[:, 1] * SIZE + points[:, 0]).tolist()
+    return np.array(parts, np.int16)

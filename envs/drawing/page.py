@@ -1,0 +1,69 @@
+"""One self-contained HTML page that shows drawings as tiles and plays how each was drawn."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+from collections.abc import Sequence
+from importlib import resources
+
+from ..works import PAD, Works
+from .moves import END, LIFT, SIZE
+from .render import STROKE
+
+
+def html_page(works: Works, title: str, captions: Sequence[str] | None = None) -> str:
+    """Write a page of works that opens from a file, offline: nothing outside it is referred to.
+
+    A click on a tile plays the work, with pause, speed and a scrubber; the arrow keys go to its
+    neighbours. The work's name, caption and appraisal stand beside it. ``#5`` after the page's
+    address opens the fifth work.
+
+    Args:
+        works: N works.
+        title: Title and heading of the page.
+        captions: N texts, or None.
+
+    Returns:
+        The HTML document. Every text is escaped.
+
+    Raises:
+        ValueError: If there are not N captions.
+    """
+    if captions is None:
+        captions = [""] * len(works)
+    if len(captions) != len(works):
+        raise ValueError(f"captions: expected {len(works)}, got {len(captions)}")
+    # The total terms first: "form" before its parts "form/ink", "form/clutter".
+    terms = sorted(works.appraisal, key=lambda key: "/" in key)
+    data = {
+        "board": {"size": SIZE, "lift": LIFT, "end": END, "stroke": STROKE},
+        "terms": terms,
+        "works": [
+            {
+                "name": works.names[i],
+                "caption": captions[i],
+                "moves": [m for m in works.moves[i].tolist() if m != PAD],
+                "brief": [m for m in works.briefs[i].tolist() if m != PAD],
+                "values": [_finite(float(works.appraisal[key][i])) for key in terms],
+            }
+            for i in range(len(works))
+        ],
+    }
+    parts = {"{{title}}": html.escape(title), "{{data}}": _script_json(data)}
+    template = resources.files(__package__).joinpath("page.html").read_text("utf-8")
+    # In one pass, so that a title that reads "{{data}}" stays a title.
+    return re.sub("|".join(map(re.escape, parts)), lambda match: parts[match[0]], template)
+
+
+def _script_json(data: object) -> str:
+    """JSON that may stand within a script element: no text of it can end the element."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _finite(value: float) -> float | str:
+    """A number to six digits; as text where JSON has no such number."""
+    return float(f"{value:.6g}") if math.isfinite(value) else str(value)

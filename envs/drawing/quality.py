@@ -1,0 +1,93 @@
+"""Quality as a reward: form x craft x originality, each saturating at the human level."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .appraisal import Terms
+from .craft import PatchCritic, judge, train_critic
+from .dynamics import images_of
+from .form import form, form_terms
+from .judging import negatives_of
+from .originality import Originality
+
+
+class HumanLevelQuality:
+    """quality = min(craft / c, 1) ** 2 x min(form / f, 1) x originality.
+
+    c is the human 65th percentile of craft (a margin above the median, because another judge will
+    ask for its own median), f the human median of form. Originality falls from 1 to 0 as the copied
+    share of the drawn length rises from 0.15 to 0.45. Beyond the human level nothing is gained: a
+    minimal criterion (Lehman and Stanley 2010), so that newness decides.
+
+    Args:
+        human: (M, T) int16: human works the critic and the copied strokes are taken from.
+        imitations: (S, T) int16: samples of the imitator, among the critic's negatives.
+        updates: Gradient steps of the critic's first training.
+        seed: Of the critic.
+    """
+
+    def __init__(
+        self,
+        human: NDArray[np.int16],
+        imitations: NDArray[np.int16],
+        updates: int = 1500,
+        seed: int = 0,
+        pools: int = 4,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.critic = PatchCritic()
+        self._human = images_of(human)
+        self._damaged = negatives_of(human, seed + 1, pools)
+        self._imitated = images_of(imitations)
+        self._own = self._imitated[:0]
+        self._originality = Originality(human)
+        self._rounds = 0
+        self._seed = seed
+        train_critic(self.critic, self._human, self._negatives, updates=updates, seed=seed)
+        self._optimizer = torch.optim.AdamW(self.critic.parameters(), 3e-4, weight_decay=1e-3)
+        self.form_target = float(np.median(form(form_terms(self._human))))
+        self.craft_target = self._human_craft()
+
+    def _human_craft(self) -> float:
+        return float(np.quantile(judge(self.critic, self._human), 0.65))
+
+    def _negatives(self, n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+        pools = [self._damaged, self._imitated]
+        if len(self._own):
+            pools.append(self._own)
+        sizes = [n - (len(pools) - 1) * (n // len(pools))] + [n // len(pools)] * (len(pools) - 1)
+        return np.concatenate(
+            [p[rng.integers(0, len(p), k)] for p, k in zip(pools, sizes, strict=True)]
+        )
+
+    def refresh(self, own: NDArray[np.int16], updates: int = 30) -> float:
+        """Teach the critic the learner's own latest works ((N, T)) too; returns its mean loss."""
+        self._own = images_of(own)
+        self._rounds += 1
+        loss = train_critic(
+            self.critic,
+            self._human,
+            self._negatives,
+            updates=updates,
+            seed=self._seed + 1000 + self._rounds,
+            optimizer=self._optimizer,
+        )
+        self.craft_target = self._human_craft()
+        return loss
+
+    def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
+        """Terms ``form/...``, ``form``, ``craft``, ``copied``, ``quality``, each (R,) float64."""
+        terms = form_terms(images)
+        shaped = form(terms)
+        craft = judge(self.critic, images)
+        copied = self._originality.copied(moves)
+        quality = (
+            np.minimum(craft / self.craft_target, 1) ** 2
+            * np.minimum(shaped / self.form_target, 1)
+            * (1 - np.clip((copied - 0.15) / 0.3, 0, 1))
+        )
+        named = {f"form/{key}": value for key, value in terms.items()}
+        return named | {"form": shaped, "craft": craft, "copied": copied, "quality": quality}

@@ -1,0 +1,339 @@
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from novelty import ArchiveError, NoveltyArchive, leave_one_out_novelty
+
+
+def brute_novelty(x, entries, k, scale=1.0, empty=1.0):
+    """Slow oracle in float64."""
+    if len(entries) == 0:
+        return np.full(len(x), empty)
+    d = np.linalg.norm(x[:, None].astype(float) - np.asarray(entries, float)[None], axis=2)
+    return np.sort(d, axis=1)[:, :k].mean(axis=1) / scale
+
+
+def brute_add(x, entries, quality, archive):
+    """Slow oracle: the rows one after another, the archive growing."""
+    entries = list(np.asarray(entries, float))
+    admitted = []
+    for row, q in zip(x.astype(float), quality, strict=True):
+        ok = q >= archive.quality_threshold
+        if ok and entries:
+            nearest = min(np.linalg.norm(row - e) for e in entries)
+            ok = nearest > archive.min_distance * archive.scale
+        if ok:
+            novelty = brute_novelty(row[None], entries, archive.k_neighbors, archive.scale)[0]
+            ok = novelty > archive.novelty_threshold
+        admitted.append(ok)
+        if ok:
+            entries.append(row)
+    return np.array(admitted, bool), entries
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    before=st.integers(0, 40),
+    n=st.integers(0, 40),
+    dim=st.integers(1, 5),
+    k=st.integers(1, 20),
+    threshold=st.sampled_from([0.0, 0.31, 0.77]),
+    twins=st.booleans(),
+)
+def test_novelty_and_admission_against_slow_loops(seed, before, n, dim, k, threshold, twins):
+    rng = np.random.default_rng(seed)
+    start, x = (rng.normal(size=(c, dim)).astype(np.float32) for c in (before, n))
+    if twins and n:
+        x = x[rng.integers(0, n, n)]
+    archive = NoveltyArchive(dim, k, threshold, quality_threshold=0.3, scale=2.0)
+    archive.pin(start)
+    expected = brute_novelty(x, start, k, 2.0)
+    np.testing.assert_allclose(archive.novelty(x), expected, rtol=1e-5, atol=1e-6)
+    quality = rng.random(n)
+    admitted, entries = brute_add(x, start, quality, archive)
+    assert archive.add(x, quality).tolist() == admitted.tolist()
+    np.testing.assert_array_equal(archive.entries, np.reshape(entries, (-1, dim)))
+    assert archive.pinned.sum() == before
+
+
+def test_a_long_batch_is_greedy_across_chunks():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 3)).astype(np.float32)
+    archive = NoveltyArchive(3, 4, novelty_threshold=0.6)
+    archive.pin(x[:10] + 0.5)
+    admitted, _ = brute_add(x, x[:10] + 0.5, np.zeros(500), archive)
+    assert 20 < admitted.sum() < 480
+    assert archive.add(x).tolist() == admitted.tolist()
+
+
+def test_a_row_does_not_depend_on_the_others():
+    rng = np.random.default_rng(1)
+    for entries, dim in ((7, 3), (5000, 48)):
+        archive = NoveltyArchive(dim)
+        archive.pin(rng.normal(size=(entries, dim)))
+        x = rng.normal(size=(150, dim))
+        together = archive.novelty(x)
+        assert together.dtype == np.float64
+        assert all(archive.novelty(x[i : i + 1])[0] == together[i] for i in range(len(x)))
+
+
+def test_twins_enter_once():
+    archive = NoveltyArchive(2)
+    x = np.array([[1.0, 2], [1, 2], [3, 4], [1, 2], [3, 4]])
+    assert archive.add(x).tolist() == [True, False, True, False, False]
+    assert not archive.add(x).any()
+    far = NoveltyArchive(2, min_distance=1.0, scale=2.0)
+    assert far.add(np.array([[0.0, 0], [2, 0], [2.1, 0]])).tolist() == [True, False, True]
+
+
+def test_an_empty_archive_calls_everything_equally_new():
+    assert NoveltyArchive(2).novelty(np.eye(2)).tolist() == [1, 1]
+    strict = NoveltyArchive(2, novelty_threshold=2.0, empty_novelty=1.5)
+    assert strict.novelty(np.eye(2)).tolist() == [1.5, 1.5]
+    assert not strict.add(np.eye(2)).any()
+    assert strict.novelty(np.zeros((0, 2))).shape == (0,)
+
+
+def test_quality_bars_the_door():
+    archive = NoveltyArchive(1, quality_threshold=0.5)
+    x = np.array([[0.0], [1], [2], [3]])
+    assert archive.add(x, [0.4, 0.5, np.nan, 1]).tolist() == [False, True, False, True]
+    assert archive.entries[:, 0].tolist() == [1, 3]
+    assert archive.ids.tolist() == [0, 1]
+    archive.add(np.array([[9.0]]), [1], ids=[77])
+    assert archive.ids.tolist() == [0, 1, 77]
+
+
+def test_the_oldest_leaves_a_full_archive():
+    archive = NoveltyArchive(1, capacity=3)
+    archive.pin(np.array([[-1.0]]))
+    for value in range(5):
+        assert archive.add(np.array([[float(value)]])).all()
+    assert sorted(archive.entries[:, 0]) == [-1, 2, 3, 4]
+    assert archive.add(np.arange(10.0, 17)[:, None]).all()  # more than there are places
+    assert sorted(archive.entries[:, 0]) == [-1, 14, 15, 16]
+    archive.add(np.array([[50.0]]))
+    assert sorted(archive.entries[:, 0]) == [-1, 15, 16, 50]
+    assert sorted(archive.ids) == [0, 11, 12, 13]
+    assert archive.entries[archive.pinned].tolist() == [[-1]]
+    assert archive.novelty(np.array([[-1.0]]))[0] == pytest.approx((0 + 16 + 17 + 51) / 4)
+
+
+@pytest.mark.parametrize("eviction", ["oldest", "crowded"])
+def test_one_batch_or_single_rows_fill_it_alike(eviction):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(60, 2))
+    one, many = (NoveltyArchive(2, 3, capacity=20, eviction=eviction) for _ in range(2))
+    one.pin(x[:3])
+    many.pin(x[:3])
+    one.add(x[3:])
+    for row in x[3:]:
+        many.add(row[None])
+    assert {tuple(e) for e in one.entries} == {tuple(e) for e in many.entries}
+
+
+def test_the_most_crowded_leaves_a_full_archive():
+    rng = np.random.default_rng(3)
+    pinned, x = rng.normal(size=(5, 2)).astype("f4"), rng.normal(size=(80, 2)).astype("f4")
+    archive = NoveltyArchive(2, 3, capacity=12, eviction="crowded")
+    archive.pin(pinned)
+    slow: list[np.ndarray] = []  # in order of age
+    for row in x:
+        archive.add(row[None])
+        if len(slow) == 12:
+            every = np.array([*slow, *pinned], np.float64)
+            d = np.linalg.norm(every[:, None] - every[None], axis=2) + np.diag([np.inf] * 17)
+            # float32, so that both of a pair are equally crowded here too.
+            slow.pop(int(np.argmin(d.min(axis=1)[:12].astype(np.float32))))
+        slow.append(row)
+        expected = {tuple(e) for e in [*slow, *pinned]}
+        assert {tuple(e) for e in archive.entries} == expected
+    assert archive.pinned.sum() == 5
+
+
+def test_leave_one_out_against_a_slow_loop():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(230, 3))
+    groups = np.concatenate([np.zeros(100), np.arange(1, 131) // 4 + 1]).astype(int)
+    for labels in (None, groups, [f"work {g}" for g in groups]):
+        own = np.arange(230) if labels is None else groups
+        expected = [brute_novelty(x[i : i + 1], x[own != own[i]], 7)[0] for i in range(230)]
+        np.testing.assert_allclose(leave_one_out_novelty(x, 7, labels), expected, rtol=1e-5)
+    two = np.array([[0.0], [3.0]])
+    assert leave_one_out_novelty(two, 5).tolist() == [3, 3]
+    assert np.isinf(leave_one_out_novelty(two, 5, [1, 1])).all()
+    with pytest.raises(ValueError, match="groups"):
+        leave_one_out_novelty(two, 5, [1])
+
+
+def test_calibrate_makes_the_median_the_unit():
+    x = np.random.default_rng(5).normal(size=(101, 4))
+    archive = NoveltyArchive(4, 5)
+    archive.calibrate(x)
+    assert archive.scale == np.median(leave_one_out_novelty(x, 5))
+    assert archive.pinned.all() and len(archive) == 101
+    with pytest.raises(ValueError, match="above 0"):
+        NoveltyArchive(4, 2).calibrate(np.zeros((9, 4)))
+
+
+def test_bad_input_is_named_and_changes_nothing():
+    archive = NoveltyArchive(3)
+    x = np.zeros((5, 3))
+    x[3, 1] = np.nan
+    for call in (archive.novelty, archive.add, archive.pin, archive.calibrate):
+        with pytest.raises(ValueError, match="row 3 of x has NaN"):
+            call(x)
+    with pytest.raises(ValueError, match=r"x: expected shape \(N, 3\), got \(5, 2\)"):
+        archive.add(x[:, :2])
+    with pytest.raises(ValueError, match="quality"):
+        archive.add(x[:3], [1.0])
+    with pytest.raises(ValueError, match="ids"):
+        archive.add(x[:3], ids=[1.5, 2, 3])
+    assert len(archive) == 0
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"dim": 0},
+        {"k_neighbors": 0},
+        {"capacity": 0},
+        {"scale": 0.0},
+        {"scale": np.nan},
+        {"eviction": "newest"},
+        {"min_distance": -1.0},
+        {"novelty_threshold": np.nan},
+    ],
+)
+def test_bad_settings_are_named(setting):
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        NoveltyArchive(**({"dim": 2} | setting))
+
+
+def filled(eviction="oldest"):
+    rng = np.random.default_rng(6)
+    archive = NoveltyArchive(3, 4, 0.2, 0.1, 30, 1.5, eviction=eviction)
+    archive.pin(rng.normal(size=(10, 3)), ids=np.arange(-10, 0))
+    archive.add(rng.normal(size=(50, 3)))
+    return archive
+
+
+@pytest.mark.parametrize("eviction", ["oldest", "crowded"])
+def test_a_loaded_archive_goes_on_as_before(tmp_path, eviction):
+    path = tmp_path / "deep" / "archive.npz"
+    archive = filled(eviction)
+    archive.save(path)
+    again = NoveltyArchive.load(path)
+    assert [p.name for p in path.parent.iterdir()] == ["archive.npz"]
+    rng = np.random.default_rng(7)
+    for _ in range(4):
+        settings = {n: v for n, v in vars(archive).items() if not n.startswith("_")}
+        assert settings == {n: getattr(again, n) for n in settings}
+        for name in ("entries", "pinned", "ids"):
+            np.testing.assert_array_equal(getattr(archive, name), getattr(again, name))
+        x = rng.normal(size=(20, 3))
+        np.testing.assert_array_equal(archive.novelty(x), again.novelty(x))
+        np.testing.assert_array_equal(archive.add(x), again.add(x))
+
+
+def test_an_empty_archive_can_be_saved(tmp_path):
+    NoveltyArchive(3).save(tmp_path / "a.npz")
+    assert len(NoveltyArchive.load(tmp_path / "a.npz")) == 0
+
+
+def test_damaged_files_are_refused(tmp_path):
+    good, bad = tmp_path / "good.npz", tmp_path / "bad.npz"
+    filled().save(good)
+    data = good.read_bytes()
+    for length in (0, 1, 100, len(data) // 2, len(data) - 1):
+        bad.write_bytes(data[:length])
+        with pytest.raises(ArchiveError, match=r"bad\.npz"):
+            NoveltyArchive.load(bad)
+    with pytest.raises(ArchiveError, match="no such file"):
+        NoveltyArchive.load(tmp_path / "none.npz")
+    # A flipped bit is refused, or it lies where no content is (say, a time stamp).
+    whole = NoveltyArchive.load(good)
+    rng = np.random.default_rng(8)
+    refused = 0
+    for place in rng.integers(0, len(data), 300):
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << rng.integers(0, 8)
+        bad.write_bytes(flipped)
+        try:
+            archive = NoveltyArchive.load(bad)
+        except ArchiveError:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(archive.entries, whole.entries)
+            np.testing.assert_array_equal(archive.ids, whole.ids)
+    assert refused > 150
+
+
+def parts(path):
+    with np.load(path) as file:
+        return dict(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("entries", lambda a: a[:, :2]),
+        ("entries", lambda a: a.astype(np.float64)),
+        ("entries", lambda a: np.full_like(a, np.nan)),
+        ("pinned", lambda a: a[:-1]),
+        ("pinned", lambda a: np.zeros_like(a)),  # more unpinned ones than the capacity
+        ("ids", lambda a: a.astype(np.float32)),
+        ("order", lambda a: np.zeros_like(a)),
+        ("order", lambda a: a + 1000),
+        ("settings", lambda a: a[:-3]),
+        ("settings", lambda a: np.frombuffer(b"[1]", np.uint8)),
+        ("settings", lambda a: np.frombuffer(json.dumps({"format": "x"}).encode(), np.uint8)),
+    ],
+)
+def test_wrong_contents_are_refused(tmp_path, name, change):
+    path = tmp_path / "a.npz"
+    filled().save(path)
+    arrays = parts(path)
+    np.savez(path, **(arrays | {name: change(arrays[name])}))
+    with pytest.raises(ArchiveError, match=r"a\.npz"):
+        NoveltyArchive.load(path)
+    del arrays[name]
+    np.savez(path, **arrays)
+    with pytest.raises(ArchiveError, match=name):
+        NoveltyArchive.load(path)
+
+
+def test_huge_declared_sizes_are_refused_before_memory_is(tmp_path):
+    path = tmp_path / "a.npz"
+    filled().save(path)
+    arrays = parts(path)
+    np.savez_compressed(path, **(arrays | {"entries": np.zeros((10**6, 3), np.float32)}))
+    with pytest.raises(ArchiveError, match="compressed"):
+        NoveltyArchive.load(path)
+    with zipfile.ZipFile(path, "w") as file:
+        header = "{'descr': '<f4', 'fortran_order': False, 'shape': (10**15, 3), }"
+        header = header.replace("10**15", str(10**15))
+        npy = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+        file.writestr("entries.npy", npy)
+    with pytest.raises(ArchiveError, match="does not fit"):
+        NoveltyArchive.load(path)
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    filled().save(path)
+    before = path.read_bytes()
+
+    def fail(_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        NoveltyArchive(3).save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]

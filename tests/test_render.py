@@ -1,0 +1,276 @@
+import json
+import math
+import os
+import re
+import xml.etree.ElementTree as ET
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from envs.drawing import render
+from envs.drawing.moves import END, LIFT, SIZE, moves_of, strokes_of
+from envs.drawing.page import html_page
+from envs.drawing.svg import read_svg
+from envs.works import Works, pad_moves
+
+HOUSE = [
+    np.array([(4, 20), (4, 10), (11, 3), (19, 10), (19, 20), (4, 20)]),
+    np.array([(9, 20), (9, 14), (14, 14), (14, 20)]),
+]
+FACE = [
+    np.array([(8, 3), (15, 3), (20, 8), (20, 15), (15, 20), (8, 20), (3, 15), (3, 8), (8, 3)]),
+    np.array([(8, 9), (8, 9)]),
+    np.array([(15, 9), (15, 9)]),
+    np.array([(8, 14), (10, 16), (13, 16), (15, 14)]),
+]
+EDGE = [np.array([(0, 0), (23, 0), (23, 23), (0, 23), (0, 0)])]
+
+
+def works(names=(), appraisal=None):
+    rows = [moves_of(HOUSE), moves_of(FACE), moves_of(EDGE)]
+    return Works("drawing", pad_moves(rows), names=names, appraisal=appraisal or {})
+
+
+def pixel(image, x, y):
+    """The colour at point (x, y) of the board, which need not be whole."""
+    scale = len(image) / SIZE
+    return tuple(int(c) for c in image[int((y + 0.5) * scale), int((x + 0.5) * scale)])
+
+
+@pytest.mark.parametrize("size", [24, 48, 100, 512])
+@pytest.mark.parametrize("strokes", [HOUSE, FACE, EDGE])
+def test_every_point_of_a_segment_is_ink_and_the_rest_is_paper(strokes, size):
+    image = render.picture(moves_of(strokes), size)
+    assert image.shape == (size, size, 3) and image.dtype == np.uint8
+    for stroke in strokes:
+        for (ax, ay), (bx, by) in pairwise(stroke):
+            for share in (0.0, 0.25, 0.5, 1.0):
+                x, y = ax + (bx - ax) * share, ay + (by - ay) * share
+                assert max(pixel(image, x, y)) < (60 if size >= 48 else 150)
+    # Against a slow oracle: points further from every line than its width are bare paper.
+    for y in range(SIZE):
+        for x in range(SIZE):
+            if min(_distance(stroke, x, y) for stroke in strokes) > render.STROKE / 2 + 0.9:
+                assert pixel(image, x, y) == render.PAPER
+
+
+def _distance(stroke, x, y):
+    fine = np.concatenate([np.linspace(a, b, 200) for a, b in pairwise(stroke)])
+    return np.hypot(*(fine - (x, y)).T).min()
+
+
+def test_lines_are_antialiased():
+    tones = np.unique(render.picture(moves_of(HOUSE), 128)[:, :, 0])
+    assert len(tones) > 16
+
+
+def test_a_dot_is_round():
+    image = render.picture(moves_of([np.array([(12, 12), (12, 12)])]), 240).astype(int)
+    dark = 255 - image[:, :, 0].astype(float) - (255 - render.PAPER[0])
+    area = dark.sum() / (render.PAPER[0] - render.INK[0])
+    assert area == pytest.approx(math.pi * (render.STROKE * 5) ** 2, rel=0.02)
+    window = image[117:133, 117:133]
+    np.testing.assert_array_equal(window, window.transpose(1, 0, 2))
+    np.testing.assert_array_equal(window, window[::-1])
+
+
+def test_a_lone_point_leaves_no_ink():
+    assert (render.picture(np.array([30, END]), 48) == render.PAPER).all()
+
+
+@pytest.mark.parametrize("moves", [[], [END], [-1, -1], [LIFT, LIFT, END]])
+def test_nothing_drawn_is_bare_paper_everywhere(moves, tmp_path):
+    moves = np.array(moves, np.int16)
+    assert (render.picture(moves, 48, pen=True) == render.PAPER).all()
+    assert "<path" not in render.svg(moves)
+    render.gif(moves, tmp_path / "a.gif", 32)
+    assert Image.open(tmp_path / "a.gif").size == (32, 32)
+
+
+def test_upto_only_adds_ink():
+    moves = moves_of(FACE)
+    before = render.picture(moves, 96, upto=0)
+    assert (before == render.PAPER).all()
+    for upto in range(1, len(moves) + 1):
+        after = render.picture(moves, 96, upto=upto)
+        assert (after <= before).all()
+        before = after
+    np.testing.assert_array_equal(before, render.picture(moves, 96))
+
+
+def test_padding_changes_nothing():
+    moves = moves_of(HOUSE)
+    padded = np.concatenate([moves, np.full(9, -1, np.int16)])
+    np.testing.assert_array_equal(render.picture(padded, 64), render.picture(moves, 64))
+
+
+def test_brief_pen_and_marks_have_their_own_colours():
+    brief = moves_of([np.array([(2, 22), (21, 22)])])
+    moves = moves_of(HOUSE)
+    image = render.picture(moves, 240, brief=brief, upto=3, pen=True, marks=(1,))
+    assert pixel(image, 12, 22) == render.GIVEN_INK
+    assert pixel(image, 4, 15) == render.MARK
+    assert pixel(image, 7.5, 6.5) == render.INK
+    assert pixel(image, 11, 3) == render.PEN
+    lifted = render.picture(moves, 240, upto=7, pen=True)
+    assert moves[6] == LIFT
+    assert pixel(lifted, 4, 20) == render.PAPER
+    assert pixel(lifted, 4.8, 20) == render.PEN
+
+
+def test_a_picture_has_a_size():
+    with pytest.raises(ValueError, match="at least 1 pixel"):
+        render.picture(moves_of(HOUSE), 0)
+
+
+def test_sheet_holds_the_pictures_in_order():
+    three = works()
+    image = render.sheet(three, columns=2, size=64)
+    assert image.shape == (2 * 64 + 3 * 2, 2 * 64 + 3 * 2, 3)
+    for i, (top, left) in enumerate([(2, 2), (2, 68), (68, 2)]):
+        tile = image[top : top + 64, left : left + 64]
+        np.testing.assert_array_equal(tile, render.picture(three.moves[i], 64))
+    assert (image[70:130, 70:130] == render.GROUND).all()
+
+
+def test_captions_and_titles_are_written():
+    plain = render.sheet(works(), 3)
+    full = render.sheet(works(), 3, captions=["house", "a name far too long for it", ""], title="T")
+    assert full.shape[1] == plain.shape[1] and full.shape[0] > plain.shape[0]
+    foot = full[-18:-4]
+    assert (foot[:, 3:99] != render.GROUND).any() and (foot[:, 201:] == render.GROUND).all()
+    with pytest.raises(ValueError, match="expected 3, got 1"):
+        render.sheet(works(), captions=["one"])
+    with pytest.raises(ValueError, match="columns"):
+        render.sheet(works(), columns=0)
+
+
+def test_an_empty_sheet_is_a_picture():
+    assert render.sheet(works()[:0]).ndim == 3
+
+
+def test_sheets_stand_side_by_side():
+    both = render.sheets_side_by_side(works(), works()[:1], ("left", "right"), columns=2, size=48)
+    left = render.sheet(works(), 2, 48, title="left")
+    right = render.sheet(works()[:1], 2, 48, title="right")
+    np.testing.assert_array_equal(both[: len(left), : left.shape[1]], left)
+    np.testing.assert_array_equal(both[: len(right), -right.shape[1] :], right)
+
+
+def test_save_png_round_trip(tmp_path):
+    image = render.picture(moves_of(FACE), 64)
+    render.save_png(tmp_path / "deep" / "face.png", image)
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "deep" / "face.png")), image)
+
+
+@pytest.mark.parametrize("strokes", [HOUSE, FACE, EDGE])
+def test_svg_holds_the_same_points(strokes):
+    root = ET.fromstring(render.svg(moves_of(strokes)))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.get("viewBox").split()[2:] == ["24", "24"]
+    read = [
+        np.array([[int(n) for n in point.split()] for point in path.get("d")[1:].split("L")])
+        for path in root
+    ]
+    assert len(read) == len(strokes)
+    for got, expected in zip(read, strokes, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("strokes", [HOUSE, FACE, EDGE])
+def test_svg_reads_back_as_human_works_are_read(strokes):
+    read = read_svg(render.svg(moves_of(strokes)).encode())
+    np.testing.assert_array_equal(moves_of(read), moves_of(strokes))
+
+
+def test_svg_reads_with_a_stranger_parser():
+    svgpathtools = pytest.importorskip("svgpathtools")
+    path = ET.fromstring(render.svg(moves_of(HOUSE)))[0].get("d")
+    corners = [segment.start for segment in svgpathtools.parse_path(path)]
+    assert corners == [complex(x, y) for x, y in HOUSE[0][:-1]]
+
+
+def test_gif_draws_gradually_and_holds_the_end(tmp_path):
+    strokes = [np.array([(2, 4), (14, 4)]), np.array([(14, 10), (14, 10)])]
+    moves = moves_of(strokes)
+    render.gif(moves, tmp_path / "hand.gif", size=96)
+    film = Image.open(tmp_path / "hand.gif")
+    # Down, 12 points of line, 6 through the air, the end. The dot's frame, where the pen hides
+    # the new ink, looks like the one before: the file holds them as one frame of twice the time.
+    assert film.n_frames == 1 + 12 / render.GIF_STEP + 6 / render.GIF_STEP + 1
+    assert film.info["loop"] == 0
+    inks, lasts = [], []
+    for i in range(film.n_frames):
+        film.seek(i)
+        image = np.array(film.convert("RGB")).astype(int)
+        inks.append((image.max(axis=2) < 60).sum())
+        lasts.append(film.info["duration"])
+    assert lasts[:-2] == [render.GIF_FRAME_MS] * (film.n_frames - 2)
+    assert lasts[-2:] == [2 * render.GIF_FRAME_MS, 1500]
+    assert len(set(inks)) > 6 and inks[-1] == max(inks)
+    assert abs(image - render.picture(moves, 96).astype(int)).max() <= 8
+
+
+def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    image = render.picture(moves_of(FACE), 32)
+    png, gif = tmp_path / "a.png", tmp_path / "a.gif"
+    render.save_png(png, image)
+    render.gif(moves_of(FACE), gif, 32)
+    old = png.read_bytes(), gif.read_bytes()
+
+    def refuse(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="disk full"):
+        render.save_png(png, image[::-1])
+    with pytest.raises(OSError, match="disk full"):
+        render.gif(moves_of(HOUSE), gif, 32)
+    assert (png.read_bytes(), gif.read_bytes()) == old
+    assert sorted(os.listdir(tmp_path)) == ["a.gif", "a.png"]
+
+
+HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror='a()'> \" & \u2028 {{data}}"
+
+
+def data_of(page):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def test_page_holds_the_works_and_refers_to_nothing_outside():
+    scores = {"form/ink": np.array([0.5, math.nan, math.inf]), "form": np.array([0.1, 0.2, 1 / 3])}
+    three = works(("house", "face", "edge"), scores)
+    page = html_page(three, "Three", ["a", "b", "c"])
+    assert not re.search(r"https?:|//\w|url\(|@import|<link[^>]+href=\"(?!data:,)|\bsrc=", page)
+    data = data_of(page)
+    assert data["terms"] == ["form", "form/ink"]
+    for i, work in enumerate(data["works"]):
+        assert work["moves"] == three.moves[i, : three.lengths[i]].tolist()
+        assert len(strokes_of(np.array(work["moves"]))) == [2, 4, 1][i]
+    assert [w["name"] for w in data["works"]] == ["house", "face", "edge"]
+    assert [w["caption"] for w in data["works"]] == ["a", "b", "c"]
+    assert [w["values"][0] for w in data["works"]] == [0.1, 0.2, 0.333333]
+    assert [w["values"][1] for w in data["works"]] == [0.5, "nan", "inf"]
+
+
+def test_page_escapes_every_text():
+    three = works((HOSTILE, "", ""), {HOSTILE: np.zeros(3)})
+    page = html_page(three, HOSTILE, ["", HOSTILE, ""])
+    plain = html_page(works(), "t")
+    assert page.count("<script") == plain.count("<script")
+    assert page.count("</script") == plain.count("</script")
+    assert "<img" not in page and "<!--" not in page
+    data = data_of(page)
+    assert data["works"][0]["name"] == data["works"][1]["caption"] == data["terms"][0] == HOSTILE
+
+
+def test_page_wants_a_caption_for_every_work():
+    with pytest.raises(ValueError, match="expected 3, got 1"):
+        html_page(works(), "t", ["one"])
+
+
+def test_page_template_ships_beside_its_module():
+    assert (Path(render.__file__).parent / "page.html").is_file()
