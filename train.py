@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from agents.imitation import evaluate, imitate, positions_of, sample_works
 from agents.learner import WorksCallback, make_ppo, warm_value
+from agents.policy import PriorPolicy
 from envs.batch import WorldBatch
 from envs.drawing.dynamics import images_of
 from envs.drawing.judging import summarise
@@ -222,6 +223,7 @@ def run(config: Config) -> dict[str, Any]:
     model.learn(config.env_steps, callback)
     seconds = time.perf_counter() - learning
     bar.close()
+    assert isinstance(model.policy, PriorPolicy)
     learner = model.policy.network.eval()
     save_file(
         {k: v.contiguous() for k, v in model.policy.state_dict().items()},

@@ -185,7 +185,7 @@ def sample_works(
             actions[rows] = np.minimum((share < u).sum(axis=1), core.n_moves - 1)
             core.counts[~going] = 0
             finished = core.step(actions)
-            take = np.flatnonzero(finished & going)[: n - made] if n > made else []
+            take = np.flatnonzero(finished & going)[: n - made]
             for i in take:
                 out[made] = core.moves[i]
                 made += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from gymnasium import spaces
@@ -47,19 +47,17 @@ class PriorPolicy(ActorCriticPolicy):
         self.network = copy.deepcopy(imitator)
         self.prior = copy.deepcopy(imitator).eval().requires_grad_(False)
         for network in (self.network, self.prior):
-            network.dropout = 0.0
-        width = int(self.network.n_features)
+            network.dropout = cast(Any, 0.0)  # a plain number of the network, not a module
+        width = int(cast(int, self.network.n_features))
         self.value = nn.Sequential(
             nn.Linear(width, self._value_width), nn.ReLU(), nn.Linear(self._value_width, 1)
         )
         parameters = [*self.network.parameters(), *self.value.parameters()]
-        self.optimizer = self.optimizer_class(
+        self.optimizer = cast(Any, self.optimizer_class)(
             parameters, lr=lr_schedule(1), **self.optimizer_kwargs
         )
 
-    def forward(
-        self, obs: dict[str, Tensor], deterministic: bool = False
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Actions (N,), values (N, 1) and log-probabilities (N,)."""
         logits, features = self.network(obs)
         log_p = torch.log_softmax(logits, 1)

@@ -38,7 +38,7 @@ class WorldVecEnv(VecEnv):
         self._actions = np.zeros(core.n, np.int64)
         self._start = time.perf_counter()
 
-    def reset(self) -> dict[str, NDArray[Any]]:  # type: ignore[override]  # a narrower type
+    def reset(self) -> dict[str, NDArray[Any]]:
         """Start every board anew; returns observations, each (N, ...)."""
         self.batch.reset()
         self._reset_seeds()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -21,7 +21,7 @@ Render = Callable[[Core, int, int], NDArray[np.uint8]]
 class WorldEnv(gymnasium.Env[Observation, np.int64]):
     """One board. Concrete worlds subclass it to say what core, render and brief parser they use."""
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 8}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 8}  # noqa: RUF012
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class WorldEnv(gymnasium.Env[Observation, np.int64]):
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode: {render_mode!r} is unknown; use 'rgb_array' or None")
         self.batch = WorldBatch(core, appraiser)
-        self.observation_space = core.observation_space()
+        self.observation_space = cast(spaces.Space[Observation], core.observation_space())
         self.action_space = spaces.Discrete(core.n_moves)
         self.render_mode = render_mode
         self._size = render_size
@@ -69,7 +69,7 @@ class WorldEnv(gymnasium.Env[Observation, np.int64]):
         info = {key: float(value[0]) for key, value in result.terms.items()}
         return self._observation(), float(result.rewards[0]), self._finished, False, info
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]  # a narrower type
+    def render(self) -> NDArray[np.uint8] | None:
         """(size, size, 3) uint8, or None without a render mode."""
         if self.render_mode is None:
             return None
@@ -83,7 +83,7 @@ class WorldVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     ``infos["final_info"]``, as in Gymnasium's own vector environments.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata = {  # noqa: RUF012  # as in the base class
         "render_modes": ["rgb_array"],
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
@@ -139,7 +139,7 @@ class WorldVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         rewards = result.rewards.astype(np.float64)
         return self.batch.observations(), rewards, terminated, np.zeros(n, np.bool_), infos
 
-    def render(self) -> tuple[NDArray[np.uint8], ...] | None:  # type: ignore[override]
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """N pictures (size, size, 3) uint8, or None without a render mode."""
         if self.render_mode is None:
             return None

@@ -84,7 +84,7 @@ class Works:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write to ``path`` (.npz, no pickle), atomically."""
         meta = {"format": "move37-works-1", "world": self.world, "names": list(self.names)}
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             f"appraisal/{key}": np.asarray(v, np.float64) for key, v in self.appraisal.items()
         }
         arrays["moves"], arrays["briefs"] = self.moves, np.asarray(self.briefs, np.int16)
@@ -127,7 +127,7 @@ def pad_moves(rows: Sequence[NDArray[np.integer]], width: int | None = None) -> 
 def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays to a compressed .npz so that ``path`` is always whole: old or new."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # no name is allow_pickle
     write_atomically(path, buffer.getvalue())
 
 

@@ -128,6 +128,7 @@ class Table:
         # Distances do not change when the origin moves, rounding errors do: near the data is best.
         self._centre = torch.zeros(dim, device=device)
         self._count = 0
+        self._products = torch.zeros(0, device=device)
 
     def __len__(self) -> int:
         """Number of entries."""
@@ -227,7 +228,10 @@ class Table:
         augmented = torch.cat([-2 * centred, centred.new_ones((n, 1))], dim=1)
         n_blocks = -(-self._count // BLOCK)
         panel = min(PANEL, n_blocks)
-        products = centred.new_empty((panel, n, BLOCK))
+        # Kept between calls: fresh memory costs as much as the products themselves.
+        if self._products.numel() < panel * n * BLOCK:
+            self._products = centred.new_empty(panel * n * BLOCK)
+        products = self._products[: panel * n * BLOCK].view(panel, n, BLOCK)
         minima = centred.new_empty((n, panel, GROUPS))
         row = torch.arange(n, device=centred.device)[:, None]
         member = torch.arange(0, BLOCK, GROUPS, device=centred.device)
@@ -237,7 +241,7 @@ class Table:
             for b in range(size):
                 torch.mm(augmented, self.columns[first + b], out=products[b])
                 # A group is every GROUPS-th entry, so that the minimum runs along the vectors.
-                minima[:, b] = products[b].view(n, GROUP, GROUPS).amin(dim=1)
+                torch.amin(products[b].view(n, GROUP, GROUPS), dim=1, out=minima[:, b])
             # The `wanted` best entries lie in the `wanted` groups with the smallest minima.
             group = _smallest(minima[:, :size].reshape(n, size * GROUPS), wanted)
             block, column = group // GROUPS, group % GROUPS
@@ -286,7 +290,12 @@ def _smallest(x: Tensor, k: int) -> Tensor:
     if k >= x.shape[1]:
         return torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
     if x.device.type == "cpu":  # numpy selects with vector instructions, torch does not
-        return torch.from_numpy(np.argpartition(x.numpy(), k - 1, axis=1)[:, :k])
+        values = x.numpy()
+        kth = np.partition(values, k - 1, axis=1)[:, k - 1 : k]
+        found = np.flatnonzero(values <= kth)
+        if len(found) == len(values) * k:  # no ties: exactly k in each row
+            return torch.from_numpy(found.reshape(-1, k) % values.shape[1])
+        return torch.from_numpy(np.argpartition(values, k - 1, axis=1)[:, :k])
     return x.topk(k, dim=1, largest=False, sorted=False).indices
 
 

@@ -209,7 +209,7 @@ def parse_brief(brief: Any) -> NDArray[np.int16]:
         moves = moves[(moves != END) & (moves != PAD)]
         if ((moves < 0) | (moves >= N_MOVES)).any():
             raise ValueError(f"brief: moves must be points 0 to {POINTS - 1} or LIFT ({LIFT})")
-        return moves.astype(np.int16)
+        return np.asarray(moves, np.int16)
     parts: list[int] = []
     for i, stroke in enumerate(brief):
         points = np.asarray(stroke)

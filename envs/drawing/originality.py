@@ -20,7 +20,7 @@ MIN_POINTS = 4
 def _key(stroke: NDArray[np.int64]) -> bytes:
     """One key for a stroke and all its shifts, mirrors and its reverse."""
     steps = np.diff(stroke, axis=0)
-    forms = []
+    forms: list[bytes] = []
     for sx in (1, -1):
         for sy in (1, -1):
             mirrored = steps * np.array([sx, sy])
