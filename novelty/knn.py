@@ -248,9 +248,8 @@ class Table:
             where = ((block * n + row) * BLOCK + column)[:, :, None] + member
             scores = products.view(-1).index_select(0, where.reshape(-1)).view(n, -1)
             pick = _smallest(scores, wanted)
-            slots = ((first + block) * BLOCK + column).gather(1, pick // GROUP) + member[
-                pick % GROUP
-            ]
+            start = (first + block) * BLOCK + column
+            slots = start.gather(1, pick // GROUP) + member[pick % GROUP]
             best.append((scores.gather(1, pick), slots))
         if len(best) == 1:
             return best[0]

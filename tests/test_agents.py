@@ -1,0 +1,115 @@
+"""Imitation and the learner on problems whose answer is known."""
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.utils import obs_as_tensor
+
+from agents.imitation import evaluate, imitate, positions_of, sample_works
+from agents.learner import WorksCallback, make_ppo, warm_value
+from agents.policy import PriorPolicy
+from envs.batch import WorldBatch
+from envs.drawing.appraisal import Appraisal
+from envs.drawing.dynamics import DrawingCore
+from envs.drawing.moves import END, MAX_MOVES, POINTS, SIZE
+from envs.drawing.network import DrawingNetwork
+from envs.sb3 import WorldVecEnv
+from envs.works import Works, pad_moves
+
+HUMAN = Works("drawing", pad_moves([np.array([30, 40, 50, END]), np.array([100, 101, END])]))
+
+
+def test_positions_are_those_a_single_replay_sees():
+    observations, moves = positions_of(DrawingCore, HUMAN)
+    assert moves.tolist() == [30, 40, 50, END, 100, 101, END]
+    core = DrawingCore(1)
+    for at, move in enumerate(HUMAN.moves[0]):
+        for key, value in core.observations.items():
+            np.testing.assert_array_equal(observations[key][at], value[0])
+        core.step(np.array([move], np.int64))
+
+
+def test_an_imitator_learns_works_by_heart_and_samples_them():
+    torch.manual_seed(0)
+    works = HUMAN[np.array([0, 1] * 32)]
+    positions = positions_of(DrawingCore, works)
+    network = DrawingNetwork(width=64)
+    before, _ = evaluate(network, *positions)
+    fit = imitate(network, lambda _: positions, positions, epochs=40, batch_size=64)
+    assert before > 5 and fit.nats < 0.2  # one fair choice in seven moves: ln 2 * 2 / 7 = 0.198
+    made = sample_works(network, DrawingCore(16), "drawing", 100, np.random.default_rng(0))
+    known = {tuple(row[row >= 0]) for row in HUMAN.moves}
+    exact = [tuple(row[row >= 0]) in known for row in made.moves]
+    assert np.mean(exact) > 0.9
+    share = np.mean([row[0] == 30 for row in made.moves])
+    assert 0.3 < share < 0.7
+
+
+def test_samples_do_not_favour_short_works():
+    """A network that ends with probability one half at each move gives geometric lengths."""
+
+    class Coin(torch.nn.Module):
+        def forward(self, obs):
+            logits = torch.full((len(obs["ink"]), POINTS + 2), -30.0)
+            logits[:, [0, END]] = 0.0
+            return logits, logits
+
+    made = sample_works(Coin(), DrawingCore(64), "drawing", 1000, np.random.default_rng(0))
+    assert np.mean(made.lengths) == pytest.approx(2.0, abs=0.15)
+
+
+def left_half(moves, images):
+    points = (moves >= 0) & (moves < POINTS)
+    left = points & (moves % SIZE < SIZE // 2)
+    return {"quality": left.sum(axis=1) / np.maximum(points.sum(axis=1), 1)}
+
+
+def learner(kl_weight=0.0, callback=None):
+    torch.manual_seed(0)
+    env = WorldVecEnv(
+        WorldBatch(DrawingCore(32), Appraisal(left_half)), callback.finished if callback else None
+    )
+    return make_ppo(
+        env, DrawingNetwork(width=64), n_steps=MAX_MOVES, batch_size=512, n_epochs=4,
+        learning_rate=2e-3, kl_weight=kl_weight,
+    )  # fmt: skip
+
+
+def test_the_learner_finds_the_better_half_of_the_board():
+    callback = WorksCallback()
+    model = learner(callback=callback)
+    rewards = []
+
+    def note(moves, steps):
+        rewards.append(callback.latest["reward"])
+
+    callback.on_round = note
+    model.learn(12 * 32 * MAX_MOVES, callback)
+    assert rewards[0] == pytest.approx(0.5, abs=0.1)
+    assert rewards[-1] > 0.8, rewards
+
+
+def test_the_value_is_warmed_before_the_policy_moves():
+    model = learner()
+    policy = model.policy
+    assert isinstance(policy, PriorPolicy)
+    before = {k: v.clone() for k, v in policy.state_dict().items()}
+    warm_value(model, 1, WorksCallback())
+    moved = {
+        k.split(".")[0] for k, v in policy.state_dict().items() if not torch.equal(v, before[k])
+    }
+    assert moved == {"value"}
+    assert not policy.value_only
+
+
+def test_the_entropy_handed_to_ppo_is_minus_the_divergence_from_the_imitator():
+    policy = learner().policy
+    obs = obs_as_tensor(DrawingCore(8).observations, "cpu")
+    actions = torch.zeros(8)
+    assert policy.evaluate_actions(obs, actions)[2].abs().max() < 1e-5
+    with torch.no_grad():
+        policy.network.head.bias[:100] += 1.0
+    p = torch.softmax(policy.network(obs)[0], 1)
+    q = torch.softmax(policy.prior(obs)[0], 1)
+    expected = -(p * (p / q).log()).sum(1)
+    torch.testing.assert_close(policy.evaluate_actions(obs, actions)[2], expected)

@@ -1,0 +1,110 @@
+"""The scripts as a user runs them: errors in one line, a tiny run, its replay and verification."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from envs.works import Works, WorksError
+
+ROOT = Path(__file__).parent.parent
+
+
+def script(*arguments):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("train.py", "--sed", "1"), "--sed"),
+        (("train.py", "--preset", "huge"), "none of smoke, default, full"),
+        (("train.py", "--env-steps", "many"), "invalid int value"),
+        (("train.py", "--learning-rate", "-1"), "out of range"),
+        (("train.py", "--kl-weight", "nan"), "out of range"),
+        (("train.py", "--batch-size", "1000"), "must divide"),
+        (("train.py", "--corpus", "nowhere", "--run-dir", "/tmp/move37-none"), "nowhere"),
+        (("replay.py", "nowhere"), "no such file"),
+        (("replay.py", "nowhere", "--best", "0"), "at least 1"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_exit_status_1(arguments, words):
+    result = script(*arguments)
+    assert result.returncode == 1
+    assert words in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    result = script(
+        "train.py", "--preset", "smoke", "--run-dir", folder, "--human-works", 200,
+        "--imitation-epochs", 1, "--critic-updates", 10, "--env-steps", 4096, "--eval-works", 60,
+        "--threads", 1,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def test_a_run_leaves_what_others_build_on(run):
+    summary = json.loads((run / "summary.json").read_text())
+    names = (
+        "yield", "yield_loose", "imitator_yield", "outsider_yield", "heldout_quality",
+        "novelty_human", "novelty_self", "moves_median", "strokes_median", "closed_ends", "repeats",
+        "env_steps", "steps_per_second", "wall_seconds",
+    )  # fmt: skip
+    assert all(np.isfinite(summary[name]) for name in names)
+    assert summary["human"]["yield"] < 0.5
+    assert len(Works.load(run / "works.npz")) == 60
+    for name in ("imitator-and-learner.png", "best.png", "archive.npz", "config.json"):
+        assert (run / name).stat().st_size > 0
+
+
+def test_replay_writes_every_kind_and_verifies(run, tmp_path):
+    result = script(
+        "replay.py", run, "--best", 5, "--sheet", tmp_path / "s.png", "--svg", tmp_path / "svg",
+        "--gif", tmp_path / "g.gif", "--html", tmp_path / "p.html",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert len(list((tmp_path / "svg").glob("*.svg"))) == 5
+    assert (tmp_path / "p.html").read_text().startswith("<!")
+    result = script("replay.py", run, "--verify")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "reproduced exactly" in result.stdout
+
+
+def test_verification_finds_a_changed_work(run, tmp_path):
+    for path in run.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    works = Works.load(run / "works.npz")
+    moves = works.moves.copy()
+    moves[3, :2] = (5, 300)
+    Works(works.world, moves, works.briefs, appraisal=works.appraisal).save(tmp_path / "works.npz")
+    assert script("replay.py", tmp_path, "--verify").returncode == 1
+
+
+def test_a_finished_run_is_not_overwritten(run):
+    result = script("train.py", "--preset", "smoke", "--run-dir", run)
+    assert result.returncode == 1 and "holds a finished run" in result.stderr
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "text"])
+def test_damaged_works_are_a_clear_error(damage, tmp_path):
+    path = tmp_path / "works.npz"
+    Works("drawing", np.zeros((50, 48), np.int16)).save(path)
+    data = bytearray(path.read_bytes())
+    if damage == "truncate":
+        data = data[: len(data) // 2]
+    elif damage == "flip":
+        data[len(data) // 3] ^= 0xFF
+    else:
+        data = bytearray(b"not works")
+    path.write_bytes(data)
+    with pytest.raises(WorksError, match=r"works\.npz"):
+        Works.load(path)
