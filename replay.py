@@ -65,7 +65,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     args = parser.parse_args(arguments)
     for name in ("best", "newest", "random"):
-        if (getattr(args, name) or 1) < 1:
+        if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f"--{name}: must be at least 1")
     return args
 

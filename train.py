@@ -61,7 +61,7 @@ class Config:
     n_envs: int = option(256, "boards drawn on at once")
     n_steps: int = option(64, "moves on each board between two updates")
     batch_size: int = option(512, "moves per gradient step")
-    n_epochs: int = option(3, "passes over each rollout")
+    n_epochs: int = option(2, "passes over each rollout")
     learning_rate: float = option(2e-4, "Adam's step size")
     kl_weight: float = option(0.02, "weight of the KL divergence from the imitator, in nats")
     warm_rollouts: int = option(3, "rollouts that fit the value function before the policy moves")

@@ -97,7 +97,8 @@ def test_a_finished_run_is_not_overwritten(run):
 @pytest.mark.parametrize("damage", ["truncate", "flip", "text"])
 def test_damaged_works_are_a_clear_error(damage, tmp_path):
     path = tmp_path / "works.npz"
-    Works("drawing", np.zeros((50, 48), np.int16)).save(path)
+    moves = np.random.default_rng(0).integers(0, 576, (50, 48)).astype(np.int16)
+    Works("drawing", moves).save(path)
     data = bytearray(path.read_bytes())
     if damage == "truncate":
         data = data[: len(data) // 2]
