@@ -57,7 +57,7 @@ class Config:
     imitator: str = option("", "start from this imitator.safetensors of a run; fits none")
     imitation_epochs: int = option(10, "passes over the human moves")
     critic_updates: int = option(1200, "gradient steps of each critic's first training")
-    env_steps: int = option(2_000_000, "moves that PPO makes")
+    env_steps: int = option(1_700_000, "moves that PPO makes")
     n_envs: int = option(256, "boards drawn on at once")
     n_steps: int = option(64, "moves on each board between two updates")
     batch_size: int = option(512, "moves per gradient step")
