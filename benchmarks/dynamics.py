@@ -1,6 +1,6 @@
 """How fast the drawing world steps: its compiled core, with appraisal, and as single environments.
 
-    python benchmarks/dynamics.py
+    python -m benchmarks.dynamics
 
 All rows are measured in one run on one thread; human works are replayed, so that works have human
 lengths. The appraisal's critic is untrained: it costs the same.
