@@ -96,6 +96,7 @@ def verify(run: Path, works: Works) -> bool:
     from safetensors.torch import load_file
 
     from envs.drawing.craft import HeldOutJudge, PatchCritic, judge
+    from envs.drawing.descriptor import Descriptor
     from envs.drawing.dynamics import images_of
     from envs.drawing.judging import Yardstick
 
@@ -112,7 +113,10 @@ def verify(run: Path, works: Works) -> bool:
     network = HeldOutJudge()
     network.load_state_dict(load_file(run / "judge.safetensors"))
     yardstick = Yardstick(
-        Works.load(run / "human.npz").moves, Works.load(run / "human-held-out.npz").moves, network
+        Works.load(run / "human.npz").moves,
+        Works.load(run / "human-held-out.npz").moves,
+        network,
+        descriptor=Descriptor.load(run / "descriptor.npz"),
     )
     columns |= {f"judged/{k}": v for k, v in yardstick.measure(works.moves).items()}
     critic = PatchCritic()

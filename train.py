@@ -55,7 +55,7 @@ class Config:
     withhold: str = option("", "comma-separated name patterns of works to take out of the world")
     human_works: int = option(0, "use only this many human works; 0: all")
     imitator: str = option("", "start from this imitator.safetensors of a run; fits none")
-    imitation_epochs: int = option(10, "passes over the human moves")
+    imitation_epochs: int = option(18, "passes over the human moves")
     critic_updates: int = option(1200, "gradient steps of each critic's first training")
     env_steps: int = option(1_700_000, "moves that PPO makes")
     n_envs: int = option(256, "boards drawn on at once")
@@ -76,7 +76,7 @@ PRESETS = {
         n_envs=64, n_steps=32, batch_size=512, n_epochs=1, warm_rollouts=1, eval_works=200,
     ),
     "default": Config(),
-    "full": Config(preset="full", imitation_epochs=16, critic_updates=4000, env_steps=20_000_000),
+    "full": Config(preset="full", imitation_epochs=24, critic_updates=4000, env_steps=20_000_000),
 }  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def run(config: Config) -> dict[str, Any]:
     say(f"judge ready; yield of human works {human['yield']:.1%}, outsiders "
         f"{outsiders['yield']:.1%}")  # fmt: skip
 
-    network = world.network(dropout=0.2)
+    network = world.network(dropout=0.3)
     held = positions_of(world.core, world.held_out)
     if config.imitator:
         network.load_state_dict(load_file(config.imitator))

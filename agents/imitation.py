@@ -81,10 +81,10 @@ def imitate(
     train: Callable[[int], tuple[Observations, NDArray[np.int64]]],
     held_out: tuple[Observations, NDArray[np.int64]],
     *,
-    epochs: int = 12,
+    epochs: int = 18,
     batch_size: int = 512,
     learning_rate: float = 1.5e-3,
-    weight_decay: float = 0.01,
+    weight_decay: float = 0.05,
     seed: int = 0,
     report: Callable[[int, float, float, float], None] | None = None,
 ) -> Fit:

@@ -73,6 +73,9 @@ class Yardstick:
         held_out: (L, T) int16: human works that no network was fitted to; they set the bars.
         network: The held-out judge.
         k_neighbors: For novelty.
+        descriptor: A saved one; fitted to ``human`` if None. The fit is a singular value
+            decomposition, whose last bits depend on the machine and its load: judging works
+            again exactly needs the saved one.
     """
 
     def __init__(
@@ -81,10 +84,11 @@ class Yardstick:
         held_out: NDArray[np.int16],
         network: HeldOutJudge,
         k_neighbors: int = 15,
+        descriptor: Descriptor | None = None,
     ) -> None:
         images = images_of(human)
         self.network = network
-        self.descriptor = Descriptor.fit(images)
+        self.descriptor = Descriptor.fit(images) if descriptor is None else descriptor
         self.k_neighbors = k_neighbors
         x = self.descriptor(images)
         among = leave_one_out_novelty(x, k_neighbors)

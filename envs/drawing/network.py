@@ -39,6 +39,7 @@ class DrawingNetwork(nn.Module):
 
     Args:
         width: Size of the hidden layers and of the features.
+        channels: Of the two convolutions.
         dropout: Share of the features dropped while training (the imitator only).
     """
 
@@ -46,18 +47,20 @@ class DrawingNetwork(nn.Module):
     patches: Tensor
     deltas: Tensor
 
-    def __init__(self, width: int = 384, dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int = 320, channels: tuple[int, int] = (24, 32), dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.n_features = width
         self.dropout = dropout
         embedding = 48
-        self.conv1 = nn.Conv2d(3, 32, 5, stride=2, padding=2)
-        self.conv2 = nn.Conv2d(32, 48, 3, stride=2, padding=1)
+        self.conv1 = nn.Conv2d(3, channels[0], 5, stride=2, padding=2)
+        self.conv2 = nn.Conv2d(*channels, 3, stride=2, padding=1)
         self.place = nn.Embedding((N_MOVES + 1) * N_RECENT, embedding)
         self.delta = nn.Embedding(47 * 47 + 1, embedding)
         self.slot = nn.Parameter(torch.ones(N_RECENT, 1))
         local = (2 * PATCH + 1) ** 2
-        n_inputs = 48 * 36 + 2 * N_RECENT * embedding + local + 4
+        n_inputs = channels[1] * 36 + 2 * N_RECENT * embedding + local + 4
         self.hidden1 = nn.Linear(n_inputs, width)
         self.hidden2 = nn.Linear(width, width)
         side = 2 * REACH + 1

@@ -64,7 +64,7 @@ class DrawingWorld:
     def variations(self, epoch: int, seed: int) -> Works:
         """The human works of one epoch of imitation, some mirrored or shifted."""
         rng = np.random.default_rng((seed, epoch))
-        return Works(self.id, vary(self.train.moves, rng, share=0.4))
+        return Works(self.id, vary(self.train.moves, rng, share=0.25))
 
     def yardstick(self, updates: int, pools: int = 4) -> Yardstick:
         """The frozen judges: the same for every run, whatever its seed."""
