@@ -10,18 +10,18 @@ python replay.py RUN --verify                          # do the judges say the s
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-import envs
-from envs.drawing.page import html_page
-from envs.drawing.render import gif, save_png, sheet, svg
+from envs.pictures import save_png
 from envs.works import Works, WorksError, write_atomically
+from envs.worlds import ENTRY_POINTS, World, find_world
 
 SHOWN = ("reward", "quality", "newness", "judged/heldout_quality", "judged/novelty_human")
 
@@ -33,6 +33,15 @@ class Parser(argparse.ArgumentParser):
         """Exit with status 1."""
         print(f"replay.py: {message} (see --help)", file=sys.stderr)
         raise SystemExit(1)
+
+
+def all_exports() -> dict[str, tuple[str, str, list[str]]]:
+    """Every kind of file that some world writes: placeholder, help text and the worlds."""
+    kinds: dict[str, tuple[str, str, list[str]]] = {}
+    for name in ENTRY_POINTS:
+        for kind, (metavar, text, _) in find_world(name).exports.items():
+            kinds.setdefault(kind, (metavar, text, []))[2].append(name)
+    return kinds
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -55,10 +64,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     chosen.add_argument("--id", type=int, nargs="+", metavar="ID", help="works by number")
     parser.add_argument("--seed", type=int, default=0, help="of --random (default: 0)")
     parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="write a contact sheet")
-    parser.add_argument("--svg", type=Path, metavar="FOLDER", help="write one SVG per work")
-    parser.add_argument("--gif", type=Path, metavar="FILE.gif", help="animate the first of them")
+    for kind, (metavar, text, worlds) in all_exports().items():
+        parser.add_argument(
+            f"--{kind}", type=Path, metavar=metavar, help=f"{text} ({', '.join(worlds)})"
+        )
     parser.add_argument(
         "--html", type=Path, metavar="FILE.html", help="write a page that plays them"
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="say what the rules found in each of them"
     )
     parser.add_argument(
         "--verify", action="store_true", help="appraise all fresh works again and compare exactly"
@@ -93,35 +107,7 @@ def choose(works: Works, args: argparse.Namespace) -> NDArray[np.int64]:
 
 def verify(run: Path, works: Works) -> bool:
     """Play every work again, judge it again, and compare with what the run wrote, bit by bit."""
-    from safetensors.torch import load_file
-
-    from envs.drawing.craft import HeldOutJudge, PatchCritic, judge
-    from envs.drawing.descriptor import Descriptor
-    from envs.drawing.dynamics import images_of
-    from envs.drawing.judging import Yardstick
-
-    again: dict[str, list[float]] = {}
-    env = gymnasium.make("Move37/Drawing-v0").unwrapped
-    for row in works.moves:
-        env.reset()
-        for move in row[row >= 0]:
-            info = env.step(move)[4]
-        for key in info:
-            if key.startswith("form"):
-                again.setdefault(key, []).append(info[key])
-    columns = {key: np.array(values) for key, values in again.items()}
-    network = HeldOutJudge()
-    network.load_state_dict(load_file(run / "judge.safetensors"))
-    yardstick = Yardstick(
-        Works.load(run / "human.npz").moves,
-        Works.load(run / "human-held-out.npz").moves,
-        network,
-        descriptor=Descriptor.load(run / "descriptor.npz"),
-    )
-    columns |= {f"judged/{k}": v for k, v in yardstick.measure(works.moves).items()}
-    critic = PatchCritic()
-    critic.load_state_dict(load_file(run / "critic.safetensors"))
-    columns["craft"] = judge(critic, images_of(works.moves))
+    columns = find_world(works.world).judge_again(run, works)
     same = True
     for key, values in sorted(columns.items()):
         differ = int((works.appraisal[key] != values).sum())
@@ -134,43 +120,67 @@ def verify(run: Path, works: Works) -> bool:
     return same
 
 
+def write_files(
+    args: argparse.Namespace, world: type[World], shown: Works, captions: list[str]
+) -> None:
+    """Write what was asked for.
+
+    Raises:
+        WorksError: If the world does not write such files.
+    """
+    jobs = []
+    for kind in all_exports():
+        path = getattr(args, kind)
+        if path and kind not in world.exports:
+            raise WorksError(f"--{kind}: the world {world.id} writes {', '.join(world.exports)}")
+        if path:
+            world.exports[kind][2](shown, path)
+            jobs.append(path)
+    if args.sheet:
+        save_png(args.sheet, world.sheet(shown, captions=captions))
+        jobs.append(args.sheet)
+    if args.html:
+        page = world.page(shown, f"Works of {args.run.name}", captions)
+        write_atomically(args.html, page.encode())
+        jobs.append(args.html)
+    for path in jobs:
+        print(f"wrote {path}")
+
+
+def show(args: argparse.Namespace) -> None:
+    """Do what the command line says."""
+    works = Works.load(args.run / ("works.npz" if args.works == "fresh" else "admitted.npz"))
+    if args.verify:
+        raise SystemExit(0 if verify(args.run, works) else 1)
+    world = find_world(works.world)
+    rows = choose(works, args)
+    names = tuple(works.names[i] or f"{i:05d}" for i in rows)
+    shown = replace(works[rows], names=names)
+    captions = [f"#{i}" for i in rows]
+    columns = [key for key in SHOWN if key in works.appraisal]
+    print("  id  moves  " + "  ".join(key.removeprefix("judged/") for key in columns))
+    explained = world.explain(shown) if args.explain else [[]] * len(rows)
+    for at, i in enumerate(rows):
+        values = "  ".join(
+            f"{shown.appraisal[k][at]:{len(k.removeprefix('judged/'))}.3f}" for k in columns
+        )
+        print(f"{i:4d}  {shown.lengths[at]:5d}  {values}")
+        for line in explained[at]:
+            print(f"      {line}")
+    write_files(args, world, shown, captions)
+
+
 def main() -> None:
     """Run from the command line."""
     args = parse(sys.argv[1:])
     try:
-        name = "works.npz" if args.works == "fresh" else "admitted.npz"
-        works = Works.load(args.run / name)
-        if args.verify:
-            raise SystemExit(0 if verify(args.run, works) else 1)
-        rows = choose(works, args)
-        shown = works[rows]
-        captions = [f"#{i}" for i in rows]
-        columns = [key for key in SHOWN if key in works.appraisal]
-        print("  id  moves  " + "  ".join(key.removeprefix("judged/") for key in columns))
-        for at, i in enumerate(rows):
-            values = "  ".join(
-                f"{shown.appraisal[k][at]:{len(k.removeprefix('judged/'))}.3f}" for k in columns
-            )
-            print(f"{i:4d}  {shown.lengths[at]:5d}  {values}")
-        if args.sheet:
-            save_png(args.sheet, sheet(shown, captions=captions))
-        if args.svg:
-            for i, moves in zip(rows, shown.moves, strict=True):
-                write_atomically(args.svg / f"{i:05d}.svg", svg(moves).encode())
-        if args.gif:
-            gif(shown.moves[0], args.gif)
-        if args.html:
-            page = html_page(shown, f"Works of {args.run.name}", captions)
-            write_atomically(args.html, page.encode())
-        for path in (args.sheet, args.svg, args.gif, args.html):
-            if path:
-                print(f"wrote {path}")
-    except (WorksError, OSError, KeyError) as error:
+        show(args)
+    except BrokenPipeError:  # the reader, say `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError, KeyError) as error:
         print(f"replay.py: {error}", file=sys.stderr)
         raise SystemExit(1) from None
 
-
-assert envs.__name__ == "envs"  # importing it registers the environments
 
 if __name__ == "__main__":
     main()

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from envs.batch import Core
-from envs.works import PAD, Works
+from envs.works import PAD, Works, pad_moves
 
 Observations = dict[str, NDArray[Any]]
 
@@ -27,6 +27,7 @@ def positions_of(
         observations, each (P, ...), and moves (P,) int64, work by work in order of moves.
     """
     core = make_core(len(works))
+    core.reset(np.arange(len(works)), works.briefs)
     lengths = works.lengths
     seen: list[Observations] = []
     played: list[NDArray[np.int64]] = []
@@ -164,14 +165,14 @@ def sample_works(
         n: Works to make.
         rng: The only source of chance.
         temperature: Divides the logits; lower is more certain.
-        brief: Given moves, or None.
+        brief: What every work answers; None for the world's default.
     """
-    brief = np.zeros(0, np.int16) if brief is None else brief
     core.set_brief(brief)
     out = np.full((n, core.max_moves), PAD, np.int16)
-    made = 0
-    # Every round finishes all boards: stopping early would favour short works.
-    while made < n:
+    briefs: list[NDArray[np.int16]] = []
+    # Every round finishes all boards, and works stand in the order of the boards: taking those
+    # finished first would favour short works.
+    for made in range(0, n, core.n):
         core.reset(np.arange(core.n))
         going = np.ones(core.n, np.bool_)
         while going.any():
@@ -185,9 +186,9 @@ def sample_works(
             actions[rows] = np.minimum((share < u).sum(axis=1), core.n_moves - 1)
             core.counts[~going] = 0
             finished = core.step(actions)
-            take = np.flatnonzero(finished & going)[: n - made]
-            for i in take:
-                out[made] = core.moves[i]
-                made += 1
+            for i in np.flatnonzero(finished & going):
+                if made + i < n:
+                    out[made + i] = core.moves[i]
             going &= ~finished
-    return Works(world, out, np.repeat(brief[None], n, 0))
+        briefs.extend(core.briefs[: n - made].copy())
+    return Works(world, out, pad_moves(briefs))

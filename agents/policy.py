@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from typing import Any, cast
 
 import torch
@@ -10,6 +11,27 @@ from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
+
+VALUE_RATE = 5.0
+"""Factor on the learning rate of the value head, which starts from scratch."""
+
+
+class GroupAdam(torch.optim.Adam):
+    """Adam whose parameter groups may have a ``rate_factor`` on the common learning rate.
+
+    Stable-Baselines3 sets one learning rate for all groups before every update.
+    """
+
+    def step(self, closure: Any = None) -> Any:
+        """One update."""
+        rates = [group["lr"] for group in self.param_groups]
+        for group, rate in zip(self.param_groups, rates, strict=True):
+            group["lr"] = rate * group.get("rate_factor", 1.0)
+        try:
+            return super().step(closure)
+        finally:
+            for group, rate in zip(self.param_groups, rates, strict=True):
+                group["lr"] = rate
 
 
 class PriorPolicy(ActorCriticPolicy):
@@ -40,6 +62,7 @@ class PriorPolicy(ActorCriticPolicy):
         self._imitator = [network]  # in a list, so that torch does not register it a second time
         self._value_width = value_width
         self.value_only = False
+        self.seconds_forward = 0.0
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 
     def _build(self, lr_schedule: Schedule) -> None:
@@ -52,20 +75,24 @@ class PriorPolicy(ActorCriticPolicy):
         self.value = nn.Sequential(
             nn.Linear(width, self._value_width), nn.ReLU(), nn.Linear(self._value_width, 1)
         )
-        parameters = [*self.network.parameters(), *self.value.parameters()]
-        self.optimizer = cast(Any, self.optimizer_class)(
-            parameters, lr=lr_schedule(1), **self.optimizer_kwargs
-        )
+        groups: list[dict[str, Any]] = [
+            {"params": list(self.network.parameters())},
+            {"params": list(self.value.parameters()), "rate_factor": VALUE_RATE},
+        ]
+        self.optimizer = GroupAdam(groups, lr=lr_schedule(1), eps=1e-5)
 
     def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Actions (N,), values (N, 1) and log-probabilities (N,)."""
+        begin = time.perf_counter()
         logits, features = self.network(obs)
         log_p = torch.log_softmax(logits, 1)
         if deterministic:
             actions = log_p.argmax(1)
         else:
             actions = (log_p.exp() / torch.empty_like(log_p).exponential_()).argmax(1)
-        return actions, self.value(features), log_p.gather(1, actions[:, None]).squeeze(1)
+        out = actions, self.value(features), log_p.gather(1, actions[:, None]).squeeze(1)
+        self.seconds_forward += time.perf_counter() - begin
+        return out
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
         return self(observation, deterministic)[0]  # type: ignore[no-any-return]

@@ -23,21 +23,22 @@ class Core(Protocol):
     observations: dict[str, NDArray[Any]]
     moves: NDArray[np.int16]
     counts: NDArray[np.int64]
+    briefs: NDArray[np.int16]
 
     def observation_space(self) -> spaces.Dict:
         """The space of one board's observation."""
 
-    def set_brief(self, brief: NDArray[np.int16]) -> None:
-        """Start boards reset from now on from these moves."""
+    def set_brief(self, brief: NDArray[np.int16] | None) -> None:
+        """Give every board reset from now on this brief; None: the world's default."""
 
-    def reset(self, rows: NDArray[np.int64]) -> None:
-        """Start the boards ``rows`` anew."""
+    def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
+        """Start the boards ``rows`` anew, from ``briefs`` (R, B) if given."""
 
     def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Play one move on every board; return which works are finished."""
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """(R, H, W) uint8 in {0, 1}."""
+        """(R, H, W) uint8: what is seen or heard of the works, briefs included."""
 
 
 class Appraiser(Protocol):
@@ -50,7 +51,7 @@ class Appraiser(Protocol):
 
         Args:
             moves: (R, T) int16, padded with -1.
-            images: (R, H, W) uint8 in {0, 1}, brief included.
+            images: (R, H, W) uint8, briefs included.
         """
 
 
@@ -64,6 +65,7 @@ class Step:
         terms: the appraisal of the finished works, each (R,) float64.
         final_observations: the last observation of the finished works, each (R, ...).
         moves: (R, T) int16: the finished works.
+        briefs: (R, B) int16: what they answer.
     """
 
     rewards: NDArray[np.float32]
@@ -71,6 +73,7 @@ class Step:
     terms: Mapping[str, NDArray[np.float64]]
     final_observations: Mapping[str, NDArray[Any]]
     moves: NDArray[np.int16]
+    briefs: NDArray[np.int16]
 
 
 class WorldBatch:
@@ -85,8 +88,8 @@ class WorldBatch:
         return {key: value.copy() for key, value in self.core.observations.items()}
 
     def reset(self, brief: NDArray[np.int16] | None = None) -> None:
-        """Start every board anew, from ``brief`` if given, else from an empty board."""
-        self.core.set_brief(np.zeros(0, np.int16) if brief is None else brief)
+        """Start every board anew, from ``brief`` if given, else from the world's default."""
+        self.core.set_brief(brief)
         self.core.reset(np.arange(self.core.n))
 
     def step(self, actions: NDArray[np.int64], autoreset: bool = True) -> Step:
@@ -99,8 +102,8 @@ class WorldBatch:
         finished = np.flatnonzero(core.step(actions))
         rewards = np.zeros(core.n, np.float32)
         if not len(finished):
-            return Step(rewards, finished, {}, {}, np.zeros((0, core.max_moves), np.int16))
-        moves = core.moves[finished]
+            return Step(rewards, finished, {}, {}, core.moves[:0], core.briefs[:0])
+        moves, briefs = core.moves[finished], core.briefs[finished]
         terms = self.appraiser(moves, core.images(finished))
         if not np.isfinite(terms["reward"]).all():
             bad = int(np.flatnonzero(~np.isfinite(terms["reward"]))[0])
@@ -110,4 +113,4 @@ class WorldBatch:
         final = {key: value[finished] for key, value in core.observations.items()}
         if autoreset:
             core.reset(finished)
-        return Step(rewards, finished, terms, final, moves)
+        return Step(rewards, finished, terms, final, moves, briefs)

@@ -8,7 +8,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,10 @@ class Works:
         moves: (N, T) int16. The moves of each work, padded with -1 after the last one.
         briefs: (N, B) int16. The given moves each work answers, padded with -1; B may be 0.
         names: N names (an icon's name, or empty strings).
-        appraisal: Named terms, each (N,) float64. May be empty.
+        appraisal: Named terms, each (N,) float64. May be empty. ``step`` and ``seed`` among them
+            say when and in which run a work was made.
+        images: (N, H, W) uint8 in {0, 1}: of works that are images and have no moves of their own
+            (``moves`` are then traced, to tell copied strokes); None: the moves are the work.
 
     Raises:
         WorksError: If the shapes do not belong together.
@@ -43,6 +46,7 @@ class Works:
     briefs: NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0), np.int16))
     names: tuple[str, ...] = ()
     appraisal: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    images: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         moves = np.ascontiguousarray(self.moves, dtype=np.int16)
@@ -58,6 +62,8 @@ class Works:
             object.__setattr__(self, "names", ("",) * n)
         if len(self.names) != n:
             raise WorksError(f"names: expected {n}, got {len(self.names)}")
+        if self.images is not None and (len(self.images) != n or self.images.ndim != 3):
+            raise WorksError(f"images: expected shape ({n}, H, W), got {self.images.shape}")
         for key, values in self.appraisal.items():
             if np.shape(values) != (n,):
                 raise WorksError(f"appraisal[{key!r}]: expected ({n},), got {np.shape(values)}")
@@ -73,7 +79,12 @@ class Works:
             self.briefs[index],
             tuple(self.names[i] for i in index),
             {key: np.asarray(values)[index] for key, values in self.appraisal.items()},
+            None if self.images is None else self.images[index],
         )
+
+    def with_appraisal(self, appraisal: Mapping[str, NDArray[np.float64]]) -> Works:
+        """The same works with these terms."""
+        return replace(self, appraisal=dict(appraisal))
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -88,6 +99,8 @@ class Works:
             f"appraisal/{key}": np.asarray(v, np.float64) for key, v in self.appraisal.items()
         }
         arrays["moves"], arrays["briefs"] = self.moves, np.asarray(self.briefs, np.int16)
+        if self.images is not None:
+            arrays["images"] = np.asarray(self.images, np.uint8)
         arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         write_npz(path, arrays)
 
@@ -110,9 +123,33 @@ class Works:
                 arrays["briefs"],
                 tuple(str(name) for name in meta["names"]),
                 appraisal,
+                arrays.get("images"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise WorksError(f"{path}: not a file of works ({error})") from error
+
+
+def join_works(parts: Sequence[Works]) -> Works:
+    """Stack works of one world; terms are kept that all parts have.
+
+    Raises:
+        WorksError: If there are none, or they are of several worlds.
+    """
+    worlds = {part.world for part in parts}
+    if len(worlds) != 1:
+        raise WorksError(f"works of one world can be joined, got {sorted(worlds)}")
+    if any((part.images is None) != (parts[0].images is None) for part in parts):
+        raise WorksError("image works and works with moves cannot be joined")
+    shared = set.intersection(*(set(part.appraisal) for part in parts))
+    images = [part.images for part in parts if part.images is not None]
+    return Works(
+        parts[0].world,
+        pad_moves([row for part in parts for row in part.moves]),
+        pad_moves([row for part in parts for row in part.briefs]),
+        tuple(name for part in parts for name in part.names),
+        {key: np.concatenate([part.appraisal[key] for part in parts]) for key in sorted(shared)},
+        np.concatenate(images) if images else None,
+    )
 
 
 def pad_moves(rows: Sequence[NDArray[np.integer]], width: int | None = None) -> NDArray[np.int16]:

@@ -76,7 +76,7 @@ def learner(kl_weight=0.0, callback=None):
 
 
 def test_the_learner_finds_the_better_half_of_the_board():
-    callback = WorksCallback()
+    callback = WorksCallback("drawing")
     model = learner(callback=callback)
     rewards = []
 
@@ -84,7 +84,7 @@ def test_the_learner_finds_the_better_half_of_the_board():
         rewards.append(callback.latest["reward"])
 
     callback.on_round = note
-    model.learn(18 * 32 * MAX_MOVES, callback)
+    model.learn(26 * 32 * MAX_MOVES, callback)
     assert rewards[0] == pytest.approx(0.5, abs=0.1)
     assert rewards[-1] > 0.75, rewards
 
@@ -94,7 +94,7 @@ def test_the_value_is_warmed_before_the_policy_moves():
     policy = model.policy
     assert isinstance(policy, PriorPolicy)
     before = {k: v.clone() for k, v in policy.state_dict().items()}
-    warm_value(model, 1, WorksCallback())
+    warm_value(model, 1, WorksCallback("drawing"))
     moved = {
         k.split(".")[0] for k, v in policy.state_dict().items() if not torch.equal(v, before[k])
     }

@@ -13,7 +13,7 @@ from envs.drawing.judging import Yardstick, train_judge
 from envs.drawing.moves import SIZE, moves_of, strokes_of
 from envs.drawing.originality import Originality, stroke_facts
 from envs.drawing.variation import damage, random_works, vary
-from envs.works import WorksError
+from envs.works import Works, WorksError
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +142,9 @@ def test_the_held_out_judge_orders_works_of_designers_it_never_saw(human):
 
 def test_the_yield_asks_for_all_four_conditions(human):
     yardstick = Yardstick(human[:600], human[600:900], train_judge(human[900:1300], 0, 60, 1))
-    measured = yardstick.measure(human[:100])
+    measured = yardstick.measure(Works("drawing", human[:100]))
     assert measured["copied"].max() == 1 and measured["yield"][measured["copied"] > 0.34].sum() == 0
-    twice = yardstick.measure(np.concatenate([human[600:650], human[600:650]]))
+    twice = yardstick.measure(Works("drawing", np.concatenate([human[600:650], human[600:650]])))
     assert twice["repeats"][50:].all() and not twice["yield"][50:].any()
     bars = yardstick.bars
     strict = measured["yield"] == 1

@@ -14,6 +14,7 @@ from envs.drawing import render
 from envs.drawing.moves import END, LIFT, SIZE, moves_of, strokes_of
 from envs.drawing.page import html_page
 from envs.drawing.svg import read_svg
+from envs.pictures import save_png
 from envs.works import Works, pad_moves
 
 HOUSE = [
@@ -162,7 +163,7 @@ def test_sheets_stand_side_by_side():
 
 def test_save_png_round_trip(tmp_path):
     image = render.picture(moves_of(FACE), 64)
-    render.save_png(tmp_path / "deep" / "face.png", image)
+    save_png(tmp_path / "deep" / "face.png", image)
     np.testing.assert_array_equal(np.array(Image.open(tmp_path / "deep" / "face.png")), image)
 
 
@@ -217,7 +218,7 @@ def test_gif_draws_gradually_and_holds_the_end(tmp_path):
 def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     image = render.picture(moves_of(FACE), 32)
     png, gif = tmp_path / "a.png", tmp_path / "a.gif"
-    render.save_png(png, image)
+    save_png(png, image)
     render.gif(moves_of(FACE), gif, 32)
     old = png.read_bytes(), gif.read_bytes()
 
@@ -226,7 +227,7 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OSError, match="disk full"):
-        render.save_png(png, image[::-1])
+        save_png(png, image[::-1])
     with pytest.raises(OSError, match="disk full"):
         render.gif(moves_of(HOUSE), gif, 32)
     assert (png.read_bytes(), gif.read_bytes()) == old

@@ -99,10 +99,14 @@ def ink_of(moves: NDArray[np.int16], ink: NDArray[np.uint8], value: int) -> None
             down, at = True, a
 
 
-def images_of(moves: NDArray[np.int16]) -> NDArray[np.uint8]:
-    """Images (N, 24, 24) uint8 in {0, 1} of works given as moves (N, T)."""
+def images_of(
+    moves: NDArray[np.int16], briefs: NDArray[np.int16] | None = None
+) -> NDArray[np.uint8]:
+    """Images (N, 24, 24) uint8 in {0, 1} of works given as moves (N, T), briefs (N, B) included."""
     ink = np.zeros((len(moves), POINTS), np.uint8)
     ink_of(np.ascontiguousarray(moves, np.int16), ink, 1)
+    if briefs is not None and briefs.shape[1]:
+        ink_of(np.ascontiguousarray(briefs, np.int16), ink, 1)
     return ink.reshape(-1, SIZE, SIZE)
 
 
@@ -115,6 +119,7 @@ class DrawingCore:
             down (0 or 1), where it is, where its stroke began (576 while lifted), moves left.
         moves: (N, 48) int16, padded with -1.
         counts: (N,) int64: moves made.
+        briefs: (N, B) int16, padded with -1: what each board started from.
     """
 
     n_moves = N_MOVES
@@ -129,6 +134,7 @@ class DrawingCore:
         }
         self.moves = np.full((n, MAX_MOVES), PAD, np.int16)
         self.counts = np.zeros(n, np.int64)
+        self.briefs = np.zeros((n, 0), np.int16)
         self._done = np.zeros(n, np.bool_)
         self._brief = np.zeros(0, np.int16)
         self._start = np.zeros(POINTS, np.uint8)
@@ -146,21 +152,28 @@ class DrawingCore:
             }
         )
 
-    def set_brief(self, brief: NDArray[np.int16]) -> None:
-        """Start every board reset from now on from these given moves ((B,), checked)."""
-        self._brief = brief
+    def set_brief(self, brief: NDArray[np.int16] | None) -> None:
+        """Start every board reset from now on from these given moves ((B,), checked), or empty."""
+        self._brief = brief = np.zeros(0, np.int16) if brief is None else brief
         self._start = np.zeros(POINTS, np.uint8)
         ink_of(brief[None], self._start[None], GIVEN)
 
-    @property
-    def brief(self) -> NDArray[np.int16]:
-        """(B,) int16: the given moves."""
-        return self._brief
-
-    def reset(self, rows: NDArray[np.int64]) -> None:
-        """Clear the boards ``rows`` ((R,) int64) and draw the brief on them."""
+    def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
+        """Clear the boards ``rows`` ((R,) int64) and draw the brief, or ``briefs`` (R, B)."""
         obs = self.observations
-        obs["ink"][rows] = self._start
+        width = len(self._brief) if briefs is None else briefs.shape[1]
+        if width > self.briefs.shape[1]:
+            more = np.full((self.n, width - self.briefs.shape[1]), PAD, np.int16)
+            self.briefs = np.concatenate([self.briefs, more], axis=1)
+        self.briefs[rows] = PAD
+        if briefs is None:
+            self.briefs[rows, :width] = self._brief
+            obs["ink"][rows] = self._start
+        else:
+            self.briefs[rows, :width] = briefs
+            start = np.zeros((len(rows), POINTS), np.uint8)
+            ink_of(np.ascontiguousarray(briefs, np.int16), start, GIVEN)
+            obs["ink"][rows] = start
         obs["recent"][rows] = NO_MOVE
         obs["pen"][rows] = np.array([0, NO_POINT, NO_POINT, MAX_MOVES], np.int16)
         self.moves[rows] = PAD

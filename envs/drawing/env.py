@@ -16,8 +16,9 @@ from .render import picture
 
 def _render(core: Core, i: int, size: int) -> NDArray[np.uint8]:
     assert isinstance(core, DrawingCore)
-    brief = core.brief if len(core.brief) else None
-    return picture(core.moves[i], size, brief=brief, pen=True)
+    brief = core.briefs[i]
+    given = brief if (brief >= 0).any() else None
+    return picture(core.moves[i], size, brief=given, pen=True)
 
 
 class DrawingEnv(WorldEnv):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
+from safetensors.torch import save as dump
 
 from novelty import NoveltyArchive, leave_one_out_novelty, repeats
 
+from ..works import Works, write_atomically
 from .craft import HeldOutJudge, judge, train_critic
 from .descriptor import Descriptor
 from .dynamics import images_of
@@ -20,6 +24,13 @@ from .variation import damage, random_works
 
 COPIED_AT_MOST = 1 / 3
 REPEAT_BELOW = 0.5
+GROUP = 400
+"""Novelty among own works is taken in groups of this size, so that makers compare."""
+
+
+def pictures_of(works: Works) -> NDArray[np.uint8]:
+    """Images (N, 24, 24) uint8 in {0, 1} of works, briefs included."""
+    return images_of(works.moves, works.briefs) if works.images is None else works.images
 
 
 def negatives_of(moves: NDArray[np.int16], seed: int, pools: int = 4) -> NDArray[np.uint8]:
@@ -87,6 +98,7 @@ class Yardstick:
         descriptor: Descriptor | None = None,
     ) -> None:
         images = images_of(human)
+        self.human, self.held_out = human, held_out
         self.network = network
         self.descriptor = Descriptor.fit(images) if descriptor is None else descriptor
         self.k_neighbors = k_neighbors
@@ -107,14 +119,48 @@ class Yardstick:
             novelty_loose=float(np.quantile(among, 0.75) / self.scale),
         )
 
-    def measure(self, moves: NDArray[np.int16]) -> dict[str, NDArray[np.float64]]:
-        """Everything measured of works (N, T), each (N,) float64.
+    def _among_themselves(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Novelty among GROUP works at a time: many works lie closer than few do."""
+        out = np.zeros(len(x))
+        for begin in range(0, len(x), GROUP):
+            # The last group is filled up with works of the one before.
+            first = max(0, min(begin, len(x) - GROUP))
+            among = leave_one_out_novelty(x[first : first + GROUP], self.k_neighbors)
+            out[begin : begin + GROUP] = among[begin - first :] / self.scale
+        return out
+
+    def describe(self, works: Works) -> NDArray[np.float32]:
+        """Descriptors (N, D) of works."""
+        return self.descriptor(pictures_of(works))
+
+    def save(self, folder: Path) -> None:
+        """Write what :meth:`load` reads."""
+        self.descriptor.save(folder / "descriptor.npz")
+        Works("drawing", self.human).save(folder / "human.npz")
+        Works("drawing", self.held_out).save(folder / "human-held-out.npz")
+        weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
+        write_atomically(folder / "judge.safetensors", dump(weights))
+
+    @classmethod
+    def load(cls, folder: Path) -> Yardstick:
+        """Read what :meth:`save` wrote."""
+        network = HeldOutJudge()
+        network.load_state_dict(load_file(folder / "judge.safetensors"))
+        return cls(
+            Works.load(folder / "human.npz").moves,
+            Works.load(folder / "human-held-out.npz").moves,
+            network,
+            descriptor=Descriptor.load(folder / "descriptor.npz"),
+        )
+
+    def measure(self, works: Works) -> dict[str, NDArray[np.float64]]:
+        """Everything measured of works, each (N,) float64.
 
         ``repeats`` is 1 where a work lies nearer to an earlier one of these than half the human
         median distance. ``yield`` and ``yield_loose`` are 1 where all four conditions hold and
         the work is no repeat.
         """
-        images = images_of(moves)
+        moves, images = works.moves, pictures_of(works)
         x = self.descriptor(images)
         bars = self.bars
         heldout = judge(self.network, images)
@@ -122,7 +168,7 @@ class Yardstick:
         novelty = self.archive.novelty(x)
         copied = self.originality.copied(moves)
         again = repeats(x, REPEAT_BELOW * self.scale)
-        own = leave_one_out_novelty(x, self.k_neighbors) / self.scale
+        own = self._among_themselves(x)
         both = (shaped >= bars.form) & (copied <= COPIED_AT_MOST) & ~again
         strict = both & (heldout >= bars.heldout) & (novelty >= bars.novelty)
         loose = both & (heldout >= bars.heldout_loose) & (novelty >= bars.novelty_loose)
@@ -135,7 +181,7 @@ class Yardstick:
             "repeats": again.astype(np.float64),
             "yield": strict.astype(np.float64),
             "yield_loose": loose.astype(np.float64),
-            **stroke_facts(moves),
+            **stroke_facts(moves, images),
         }
 
 

@@ -11,15 +11,18 @@ from .craft import PatchCritic, judge, train_critic
 from .dynamics import images_of
 from .form import form, form_terms
 from .judging import negatives_of
-from .originality import Originality
+from .originality import Originality, stroke_facts
 
 
 class HumanLevelQuality:
-    """quality = min(craft / c, 1) ** 2 x min(form / f, 1) x originality.
+    """Quality = craft ** 2 x form x closed ends x economy x originality, at most human each.
 
+    quality = min(craft/c, 1)**2 x min(form/f, 1) x min(closed/e, 1) x economy x originality.
     c is the human 65th percentile of craft (a margin above the median, because another judge will
-    ask for its own median), f the human median of form. Originality falls from 1 to 0 as the copied
-    share of the drawn length rises from 0.15 to 0.45. Beyond the human level nothing is gained: a
+    ask for its own median), f the human median of form, e that of the share of closed stroke ends.
+    Economy falls from 1 at the human 60th percentile of the number of moves to 0 at the 99th: the
+    same said in fewer moves is better craft. Originality falls from 1 to 0 as the copied share of
+    the drawn length rises from 0.15 to 0.45. Beyond the human level nothing is gained: a
     minimal criterion (Lehman and Stanley 2010), so that newness decides.
 
     Args:
@@ -49,6 +52,10 @@ class HumanLevelQuality:
         train_critic(self.critic, self._human, self._negatives, updates=updates, seed=seed)
         self._optimizer = torch.optim.AdamW(self.critic.parameters(), 3e-4, weight_decay=1e-3)
         self.form_target = float(np.median(form(form_terms(self._human))))
+        self.closed_target = float(np.median(stroke_facts(human)["closed_ends"]))
+        lengths = (human >= 0).sum(axis=1)
+        self.moves_full = float(np.quantile(lengths, 0.6))
+        self.moves_zero = float(np.quantile(lengths, 0.99)) + 1
         self.craft_target = self._human_craft()
 
     def _human_craft(self) -> float:
@@ -79,15 +86,23 @@ class HumanLevelQuality:
         return loss
 
     def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
-        """Terms ``form/...``, ``form``, ``craft``, ``copied``, ``quality``, each (R,) float64."""
+        """Terms of works (R, T), each (R,) float64, ``quality`` among them."""
         terms = form_terms(images)
         shaped = form(terms)
         craft = judge(self.critic, images)
         copied = self._originality.copied(moves)
+        closed = stroke_facts(moves, images)["closed_ends"]
+        lengths = (moves >= 0).sum(axis=1)
+        economy = np.clip((self.moves_zero - lengths) / (self.moves_zero - self.moves_full), 0, 1)
         quality = (
             np.minimum(craft / self.craft_target, 1) ** 2
             * np.minimum(shaped / self.form_target, 1)
+            * np.minimum(closed / self.closed_target, 1)
+            * economy
             * (1 - np.clip((copied - 0.15) / 0.3, 0, 1))
         )
         named = {f"form/{key}": value for key, value in terms.items()}
-        return named | {"form": shaped, "craft": craft, "copied": copied, "quality": quality}
+        return named | {
+            "form": shaped, "craft": craft, "closed_ends": closed, "economy": economy,
+            "copied": copied, "quality": quality,
+        }  # fmt: skip

@@ -128,11 +128,31 @@ def sheet(
     for i in range(n):
         left = gutter + i % columns * (size + gutter)
         top = head + gutter + i // columns * (size + foot + gutter)
-        tile = picture(works.moves[i], size, brief=works.briefs[i])
+        tile = _tile(works, i, size)
         canvas.paste(Image.fromarray(tile), (left, top))
         if captions is not None:
             _write(draw, (left + 1, top + size), captions[i], font, size - 2)
     return np.array(canvas)
+
+
+def thumbnails(works: Works, size: int = 48) -> Picture:
+    """Small pictures of works, (N, size, size, 3) uint8."""
+    out = np.zeros((len(works), size, size, 3), np.uint8)
+    for i in range(len(works)):
+        out[i] = _tile(works, i, size)
+    return out
+
+
+def _tile(works: Works, i: int, size: int) -> Picture:
+    """The picture of work ``i``: its strokes, or its image if it is an image work."""
+    if works.images is None:
+        return picture(works.moves[i], size, brief=works.briefs[i])
+    tone = Image.fromarray(works.images[i] * np.uint8(255)).resize(
+        (size, size), Image.Resampling.BOX
+    )
+    share = np.asarray(tone, np.float32)[:, :, None] / 255
+    blend = (1 - share) * np.array(PAPER, np.float32) + share * np.array(INK, np.float32)
+    return _rounded(blend.astype(np.float32))
 
 
 def sheets_side_by_side(
@@ -168,13 +188,6 @@ def sheets_side_by_side(
     out[: len(halves[0]), : halves[0].shape[1]] = halves[0]
     out[: len(halves[1]), halves[0].shape[1] + gap :] = halves[1]
     return out
-
-
-def save_png(path: str | os.PathLike[str], image: Picture) -> None:
-    """Write an image ((H, W, 3) uint8) as PNG, atomically."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", optimize=True)
-    write_atomically(path, buffer.getvalue())
 
 
 def svg(moves: NDArray[np.integer]) -> str:

@@ -1,26 +1,37 @@
-"""The drawing world as the scripts use it: corpora, judges and reward in one place."""
+"""The drawing world as scripts and agents use it; see :class:`envs.worlds.World`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
 
+import gymnasium
 import numpy as np
-from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import nn
 
-from novelty import NoveltyArchive
-
-from ..works import Works
-from .appraisal import Appraisal
+from ..works import Works, write_atomically
+from ..worlds import Export, Measures
+from . import page, render
 from .corpus import load_corpus
-from .craft import HeldOutJudge
-from .dynamics import DrawingCore, images_of
-from .judging import Yardstick, train_judge
+from .craft import PatchCritic, judge
+from .dynamics import DrawingCore
+from .explain import explain
+from .judging import Yardstick, pictures_of, summarise, train_judge
 from .network import DrawingNetwork
-from .newness import ArchiveNewness
-from .quality import HumanLevelQuality
-from .render import sheet, sheets_side_by_side
+from .reward import DrawingReward
 from .variation import vary
+
+
+def _write_svgs(works: Works, folder: Path) -> None:
+    for i, moves in enumerate(works.moves):
+        name = works.names[i] or f"{i:05d}"
+        write_atomically(folder / f"{name}.svg", render.svg(moves).encode())
+
+
+def _write_gif(works: Works, path: Path) -> None:
+    render.gif(works.moves[0], path)
 
 
 class DrawingWorld:
@@ -29,26 +40,42 @@ class DrawingWorld:
     Args:
         corpus: What :func:`envs.drawing.corpus.load_corpus` takes: the works to learn from.
         withhold: Name patterns of works that are taken out of the world.
-        seed: Of the split.
         limit: Keep only this many human works (for quick runs); 0 keeps all.
+        seed: Of the split.
 
     Attributes:
         train: Human works that everything is fitted to.
         held_out: A tenth of the works, seen by no network; they set the bars.
         judged_from: Half of other designers' works (Lucide): the held-out judge learns from them.
         outsiders: The other half: human works to be measured like anybody's.
+        fingerprint: SHA-256 of the corpus.
     """
 
     id = "drawing"
+    env_id = "Move37/Drawing-v0"
+    corpora = "tabler (default), lucide, kanjivg, an SVG folder, an .ndjson file"
+    exports: ClassVar[Mapping[str, tuple[str, str, Export]]] = {
+        "svg": ("FOLDER", "write one SVG per work", _write_svgs),
+        "gif": ("FILE.gif", "animate the drawing hand of the first work", _write_gif),
+    }
+
+    core = DrawingCore
+    images = staticmethod(pictures_of)
+    summarise = staticmethod(summarise)
+    sheet = staticmethod(render.sheet)
+    sheets_side_by_side = staticmethod(render.sheets_side_by_side)
+    thumbnails = staticmethod(render.thumbnails)
+    page = staticmethod(page.html_page)
+    explain = staticmethod(explain)
+    load_yardstick = staticmethod(Yardstick.load)
 
     def __init__(
-        self, corpus: str, withhold: Sequence[str] = (), seed: int = 0, limit: int = 0
+        self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
     ) -> None:
-        loaded = load_corpus(corpus, withhold)
-        self.corpus_fingerprint = loaded.fingerprint
-        rng = np.random.default_rng(seed)
+        loaded = load_corpus(corpus or "tabler", withhold)
+        self.fingerprint = loaded.fingerprint
         works = loaded.works
-        order = rng.permutation(len(works))[: limit or None]
+        order = np.random.default_rng(seed).permutation(len(works))[: limit or None]
         cut = max(1, len(order) // 10)
         self.held_out, self.train = works[order[:cut]], works[order[cut:]]
         others = load_corpus("lucide").works
@@ -56,10 +83,10 @@ class DrawingWorld:
         half = len(order) // 2
         self.judged_from, self.outsiders = others[order[:half]], others[order[half:]]
 
-    core: Callable[[int], DrawingCore] = DrawingCore
-    network: Callable[..., nn.Module] = DrawingNetwork
-    sheet = staticmethod(sheet)
-    sheets_side_by_side = staticmethod(sheets_side_by_side)
+    @staticmethod
+    def network(dropout: float = 0.0) -> nn.Module:
+        """A network, observation -> (logits (N, 578), features (N, ``n_features``))."""
+        return DrawingNetwork(dropout=dropout)
 
     def variations(self, epoch: int, seed: int) -> Works:
         """The human works of one epoch of imitation, some mirrored or shifted."""
@@ -68,22 +95,30 @@ class DrawingWorld:
 
     def yardstick(self, updates: int, pools: int = 4) -> Yardstick:
         """The frozen judges: the same for every run, whatever its seed."""
-        network: HeldOutJudge = train_judge(self.judged_from.moves, 7, updates, pools)
+        network = train_judge(self.judged_from.moves, 7, updates, pools)
         return Yardstick(self.train.moves, self.held_out.moves, network)
 
-    def appraisal(
-        self, yardstick: Yardstick, imitations: NDArray[np.int16], updates: int, seed: int,
-        pools: int = 4,
-    ) -> tuple[Appraisal, HumanLevelQuality, ArchiveNewness]:  # fmt: skip
-        """The reward: quality by a critic of its own x newness against an archive of its own."""
-        quality = HumanLevelQuality(self.train.moves, imitations, updates, seed, pools)
-        archive = NoveltyArchive(
-            yardstick.descriptor.dim,
-            yardstick.k_neighbors,
-            novelty_threshold=yardstick.bars.novelty,
-            quality_threshold=0.5,
-            scale=yardstick.scale,
-        )
-        archive.pin(yardstick.descriptor(images_of(self.train.moves)))
-        newness = ArchiveNewness(yardstick.descriptor, archive, cap=1.15 * yardstick.bars.novelty)
-        return Appraisal(quality, newness), quality, newness
+    def reward(
+        self, yardstick: Yardstick, imitations: Works, updates: int, seed: int, pools: int = 4
+    ) -> DrawingReward:
+        """The reward of a learner: a critic and an archive of its own."""
+        return DrawingReward(yardstick, self.train, imitations, updates, seed, pools)
+
+    @classmethod
+    def judge_again(cls, folder: Path, works: Works) -> Measures:
+        """Play works again, judge them with a run's saved judges; see :class:`World`."""
+        again: dict[str, list[float]] = {}
+        env = gymnasium.make(cls.env_id).unwrapped
+        for row, brief in zip(works.moves, works.briefs, strict=True):
+            env.reset(options={"brief": brief})
+            for move in row[row >= 0]:
+                info = env.step(move)[4]
+            for key in info:
+                if key.startswith("form"):
+                    again.setdefault(key, []).append(info[key])
+        columns = {key: np.array(values) for key, values in again.items()}
+        measured = cls.load_yardstick(folder).measure(works)
+        columns |= {f"judged/{key}": values for key, values in measured.items()}
+        critic = PatchCritic()
+        critic.load_state_dict(load_file(folder / "critic.safetensors"))
+        return columns | {"craft": judge(critic, pictures_of(works))}

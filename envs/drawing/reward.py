@@ -1,0 +1,76 @@
+"""The learner's reward for drawings: quality x newness, with a critic and an archive of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import save as dump
+
+from novelty import NoveltyArchive
+
+from ..works import Works, write_atomically
+from .appraisal import Appraisal, Terms
+from .judging import Yardstick, pictures_of
+from .newness import ArchiveNewness
+from .quality import HumanLevelQuality
+
+CAP = 1.15
+"""Novelty counts up to this multiple of the human 95th percentile."""
+
+
+class DrawingReward:
+    """An appraiser that learns: see :class:`envs.worlds.Reward`.
+
+    Args:
+        yardstick: For the descriptor and the unit of novelty; its judge is not used.
+        human: Human works.
+        imitations: Samples of the imitator, among the critic's negatives.
+        updates: Gradient steps of the critic's first training.
+        seed: Of the critic.
+        pools: How many damaged copies of the human works the critic learns from.
+    """
+
+    def __init__(
+        self,
+        yardstick: Yardstick,
+        human: Works,
+        imitations: Works,
+        updates: int,
+        seed: int,
+        pools: int = 4,
+    ) -> None:
+        self.quality = HumanLevelQuality(human.moves, imitations.moves, updates, seed, pools)
+        self.archive = NoveltyArchive(
+            yardstick.descriptor.dim,
+            yardstick.k_neighbors,
+            novelty_threshold=yardstick.bars.novelty,
+            quality_threshold=0.5,
+            scale=yardstick.scale,
+        )
+        images = pictures_of(human)
+        self.archive.pin(yardstick.descriptor(images))
+        cap = CAP * yardstick.bars.novelty
+        self.newness = ArchiveNewness(yardstick.descriptor, self.archive, images, cap)
+        self._appraisal = Appraisal(self.quality, self.newness)
+
+    def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
+        """Every term, each (R,) float64, ``reward`` among them; remembers the works."""
+        return self._appraisal(moves, images)
+
+    def refresh(self, works: Works) -> dict[str, float]:
+        """Teach the critic the learner's latest works."""
+        return {"critic/loss": self.quality.refresh(works.moves)}
+
+    def admit(self, works: Works) -> NDArray[np.bool_]:
+        """Offer works to the archive; (N,) bool: which were taken."""
+        images = pictures_of(works)
+        quality = self.quality(works.moves, images)["quality"]
+        return self.archive.add(self.newness.descriptor(images), quality=quality)
+
+    def save(self, folder: Path) -> None:
+        """Write the archive and the critic."""
+        self.archive.save(folder / "archive.npz")
+        weights = {k: v.contiguous() for k, v in self.quality.critic.state_dict().items()}
+        write_atomically(folder / "critic.safetensors", dump(weights))

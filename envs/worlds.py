@@ -1,0 +1,211 @@
+"""What a world is to the scripts and the agents, and where worlds are found by name.
+
+A new world is a folder in ``envs/`` (or anybody's package) with a class that has what
+:class:`World` asks for, and a line in :data:`ENTRY_POINTS` (or a call of :func:`register_world`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from novelty import NoveltyArchive
+
+from .batch import Appraiser, Core
+from .works import Works
+
+Measures = dict[str, NDArray[np.float64]]
+
+
+class Yardstick(Protocol):
+    """The frozen judges of a world; nothing they say was ever a reward.
+
+    Attributes:
+        scale: Median leave-one-out distance among the human works: the unit of novelty.
+        k_neighbors: Neighbours that novelty is the mean distance to.
+    """
+
+    scale: float
+    k_neighbors: int
+
+    def describe(self, works: Works) -> NDArray[np.float32]:
+        """Descriptors (N, D) of works."""
+
+    def measure(self, works: Works) -> Measures:
+        """Everything measured of works, each (N,) float64.
+
+        Among the names: ``heldout_quality``, ``form``, ``novelty_human``, ``novelty_self``,
+        ``copied``, ``repeats``, ``yield``, ``yield_loose`` and ``moves``.
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write what :meth:`World.load_yardstick` reads."""
+
+
+class Reward(Appraiser, Protocol):
+    """Quality x newness as a reward, with what it is made of.
+
+    Attributes:
+        archive: Human works pinned, and admitted works.
+    """
+
+    archive: NoveltyArchive
+
+    def refresh(self, works: Works) -> Mapping[str, float]:
+        """Learn from the learner's latest works; returns figures for the log."""
+
+    def admit(self, works: Works) -> NDArray[np.bool_]:
+        """Offer works to the archive; returns which were taken, (N,) bool."""
+
+    def save(self, folder: Path) -> None:
+        """Write what is needed to appraise again."""
+
+
+Export = Callable[[Works, Path], None]
+"""Writes works to a file, or to a folder if the path of its option is one."""
+
+
+class World(Protocol):
+    """A kind of work: its dynamics, human works, judges, reward and renderers.
+
+    What stands first needs no corpus and works on the class itself; the rest needs an instance,
+    made with ``(corpus, withhold, limit)``.
+
+    Attributes:
+        id: Name, as in ``--world``.
+        env_id: Id of its Gymnasium environment.
+        corpora: Help text: what ``corpus`` may be.
+        exports: For each kind of file, ``"svg"`` say: placeholder, help text and writer.
+        picture_file: The name of the kind of picture that ``sheet`` makes, for captions.
+        train: Human works that everything is fitted to.
+        held_out: Human works that no network saw; they set the bars.
+        outsiders: Works of other human makers, measured like anybody's; may be empty.
+        fingerprint: SHA-256 of the corpus.
+    """
+
+    id: ClassVar[str]
+    env_id: ClassVar[str]
+    corpora: ClassVar[str]
+    exports: ClassVar[Mapping[str, tuple[str, str, Export]]]
+
+    @staticmethod
+    def core(n: int) -> Core:
+        """N boards (or whatever the world's works are made on)."""
+
+    @staticmethod
+    def network(dropout: float = 0.0) -> nn.Module:
+        """A network, observation -> (logits (N, A), features (N, ``n_features``))."""
+
+    @staticmethod
+    def images(works: Works) -> NDArray[np.uint8]:
+        """(N, H, W) uint8 in {0, 1}: what the judges look at."""
+
+    @staticmethod
+    def from_images(images: NDArray[np.floating]) -> Works:
+        """Works of makers of images, (N, H, W) in [0, 1]: thinned, with moves traced from them."""
+
+    @staticmethod
+    def read_folder(folder: Path) -> tuple[Works, list[str]]:
+        """Works of any other maker from files in a folder, and what was left out and why.
+
+        Raises:
+            ValueError: If nothing can be read.
+        """
+
+    @staticmethod
+    def sheet(
+        works: Works, columns: int = 10, captions: Sequence[str] | None = None
+    ) -> NDArray[np.uint8]:
+        """A contact sheet, (H, W, 3) uint8."""
+
+    @staticmethod
+    def sheets_side_by_side(
+        left: Works, right: Works, titles: tuple[str, str], columns: int = 6
+    ) -> NDArray[np.uint8]:
+        """Two contact sheets with titles, (H, W, 3) uint8."""
+
+    @staticmethod
+    def thumbnails(works: Works, size: int) -> NDArray[np.uint8]:
+        """(N, size, size, 3) uint8 small pictures."""
+
+    @staticmethod
+    def page(works: Works, title: str, captions: Sequence[str]) -> str:
+        """One HTML page, nothing outside it, that plays the works."""
+
+    @staticmethod
+    def explain(works: Works) -> list[list[str]]:
+        """For each work, what the rules found and where, one line each."""
+
+    @classmethod
+    def load_yardstick(cls, folder: Path) -> Yardstick:
+        """Read the judges that a run saved."""
+
+    @classmethod
+    def judge_again(cls, folder: Path, works: Works) -> Measures:
+        """Play works again in the environment and judge them with a run's saved judges.
+
+        Returns the terms that must equal those in ``works.appraisal``, bit by bit.
+        """
+
+    @staticmethod
+    def summarise(measured: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+        """One number per measure."""
+
+    train: Works
+    held_out: Works
+    outsiders: Works
+    fingerprint: str
+
+    def variations(self, epoch: int, seed: int) -> Works:
+        """The human works as one epoch of imitation sees them."""
+
+    def yardstick(self, updates: int, pools: int = 4) -> Yardstick:
+        """The frozen judges: the same whatever the seed of a run."""
+
+    def reward(
+        self, yardstick: Yardstick, imitations: Works, updates: int, seed: int, pools: int = 4
+    ) -> Reward:
+        """The reward of a learner: a critic and an archive of its own."""
+
+
+ENTRY_POINTS: dict[str, str] = {"drawing": "envs.drawing.world:DrawingWorld"}
+"""Worlds by name: ``module:class``."""
+
+
+def register_world(name: str, entry_point: str) -> None:
+    """Make a world known by name; ``entry_point`` is ``module:class``."""
+    ENTRY_POINTS[name] = entry_point
+
+
+def find_world(name: str) -> type[World]:
+    """The class of a world.
+
+    Raises:
+        ValueError: If there is no world of that name.
+    """
+    if name not in ENTRY_POINTS:
+        raise ValueError(f"world {name!r} is none of {', '.join(sorted(ENTRY_POINTS))}")
+    module, _, attribute = ENTRY_POINTS[name].partition(":")
+    return cast(type[World], getattr(import_module(module), attribute))
+
+
+def make_world(name: str, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0) -> World:
+    """Load a world with its human works.
+
+    Args:
+        name: As registered.
+        corpus: Which human works; empty for the world's default.
+        withhold: Name patterns of works that are taken out of the world.
+        limit: Keep only this many human works; 0 keeps all.
+
+    Raises:
+        ValueError: If there is no such world or corpus, or nothing is left of it.
+    """
+    make: Any = find_world(name)
+    return cast(World, make(corpus=corpus, withhold=withhold, limit=limit))
