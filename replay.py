@@ -14,25 +14,16 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.terminal import Parser
 from envs.pictures import save_png
 from envs.works import Works, WorksError, write_atomically
 from envs.worlds import ENTRY_POINTS, World, find_world
 
 SHOWN = ("reward", "quality", "newness", "judged/heldout_quality", "judged/novelty_human")
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exit with status 1."""
-        print(f"replay.py: {message} (see --help)", file=sys.stderr)
-        raise SystemExit(1)
 
 
 def all_exports() -> dict[str, tuple[str, str, list[str]]]:
@@ -46,11 +37,7 @@ def all_exports() -> dict[str, tuple[str, str, list[str]]]:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = Parser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = Parser("replay.py", __doc__)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run")
     parser.add_argument(
         "--works", choices=("fresh", "admitted"), default="fresh",

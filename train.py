@@ -10,15 +10,14 @@ python replay.py runs/mine --best 25 --sheet best.png
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,126 +29,20 @@ from tqdm import tqdm
 from agents.dashboard import Dashboard
 from agents.imitation import evaluate, imitate, positions_of, sample_works
 from agents.learner import WorksCallback, learner_limit_share, make_ppo, warm_value
+from agents.options import Config, parse
 from agents.policy import PriorPolicy
+from agents.terminal import Clock
 from envs.batch import WorldBatch
 from envs.pictures import save_png
 from envs.sb3 import WorldVecEnv
 from envs.works import Works, join_works, write_atomically
-from envs.worlds import ENTRY_POINTS, World, find_world, make_world
+from envs.worlds import World, make_world
 
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.5)
 HEADLINES = (
     "yield", "yield_loose", "heldout_quality", "form", "novelty_human", "novelty_self", "copied",
     "repeats",
 )  # fmt: skip
-
-
-def option(default: Any, text: str) -> Any:
-    """A field of the configuration with its line of --help."""
-    return field(default=default, metadata={"help": text})
-
-
-@dataclass(frozen=True)
-class Config:
-    """Every option of a run."""
-
-    preset: str = option("default", "budget: smoke, default or full; other options override it")
-    world: str = option("drawing", "kind of work: " + ", ".join(sorted(ENTRY_POINTS)))
-    seed: int = option(0, "seed of the imitator, the learner and the reward's critic")
-    run_dir: str = option("", "folder of the run (default: runs/WORLD-PRESET-SEED)")
-    corpus: str = option("", "human works (default: the world's; drawing: tabler; also lucide, "
-                         "kanjivg, an SVG folder, an .ndjson file)")  # fmt: skip
-    withhold: str = option("", "comma-separated name patterns of works to take out of the world")
-    human_works: int = option(0, "use only this many human works; 0: all")
-    imitator: str = option("", "start from this imitator.safetensors of a run; fits none")
-    imitation_epochs: int = option(18, "passes over the human moves")
-    critic_updates: int = option(1200, "gradient steps of each critic's first training")
-    env_steps: int = option(1_700_000, "moves that PPO makes")
-    n_envs: int = option(256, "boards drawn on at once")
-    n_steps: int = option(64, "moves on each board between two updates")
-    batch_size: int = option(512, "moves per gradient step")
-    n_epochs: int = option(1, "passes over each rollout")
-    learning_rate: float = option(5e-4, "Adam's step size")
-    kl_weight: float = option(0.02, "weight of the KL divergence from the imitator, in nats")
-    warm_rollouts: int = option(3, "rollouts that fit the value function before the policy moves")
-    refresh_every: int = option(4, "rollouts between two refreshments of the critic")
-    checkpoint_steps: int = option(250_000, "moves between two checkpoints of the policy")
-    eval_works: int = option(2000, "fresh works that are measured at the end")
-    threads: int = option(2, "torch threads")
-
-
-PRESETS = {
-    "smoke": Config(
-        preset="smoke", human_works=600, imitation_epochs=2, critic_updates=60, env_steps=16_384,
-        n_envs=64, n_steps=32, batch_size=512, n_epochs=1, warm_rollouts=1, eval_works=200,
-    ),
-    "default": Config(),
-    "full": Config(preset="full", imitation_epochs=24, critic_updates=4000, env_steps=20_000_000),
-}  # fmt: skip
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exit with status 1."""
-        print(f"train.py: {message} (see --help)", file=sys.stderr)
-        raise SystemExit(1)
-
-
-def parse(arguments: list[str]) -> Config:
-    """Turn the command line into a configuration."""
-    parser = Parser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    for item in fields(Config):
-        default: Any = item.default
-        parser.add_argument(
-            "--" + item.name.replace("_", "-"),
-            type=type(default),
-            default=argparse.SUPPRESS,
-            metavar=type(default).__name__.upper(),
-            help=f"{item.metadata['help']} (default: {default!r})",
-        )
-    given = vars(parser.parse_args(arguments))
-    preset = given.get("preset", "default")
-    if preset not in PRESETS:
-        parser.error(f"--preset: {preset!r} is none of {', '.join(PRESETS)}")
-    config = replace(PRESETS[preset], **given)
-    for item in fields(config):
-        value = getattr(config, item.name)
-        lowest = 0 if item.name in ("seed", "human_works", "kl_weight", "warm_rollouts") else 1e-9
-        if isinstance(value, int | float) and not lowest <= value < float("inf"):
-            parser.error(f"--{item.name.replace('_', '-')}: {value} is out of range")
-    try:
-        find_world(config.world)
-    except ValueError as error:
-        parser.error(f"--world: {error}")
-    if config.n_envs * config.n_steps % config.batch_size:
-        parser.error("--batch-size: must divide --n-envs x --n-steps")
-    if 0 < config.human_works < 100:
-        parser.error("--human-works: at least 100 are needed (or 0 for all)")
-    return config if config.run_dir else replace(
-        config, run_dir=f"runs/{config.world}-{config.preset}-{config.seed}"
-    )  # fmt: skip
-
-
-class Clock:
-    """Says what happens, with the seconds since the run began."""
-
-    def __init__(self) -> None:
-        self.began = time.perf_counter()
-
-    def seconds(self) -> float:
-        """Since the run began."""
-        return time.perf_counter() - self.began
-
-    def say(self, text: str) -> None:
-        """Print one line."""
-        tqdm.write(f"[{self.seconds():6.0f} s] {text}")
-        sys.stdout.flush()
 
 
 def fit_imitator(config: Config, world: World, clock: Clock) -> tuple[torch.nn.Module, Any]:
@@ -334,7 +227,7 @@ def say_goodbye(clock: Clock, folder: Path, makers: Mapping[str, Mapping[str, fl
 
 def main() -> None:
     """Run from the command line."""
-    config = parse(sys.argv[1:])
+    config = parse(sys.argv[1:], __doc__)
     try:
         run(config)
     except (ValueError, OSError, FloatingPointError) as error:

@@ -77,7 +77,7 @@ def main() -> None:
     archive = NoveltyArchive(descriptor.dim, 15, scale=1.0)
     archive.pin(descriptor(images))
     quality = HumanLevelQuality(moves, moves[:500], updates=1, pools=1)
-    full = Appraisal(quality, ArchiveNewness(descriptor, archive, cap=2.0))
+    full = Appraisal(quality, ArchiveNewness(descriptor, archive, images, cap=2.0))
     for name, appraisal in (("form alone", Appraisal()), ("the full appraisal", full)):
         batch = WorldBatch(DrawingCore(BOARDS), appraisal)
         batch.step(actions[0])

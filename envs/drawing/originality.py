@@ -14,6 +14,8 @@ from .dynamics import images_of
 from .moves import END, LIFT, SIZE
 
 MIN_POINTS = 4
+DOT = 2
+"""A stroke that reaches no farther than this many points in x and y is a dot, whatever its form."""
 _PRIME = np.uint64(0x100000001B3)
 _BASIS = np.uint64(0xCBF29CE484222325)
 
@@ -131,10 +133,12 @@ def _facts(
             end = _stroke_end(moves[i], begin)
             if end - begin > 1:
                 counts[i] += 1
-                first, last, dot = moves[i, begin], moves[i, end - 1], True
-                for j in range(begin + 1, end):
-                    dot = dot and moves[i, j] == first
-                if not dot:
+                first, last = moves[i, begin], moves[i, end - 1]
+                x0, x1, y0, y1 = SIZE, 0, SIZE, 0
+                for j in range(begin, end):
+                    x, y = moves[i, j] % SIZE, moves[i, j] // SIZE
+                    x0, x1, y0, y1 = min(x0, x), max(x1, x), min(y0, y), max(y1, y)
+                if max(x1 - x0, y1 - y0) > DOT:
                     for point in (first, last):
                         ends += 1
                         if not _is_open(images[i], point // SIZE, point % SIZE):
@@ -149,8 +153,8 @@ def stroke_facts(
     """Moves, strokes with ink, and share of closed stroke ends of works (N, T), each (N,) float64.
 
     A stroke's end is closed unless the line ends in the open there: it meets other ink, whoever
-    drew it. Drawing to and fro, or a point twice, closes nothing. A dot has no ends; a work
-    without ends counts as open (0).
+    drew it. Drawing to and fro, or a point twice, closes nothing. A dot (within 3 x 3 points)
+    has no ends; a work without ends counts as open (0).
     """
     moves = np.ascontiguousarray(moves, np.int16)
     counts, closed = np.zeros(len(moves)), np.zeros(len(moves))
