@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from novelty import NoveltyArchive, leave_one_out_novelty, nearest
+from novelty import NoveltyArchive, leave_one_out_novelty
+from novelty.knn import Table
 
 from .appraisal import Terms
 from .descriptor import Descriptor
@@ -58,9 +63,33 @@ class ArchiveNewness:
         usual = (ink @ ink.mean(axis=0)) / np.maximum(ink.sum(axis=1), 1)
         self.human_habit = float(np.quantile(usual, 0.9))
         self._works = np.zeros((memory, descriptor.dim), np.float32)
+        self._table = Table(descriptor.dim)  # the same rows, ready for the search
         self._ink = np.zeros((memory, POINTS), np.uint8)
         self._ink_sum = np.zeros(POINTS, np.int64)
         self._count = 0
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Copies of the memory of own works, each with one row a work; the archive is not in it."""
+        return {
+            "works": self._works.copy(),
+            "ink": self._ink.copy(),
+            "ink_sum": self._ink_sum.copy(),
+            "count": np.array(self._count),
+        }
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take back what :meth:`state` gave.
+
+        Raises:
+            KeyError: If an array is missing.
+            ValueError: If the memory has another size.
+        """
+        self._works[...] = state["works"]
+        self._ink[...] = state["ink"]
+        self._ink_sum[...] = state["ink_sum"]
+        self._count = int(state["count"])
+        self._table = Table(self.descriptor.dim)
+        self._table.extend(torch.from_numpy(self._works[: min(self._count, len(self._works))]))
 
     def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
         """Terms of works (R, T), each (R,) float64, ``newness`` among them; remembers the works."""
@@ -72,7 +101,8 @@ class ArchiveNewness:
         variety, habit, distance = np.ones(n), np.zeros(n), np.full(n, np.inf)
         ink = images.reshape(n, POINTS)
         if filled:
-            near = nearest(x, self._works[:filled], min(k, filled))[0].astype(np.float64)
+            found = self._table.nearest(torch.from_numpy(x), min(k, filled))[0]
+            near = found.numpy().astype(np.float64)
             distance = near[:, 0]
             # With few works yet to compare with, distances are large anyway.
             variety = np.minimum(near.mean(axis=1) / scale / self.human_variety, 1)
@@ -82,11 +112,7 @@ class ArchiveNewness:
         for i in range(1, n):
             gaps = np.sqrt(((x[:i] - x[i]) ** 2).sum(axis=1))
             distance[i] = min(distance[i], float(gaps.min()))
-        for row, drawn in zip(x, ink, strict=True):
-            slot = self._count % memory
-            self._ink_sum += drawn.astype(np.int64) - self._ink[slot]
-            self._works[slot], self._ink[slot] = row, drawn
-            self._count += 1
+        self._remember(x, ink)
         span = self.repeat_above - self.repeat_below
         repeat = 1 - np.clip((distance / scale - self.repeat_below) / span, 0, 1)
         surprise = np.clip((novelty - 1) / (self.cap - 1), 0, 1)
@@ -95,3 +121,18 @@ class ArchiveNewness:
             "novelty": novelty, "surprise": surprise, "variety": variety, "habit": habit,
             "repeat": repeat, "newness": newness,
         }  # fmt: skip
+
+    def _remember(self, x: NDArray[np.float32], ink: NDArray[np.uint8]) -> None:
+        """Keep works (R, D) and their ink (R, 576) in the place of the oldest."""
+        memory = len(self._works)
+        for begin in range(0, len(x), memory):
+            part = slice(begin, begin + memory)
+            rows = torch.from_numpy(x[part])
+            slots = (self._count + np.arange(len(rows))) % memory
+            new = max(0, min(len(rows), memory - self._count))
+            self._table.extend(rows[:new])
+            self._table.put(torch.from_numpy(slots[new:]), rows[new:])
+            self._ink_sum += ink[part].sum(axis=0, dtype=np.int64)
+            self._ink_sum -= self._ink[slots].sum(axis=0, dtype=np.int64)
+            self._works[slots], self._ink[slots] = x[part], ink[part]
+            self._count += len(rows)

@@ -1,0 +1,120 @@
+"""The learner's reward for drawings: each short cut that it closes, and what it leaves free."""
+
+import numpy as np
+import pytest
+
+from envs.drawing.corpus import load_corpus
+from envs.drawing.descriptor import Descriptor
+from envs.drawing.dynamics import images_of
+from envs.drawing.moves import SIZE, moves_of
+from envs.drawing.newness import ArchiveNewness
+from envs.drawing.quality import HumanLevelQuality
+from envs.works import Works, pad_moves
+from envs.worlds import make_world
+from novelty import NoveltyArchive, leave_one_out_novelty
+
+
+@pytest.fixture(scope="module")
+def human():
+    return load_corpus("tabler", progress=False).works.moves
+
+
+@pytest.fixture
+def newness(human):
+    images = images_of(human[:2000])
+    descriptor = Descriptor.fit(images)
+    x = descriptor(images)
+    scale = float(np.median(leave_one_out_novelty(x, 15)))
+    archive = NoveltyArchive(descriptor.dim, 15, scale=scale)
+    archive.pin(x)
+    return ArchiveNewness(descriptor, archive, images, cap=1.8)
+
+
+def appraise(newness, moves):
+    parts = [newness(moves[i : i + 50], images_of(moves[i : i + 50])) for i in range(0, 1500, 50)]
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def test_human_works_have_variety_and_no_habit(human, newness):
+    late = {k: v[-500:] for k, v in appraise(newness, human[2000:3500]).items()}
+    assert np.median(late["variety"]) > 0.95
+    assert (late["habit"] > 0).mean() < 0.2 and np.median(late["habit"]) == 0
+
+
+def test_a_stroke_that_stands_in_every_work_costs(human, newness):
+    bar = moves_of([np.array([(2, 1), (2, 22)]), np.array([(2, 22), (20, 22)])])[:-1]
+    rows = [np.concatenate([bar, [SIZE * SIZE], row[row >= 0]])[:48] for row in human[2000:3500]]
+    late = {k: v[-500:] for k, v in appraise(newness, pad_moves(rows, 48)).items()}
+    assert np.median(late["habit"]) > 0.2
+    assert np.median(late["variety"]) < 0.95
+
+
+def test_the_same_work_again_is_worth_nothing(human, newness):
+    first = newness(human[2500:2501], images_of(human[2500:2501]))
+    again = newness(human[2500:2501], images_of(human[2500:2501]))
+    assert first["repeat"][0] == 0 and again["repeat"][0] == 1 and again["newness"][0] == 0
+    both = human[[2600, 2600]]
+    assert newness(both, images_of(both))["repeat"].tolist() == [0, 1]
+
+
+def test_who_is_no_newer_than_human_works_usually_are_gets_nothing(human, newness):
+    terms = newness(human[:200], images_of(human[:200]))  # in the archive themselves
+    assert (terms["surprise"][terms["novelty"] <= 1] == 0).all()
+    assert (terms["novelty"] <= 1).any()
+
+
+def test_quality_falls_with_open_ends_and_with_needless_moves(human):
+    quality = HumanLevelQuality(human[:400], human[400:500], updates=1, pools=1)
+    square = np.array([(4, 4), (19, 4), (19, 19), (4, 19), (4, 4)])
+    inner = np.array([(8, 12), (15, 12)])
+    whole = moves_of([square, np.array([(4, 12), (19, 12)])])
+    loose = moves_of([square, inner])
+    slow = moves_of([square, *[np.array([(4, 12), (19, 12)])] * 11])
+    rows = pad_moves([whole, loose, slow], 48)
+    terms = quality(rows, images_of(rows))
+    assert terms["closed_ends"].tolist() == [1, 0.5, 1]
+    assert terms["economy"][0] == 1 and terms["economy"][2] < 0.3
+    assert terms["quality"][2] < 0.3 * terms["quality"][0]
+
+
+def test_a_dot_closes_no_ends(human):
+    from envs.drawing.originality import stroke_facts
+
+    diamond = np.array([(5, 4), (6, 5), (5, 6), (4, 5), (5, 4)])
+    line = np.array([(2, 20), (20, 20)])
+    facts = stroke_facts(pad_moves([moves_of([line]), moves_of([line, diamond])], 48))
+    assert facts["closed_ends"].tolist() == [0, 0]
+    retraced = np.array([(2, 20), (20, 20), (2, 20), (20, 20)])
+    assert stroke_facts(moves_of([retraced])[None])["closed_ends"][0] == 0
+
+
+@pytest.mark.slow
+def test_every_judge_orders_human_imitator_damaged_random():
+    """Fits an imitator for some minutes; form, craft and the held-out judge must agree."""
+    import torch
+
+    from agents.imitation import imitate, positions_of, sample_works
+    from envs.drawing.variation import damage, random_works
+
+    torch.manual_seed(0)
+    world = make_world("drawing")
+    network = world.network(dropout=0.3)
+    held = positions_of(world.core, world.held_out)
+    imitate(
+        network, lambda e: positions_of(world.core, world.variations(e, 0)), held, epochs=8, seed=0
+    )
+    rng = np.random.default_rng(0)
+    imitations = sample_works(network, world.core(512), world.id, 1000, rng)
+    yardstick = world.yardstick(800)
+    reward = world.reward(yardstick, imitations[:500], 800, 0)
+    lengths = (world.train.moves >= 0).sum(axis=1)
+    groups = [
+        world.held_out,
+        imitations[500:],
+        Works("drawing", damage(world.held_out.moves, rng)),
+        Works("drawing", random_works(500, lengths, rng)),
+    ]
+    terms = [reward(g.moves, world.images(g)) | yardstick.measure(g) for g in groups]
+    for key in ("form", "craft", "heldout_quality"):
+        medians = [float(np.median(t[key])) for t in terms]
+        assert medians == sorted(medians, reverse=True), (key, medians)
