@@ -30,11 +30,14 @@ def make_ppo(
     gae_lambda: float = 0.95,
     seed: int = 0,
 ) -> PPO:
-    """PPO with :class:`PriorPolicy`. Undiscounted: works are short and paid at their end."""
+    """PPO with :class:`PriorPolicy`. Undiscounted: works are short and paid at their end.
+
+    The learning rate falls linearly to a tenth over the steps asked of ``learn``.
+    """
     return PPO(
         PriorPolicy,
         env,
-        learning_rate=learning_rate,
+        learning_rate=lambda remaining: learning_rate * (0.1 + 0.9 * remaining),
         n_steps=n_steps,
         batch_size=batch_size,
         n_epochs=n_epochs,

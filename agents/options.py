@@ -36,7 +36,7 @@ class Config:
     n_steps: int = option(64, "moves on each board between two updates")
     batch_size: int = option(512, "moves per gradient step")
     n_epochs: int = option(1, "passes over each rollout")
-    learning_rate: float = option(5e-4, "Adam's step size")
+    learning_rate: float = option(5e-4, "Adam's step size, falling to a tenth")
     kl_weight: float = option(0.02, "weight of the KL divergence from the imitator, in nats")
     warm_rollouts: int = option(3, "rollouts that fit the value function before the policy moves")
     refresh_every: int = option(4, "rollouts between two refreshments of the critic")
