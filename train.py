@@ -4,6 +4,7 @@ python train.py                       # the default budget: under 20 minutes on 
 python train.py --preset smoke        # everything, tiny: under 2 minutes
 python train.py --seed 3 --run-dir runs/mine --withhold '*plane*'
 python train.py --imitator runs/mine/imitator.safetensors --kl-weight 0.05 --run-dir runs/near
+python train.py --resume runs/mine     # go on with a run that stopped, exactly
 tensorboard --logdir runs
 python replay.py runs/mine --best 25 --sheet best.png
 """
@@ -13,30 +14,28 @@ from __future__ import annotations
 import json
 import platform
 import sys
-import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
-from safetensors.torch import save as dump
-from stable_baselines3.common.logger import configure
 from tqdm import tqdm
 
+from agents.checkpoint import Session, newest_checkpoint, write_checkpoint
 from agents.dashboard import Dashboard
 from agents.imitation import evaluate, imitate, positions_of, sample_works
-from agents.learner import WorksCallback, learner_limit_share, make_ppo, warm_value
-from agents.options import Config, parse
+from agents.learner import WorksCallback, collapse, learner_limit_share, make_ppo, warm_value
+from agents.options import Config, options_of, parse
 from agents.policy import PriorPolicy
+from agents.run_folder import Interrupts, RunFolder, quiet_writers
 from agents.terminal import Clock
-from envs.batch import WorldBatch
+from envs.batch import NotFiniteError, WorldBatch
 from envs.pictures import save_png
 from envs.sb3 import WorldVecEnv
 from envs.works import Works, join_works, write_atomically
 from envs.worlds import World, make_world
+from novelty.storage import load_weights, read_json, save_weights
 
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.5)
 HEADLINES = (
@@ -45,82 +44,104 @@ HEADLINES = (
 )  # fmt: skip
 
 
-def fit_imitator(config: Config, world: World, clock: Clock) -> tuple[torch.nn.Module, Any]:
-    """The network after imitation, with (nats per held-out move, top-1 share)."""
+def fit_imitator(config: Config, world: World, clock: Clock) -> torch.nn.Module:
+    """The network after imitation."""
+    torch.manual_seed(config.seed)
     network = world.network(dropout=0.3)
-    held = positions_of(world.core, world.held_out)
     if config.imitator:
-        network.load_state_dict(load_file(config.imitator))
+        load_weights(config.imitator, network)
         network.eval()
     else:
         imitate(
             network,
             lambda epoch: positions_of(world.core, world.variations(epoch, config.seed)),
-            held,
+            positions_of(world.core, world.held_out),
             epochs=config.imitation_epochs,
             seed=config.seed,
             report=lambda e, loss, nats, top1: clock.say(
                 f"imitation {e}/{config.imitation_epochs}: {nats:.3f} nats a move, top-1 {top1:.3f}"
             ),
         )
-    return network, evaluate(network, *held)
-
-
-def save_weights(path: Path, module: torch.nn.Module) -> None:
-    """Write a module's weights, atomically."""
-    write_atomically(path, dump({k: v.contiguous() for k, v in module.state_dict().items()}))
+    return network
 
 
 def run(config: Config) -> dict[str, Any]:
-    """One run, from human works to the summary."""
+    """One run, from human works to the summary; or what is left of it."""
     clock = Clock()
-    say = clock.say
     torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    folder = Path(config.run_dir)
-    if (folder / "summary.json").exists():
-        raise ValueError(f"{folder}: holds a finished run; choose another --run-dir")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "config.json", json.dumps(asdict(config), indent=2).encode())
+    path = Path(config.run_dir)
+    with Interrupts() as interrupts, RunFolder(path, bool(config.resume), clock.say) as folder:
+        if folder.finished:
+            clock.say(f"{path}: the run is finished")
+            return read_json(path / "summary.json")
+        return run_in(folder, config, clock, interrupts)
+
+
+def run_in(
+    folder: RunFolder, config: Config, clock: Clock, interrupts: Interrupts
+) -> dict[str, Any]:
+    """The run, in a folder that is this process's alone."""
+    path, say = folder.path, clock.say
     patterns = [p.strip() for p in config.withhold.split(",") if p.strip()]
     world = make_world(config.world, config.corpus, patterns, config.human_works)
+    folder.record(options_of(config), world.fingerprint)
     say(f"{len(world.train)} human works to learn from, {len(world.held_out)} held out")
     pools = 1 if config.preset == "smoke" else 4
-    yardstick = world.yardstick(config.critic_updates, pools)
-    yardstick.save(folder)
-    human = world.summarise(yardstick.measure(world.held_out))
-    outsiders = world.summarise(yardstick.measure(world.outsiders))
+
+    # What a stage makes is read from its files, whether by this process or an earlier one.
+    def judge() -> dict[str, float]:
+        world.yardstick(config.critic_updates, pools).save(path)
+        return {}
+
+    folder.stage("judge", judge)
+    yardstick = world.load_yardstick(path)
+    bars = folder.stage("bars", lambda: {
+        "human": world.summarise(yardstick.measure(world.held_out)),
+        "outsiders": world.summarise(yardstick.measure(world.outsiders)),
+    })  # fmt: skip
+    human, outsiders = bars["human"], bars["outsiders"]
     say(f"judge ready; yield of human works {human['yield']:.1%}, outsiders "
         f"{outsiders['yield']:.1%}")  # fmt: skip
 
-    network, (nats, top1) = fit_imitator(config, world, clock)
-    save_weights(folder / "imitator.safetensors", network)
-    rng = np.random.default_rng((config.seed, 1))
-    boards = world.core(512)
+    def imitation() -> dict[str, float]:
+        network = fit_imitator(config, world, clock)
+        save_weights(path / "imitator.safetensors", network)
+        nats, top1 = evaluate(network, *positions_of(world.core, world.held_out))
+        return {"nats": nats, "top1": top1}
 
-    def made_by(maker: torch.nn.Module, n: int, temperature: float = 1.0) -> Works:
+    fit = folder.stage("imitation", imitation)
+    network = world.network()
+    load_weights(path / "imitator.safetensors", network.eval())
+    boards = world.core(min(512, config.eval_works))
+
+    def made_by(maker: torch.nn.Module, n: int, stream: int, temperature: float = 1.0) -> Works:
+        rng = np.random.default_rng((config.seed, 1, stream))
         return sample_works(maker, boards, world.id, n, rng, temperature)
 
-    imitators = {
-        t: world.summarise(yardstick.measure(made_by(network, config.eval_works, t)))
-        for t in TEMPERATURES
-    }
-    best_t = max(imitators, key=lambda t: imitators[t]["yield"])
-    say("imitator's yield " + ", ".join(f"T={t}: {m['yield']:.2%}" for t, m in imitators.items()))
-    imitations = made_by(network, 2 * config.eval_works)
-    reward = world.reward(yardstick, imitations, config.critic_updates, config.seed, pools)
+    def imitators() -> dict[str, dict[str, float]]:
+        made_by(network, 2 * config.eval_works, 0).save(path / "imitations.npz")
+        works = [made_by(network, config.eval_works, i, t) for i, t in enumerate(TEMPERATURES, 1)]
+        measured = [world.summarise(yardstick.measure(w)) for w in works]
+        return {str(t): m for t, m in zip(TEMPERATURES, measured, strict=True)}
+
+    tempered = folder.stage("imitator", imitators)
+    best_t = max(tempered, key=lambda t: tempered[t]["yield"])
+    say("imitator's yield " + ", ".join(f"T={t}: {m['yield']:.2%}" for t, m in tempered.items()))
+    imitations = Works.load(path / "imitations.npz")
+    found = newest_checkpoint(path, say) if config.resume else None
+    # The critic of a checkpoint need not be trained first.
+    updates = 1 if found else config.critic_updates
+    reward = world.reward(yardstick, imitations, updates, config.seed, pools)
     say("the reward's critic is ready")
 
     bar = tqdm(total=config.env_steps, unit="step", disable=None)
-    admitted: list[Works] = []
-    marks = {"checkpoint": 0, "sheets": 0}
     sheet_steps = config.env_steps // 8
 
     def on_round(works: Works, steps: int) -> None:
         figures: dict[str, float] = dict(reward.refresh(works))
         newest = works[-256:]
         kept = reward.admit(newest)
-        admitted.append(newest[kept])
+        session.admit(newest[kept])
         measured = world.summarise(yardstick.measure(works[-400:]))
         figures |= {f"eval/{key}": value for key, value in measured.items()}
         figures["eval/judge_gap"] = callback.latest["craft"] - measured["heldout_quality"]
@@ -128,19 +149,31 @@ def run(config: Config) -> dict[str, Any]:
         figures["archive/admitted"] = float(kept.sum())
         for key, value in figures.items():
             model.logger.record(key, value)
-        if steps >= marks["sheets"]:
-            marks["sheets"] = steps + sheet_steps
+        for key, what in collapse(callback.entropy, measured["novelty_self"]).items():
+            if notes["collapsed"].setdefault(key, steps) == steps:
+                say(f"the policy has collapsed after {steps} moves: {what}")
+        if callback.on_rollout and steps >= notes["sheets"]:  # not while only the value is fitted
+            notes["sheets"] = steps + sheet_steps
             dashboard.sheets(works)
-        if steps >= marks["checkpoint"]:
-            marks["checkpoint"] = steps + config.checkpoint_steps
-            save_weights(folder / "checkpoints" / f"learner-{steps:09d}.safetensors", model.policy)
-            join_works(admitted).save(folder / "admitted.npz")
-            reward.save(folder)
         bar.n = min(steps, config.env_steps)
         bar.set_postfix(
             {"yield": f"{measured['yield']:.1%}", "reward": f"{callback.latest['reward']:.3f}",
              "novelty": f"{measured['novelty_human']:.2f}"}
         )  # fmt: skip
+
+    def on_rollout(steps: int) -> None:
+        due = steps >= notes["checkpoint"]
+        if due:
+            notes["checkpoint"] = steps + config.checkpoint_steps
+            save_weights(path / "checkpoints" / f"learner-{steps:09d}.safetensors", model.policy)
+            if session.admitted:
+                join_works(session.admitted).save(path / "admitted.npz")
+            reward.save(path)
+        if due or interrupts.asked or steps >= config.env_steps:
+            notes["wall_seconds"] = clock.seconds()
+            write_checkpoint(path, folder.snapshot(session))
+        if interrupts.asked and steps < config.env_steps:
+            raise KeyboardInterrupt
 
     callback = WorksCallback(world.id, config.refresh_every, on_round)
     env = WorldVecEnv(WorldBatch(world.core(config.n_envs), reward), callback.finished)
@@ -149,30 +182,43 @@ def run(config: Config) -> dict[str, Any]:
         n_epochs=config.n_epochs, learning_rate=config.learning_rate, kl_weight=config.kl_weight,
         seed=config.seed,
     )  # fmt: skip
-    model.set_logger(configure(str(folder), ["tensorboard", "csv"]))
+    session = Session(model, callback, reward)
+    notes: dict[str, Any] = session.notes
+    notes |= {"checkpoint": 0, "sheets": 0, "collapsed": {}, "wall_seconds": 0.0}
+    model.set_logger(folder.open_log(found))
     dashboard = Dashboard(model.logger, world)
-    if config.warm_rollouts:
+    if found:
+        session.restore(found)
+        clock.began -= notes["wall_seconds"]
+        say(f"going on after {model.num_timesteps} moves")
+    elif config.warm_rollouts:
         warm_value(model, config.warm_rollouts, callback)
-    callback.seconds = dict.fromkeys(callback.seconds, 0.0)
-    learning = time.perf_counter()
-    model.learn(config.env_steps, callback)
-    seconds = time.perf_counter() - learning
+        callback.seconds = dict.fromkeys(callback.seconds, 0.0)
+    callback.on_rollout = on_rollout
+    interrupts.patient = True
+    try:
+        left = config.env_steps - (model.num_timesteps if found else 0)
+        model.learn(left, callback, reset_num_timesteps=not found)
+        callback.on_rollout_start()  # after the last update too
+    except NotFiniteError as error:
+        raise ValueError(f"{error}; see {folder.keep_failure(session, error)}") from error
     bar.close()
+    seconds = callback.seconds["total"]
     assert isinstance(model.policy, PriorPolicy)
-    save_weights(folder / "learner.safetensors", model.policy)
+    save_weights(path / "learner.safetensors", model.policy)
 
-    fresh = made_by(model.policy.network.eval(), config.eval_works)
+    fresh = made_by(model.policy.network.eval(), config.eval_works, len(TEMPERATURES) + 1)
     measured = yardstick.measure(fresh)
     result = world.summarise(measured)
     terms = {f"judged/{k}": v for k, v in measured.items()}
     terms |= reward(fresh.moves, world.images(fresh))
-    for key, value in (("step", model.num_timesteps), ("seed", config.seed)):
-        terms[key] = np.full(len(fresh), float(value))
+    for key, whole in (("step", model.num_timesteps), ("seed", config.seed)):
+        terms[key] = np.full(len(fresh), float(whole))
     fresh = fresh.with_appraisal(terms)
-    fresh.save(folder / "works.npz")
-    new = join_works([fresh[:0], *admitted])
-    new.save(folder / "admitted.npz")
-    reward.save(folder)
+    fresh.save(path / "works.npz")
+    new = join_works([fresh[:0], *session.admitted])
+    new.save(path / "admitted.npz")
+    reward.save(path)
     dashboard.archive(
         [(name, works, yardstick.describe(works))
          for name, works in (("human", world.train), ("admitted", new), ("fresh", fresh))],
@@ -181,34 +227,36 @@ def run(config: Config) -> dict[str, Any]:
     dashboard.sheets(fresh)
     summary = {
         **result,
-        "imitator_yield": imitators[best_t]["yield"],
-        "imitator_temperature": best_t,
+        "imitator_yield": tempered[best_t]["yield"],
+        "imitator_temperature": float(best_t),
         "outsider_yield": outsiders["yield"],
-        "imitation_nats": nats,
-        "imitation_top1": top1,
+        "imitation_nats": fit["nats"],
+        "imitation_top1": fit["top1"],
         "env_steps": model.num_timesteps,
         "steps_per_second": config.env_steps / seconds,
         "learner_limit_share": learner_limit_share(callback.seconds),
         "wall_seconds": clock.seconds(),
         "corpus": world.fingerprint,
+        "fingerprint": session.fingerprint(fresh),
+        "collapsed": notes["collapsed"],
         "python": platform.python_version(),
         "torch": torch.__version__,
         "human": human,
         "outsiders": outsiders,
-        "imitator": {str(t): m for t, m in imitators.items()},
+        "imitator": tempered,
     }
-    dashboard.options(asdict(config), {f"final/{k}": result[k] for k in HEADLINES})
+    dashboard.options(options_of(config), {f"final/{k}": result[k] for k in HEADLINES})
     for key, value in result.items():
         model.logger.record(f"final/{key}", value)
     model.logger.dump(model.num_timesteps)
     best = fresh[np.argsort(-np.asarray(fresh.appraisal["reward"]), kind="stable")[:100]]
-    save_png(folder / "best.png", world.sheet(best, columns=10))
-    save_png(folder / "imitator-and-learner.png", world.sheets_side_by_side(
+    save_png(path / "best.png", world.sheet(best, columns=10))
+    save_png(path / "imitator-and-learner.png", world.sheets_side_by_side(
         imitations[:60], fresh[:60], ("imitator, unselected", "learner, unselected"), columns=6
     ))  # fmt: skip
-    write_atomically(folder / "summary.json", json.dumps(summary, indent=2).encode())
-    say_goodbye(clock, folder, {"learner": result, "imitator": imitators[best_t], "human": human,
-                                "outsiders": outsiders})  # fmt: skip
+    write_atomically(path / "summary.json", json.dumps(summary, indent=2).encode())
+    say_goodbye(clock, path, {"learner": result, "imitator": tempered[best_t], "human": human,
+                              "outsiders": outsiders})  # fmt: skip
     return summary
 
 
@@ -228,13 +276,14 @@ def say_goodbye(clock: Clock, folder: Path, makers: Mapping[str, Mapping[str, fl
 def main() -> None:
     """Run from the command line."""
     config = parse(sys.argv[1:], __doc__)
+    quiet_writers()
     try:
         run(config)
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, MemoryError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        print("train.py: stopped", file=sys.stderr)
+        print(f"train.py: stopped; go on with --resume {config.run_dir}", file=sys.stderr)
         raise SystemExit(130) from None
 
 

@@ -106,7 +106,7 @@ class Workshop:
 Recipe = Callable[[Workshop], Maker]
 
 RECIPES: dict[str, str] = {
-    "random": "agents.random:make",
+    "random": "agents.random_moves:make",
     "rnn": "agents.char_rnn:make",
     "gan": "agents.gan:make",
     "inceptionism": "agents.inceptionism:make",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from envs.worlds import ENTRY_POINTS, find_world
+from novelty.storage import read_json
 
 from .terminal import Parser
 
@@ -23,6 +25,7 @@ class Config:
     preset: str = option("default", "budget: smoke, default or full; other options override it")
     world: str = option("drawing", "kind of work: " + ", ".join(sorted(ENTRY_POINTS)))
     seed: int = option(0, "seed of the imitator, the learner and the reward's critic")
+    resume: str = option("", "go on with the run in this folder, with its options")
     run_dir: str = option("", "folder of the run (default: runs/WORLD-PRESET-SEED)")
     corpus: str = option("", "human works (default: the world's; drawing: tabler; also lucide, "
                          "kanjivg, an SVG folder, an .ndjson file)")  # fmt: skip
@@ -71,20 +74,79 @@ def parse(arguments: list[str], description: str | None) -> Config:
     preset = given.get("preset", "default")
     if preset not in PRESETS:
         parser.error(f"--preset: {preset!r} is none of {', '.join(PRESETS)}")
-    config = replace(PRESETS[preset], **given)
-    for item in fields(config):
-        value = getattr(config, item.name)
-        lowest = 0 if item.name in ("seed", "human_works", "kl_weight", "warm_rollouts") else 1e-9
-        if isinstance(value, int | float) and not lowest <= value < float("inf"):
-            parser.error(f"--{item.name.replace('_', '-')}: {value} is out of range")
     try:
-        find_world(config.world)
+        if "resume" in given:
+            if len(given) > 1:
+                raise ValueError("--resume: takes no other option; they are in its config.json")
+            return load_config(given["resume"])
+        config = replace(PRESETS[preset], **given)
+        check(config)
     except ValueError as error:
-        parser.error(f"--world: {error}")
-    if config.n_envs * config.n_steps % config.batch_size:
-        parser.error("--batch-size: must divide --n-envs x --n-steps")
-    if 0 < config.human_works < 100:
-        parser.error("--human-works: at least 100 are needed (or 0 for all)")
+        parser.error(str(error))
     return config if config.run_dir else replace(
         config, run_dir=f"runs/{config.world}-{config.preset}-{config.seed}"
     )  # fmt: skip
+
+
+MOST = {
+    "seed": (1 << 32) - 1, "n_envs": 1 << 16, "n_steps": 1 << 16, "eval_works": 1 << 20,
+    "threads": 1 << 10, "imitation_epochs": 1 << 20, "warm_rollouts": 1 << 20,
+}  # fmt: skip
+"""Largest values: a wrong file of options must not ask for all the memory there is."""
+
+
+def check(config: Config) -> None:
+    """Refuse options that cannot be.
+
+    Raises:
+        ValueError: Names the option and what is wrong with it.
+    """
+    if config.preset not in PRESETS:
+        raise ValueError(f"--preset: {config.preset!r:.40} is none of {', '.join(PRESETS)}")
+    for item in fields(config):
+        value = getattr(config, item.name)
+        lowest = 0 if item.name in ("seed", "human_works", "kl_weight", "warm_rollouts") else 1e-9
+        most = MOST.get(item.name, 1 << 53)
+        if isinstance(value, int | float) and not lowest <= value <= most:
+            raise ValueError(f"--{item.name.replace('_', '-')}: {value} is out of range")
+    try:
+        find_world(config.world)
+    except ValueError as error:
+        raise ValueError(f"--world: {error}") from error
+    if config.n_envs * config.n_steps > 1 << 24:
+        raise ValueError("--n-steps: --n-envs x --n-steps is out of range")
+    if config.n_envs * config.n_steps % config.batch_size:
+        raise ValueError("--batch-size: must divide --n-envs x --n-steps")
+    if 0 < config.human_works < 100:
+        raise ValueError("--human-works: at least 100 are needed (or 0 for all)")
+
+
+def options_of(config: Config) -> dict[str, Any]:
+    """The options as they are written to ``config.json``."""
+    return {key: value for key, value in asdict(config).items() if key != "resume"}
+
+
+def load_config(run: str) -> Config:
+    """The options of a run, to go on with it.
+
+    Raises:
+        ValueError: If the folder holds no ``config.json``, or one that is wrong.
+    """
+    path = Path(run) / "config.json"
+    found = read_json(path)
+    known = {item.name: type(item.default) for item in fields(Config)}
+    for key, value in found.items():
+        if key not in known or key == "resume":
+            raise ValueError(f"{path}: {key[:40]!r} is no option")
+        # A whole number will do where a fraction is asked for, but true is no number.
+        kinds = (int, float) if known[key] is float else (known[key],)
+        if type(value) not in kinds:
+            raise ValueError(f"{path}: {key} is {value!r:.40}, expected {known[key].__name__}")
+        if type(value) is int and abs(value) >= 1 << 63:
+            raise ValueError(f"{path}: {key} is out of range")
+    config = replace(Config(**found), resume=run, run_dir=run)
+    try:
+        check(config)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return config

@@ -9,5 +9,10 @@ gymnasium.register(
     entry_point="envs.drawing.env:DrawingEnv",
     vector_entry_point="envs.drawing.env:DrawingVectorEnv",
 )
+gymnasium.register(
+    id="Move37/Composition-v0",
+    entry_point="envs.composition.env:CompositionEnv",
+    vector_entry_point="envs.composition.env:CompositionVectorEnv",
+)
 
 __all__ = ["Works", "WorksError"]

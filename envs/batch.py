@@ -40,6 +40,24 @@ class Core(Protocol):
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """(R, H, W) uint8: what is seen or heard of the works, briefs included."""
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What else changes, beside the attributes above; empty if there is nothing."""
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take back what :meth:`state` gave; the attributes above are set by the caller."""
+
+
+class NotFiniteError(ValueError):
+    """A number that is NaN or infinite where work would go on with it.
+
+    Attributes:
+        arrays: What it came from, to be looked at.
+    """
+
+    def __init__(self, message: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        super().__init__(message)
+        self.arrays = dict(arrays)
+
 
 class Appraiser(Protocol):
     """Says what finished works are worth."""
@@ -92,11 +110,43 @@ class WorldBatch:
         self.core.set_brief(brief)
         self.core.reset(np.arange(self.core.n))
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Copies of all that the boards are; the appraiser has a state of its own."""
+        core = self.core
+        state = {f"observations/{key}": value for key, value in core.observations.items()}
+        state |= {"moves": core.moves, "counts": core.counts, "briefs": core.briefs}
+        state |= {f"core/{key}": value for key, value in core.state().items()}
+        return {key: value.copy() for key, value in state.items()}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from where :meth:`state` was taken.
+
+        Raises:
+            KeyError: If an array is missing.
+            ValueError: If the state is of another core, or of another number of boards.
+        """
+        core = self.core
+        now = self.state()
+        for key in [key for key in now if not key.startswith("core/")]:
+            # The width of the briefs is that of the longest so far.
+            shape = now[key].shape[: 1 if key == "briefs" else None]
+            found = state[key]
+            if found.dtype != now[key].dtype or found.shape[: len(shape)] != shape:
+                raise ValueError(
+                    f"{key}: expected {now[key].dtype} {shape}, got {found.dtype} {found.shape}"
+                )
+        for key, value in core.observations.items():
+            value[...] = state[f"observations/{key}"]
+        core.moves[...], core.counts[...] = state["moves"], state["counts"]
+        core.briefs = state["briefs"].copy()
+        core.load_state({k[5:]: v for k, v in state.items() if k.startswith("core/")})
+
     def step(self, actions: NDArray[np.int64], autoreset: bool = True) -> Step:
         """Play one move ((N,) int64) on every board.
 
         Raises:
-            ValueError: If an action is no move, or the appraiser gives a reward that is not finite.
+            ValueError: If an action is no move.
+            NotFiniteError: If the appraiser gives a reward that is not finite.
         """
         core = self.core
         finished = np.flatnonzero(core.step(actions))
@@ -108,7 +158,8 @@ class WorldBatch:
         if not np.isfinite(terms["reward"]).all():
             bad = int(np.flatnonzero(~np.isfinite(terms["reward"]))[0])
             values = {key: float(value[bad]) for key, value in terms.items()}
-            raise ValueError(f"the appraiser gave a reward that is not finite: {values}")
+            message = f"the appraiser gave a reward that is not finite: {values}"
+            raise NotFiniteError(message, {**terms, "moves": moves, "briefs": briefs})
         rewards[finished] = terms["reward"]
         final = {key: value[finished] for key, value in core.observations.items()}
         if autoreset:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import tempfile
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from novelty import storage
+from novelty.storage import write_atomically, write_npz
+
+__all__ = [
+    "PAD",
+    "Works",
+    "WorksError",
+    "join_works",
+    "pad_moves",
+    "read_npz",
+    "write_atomically",
+    "write_npz",
+]
 
 PAD = -1
 """Value that fills a row of moves after its last move."""
@@ -113,20 +123,42 @@ class Works:
         """
         arrays = read_npz(path)
         try:
-            meta = json.loads(arrays["meta"].tobytes())
+            meta = storage.parse_json(arrays["meta"].tobytes())
             if meta["format"] != "move37-works-1":
-                raise WorksError(f"{path}: not a file of works (format {meta['format']!r})")
+                raise WorksError(f"{path}: not a file of works (format {meta['format']!r:.40})")
+            world, moves, briefs = str(meta["world"]), arrays["moves"], arrays["briefs"]
+            _check_moves("moves", moves, _number_of_moves(world))
+            _check_moves("briefs", briefs, _number_of_moves(world))
+            images = arrays.get("images")
+            if images is not None and (images.dtype != np.uint8 or images.max(initial=0) > 1):
+                raise ValueError("images: expected uint8 in {0, 1}")
             appraisal = {k[10:]: v for k, v in arrays.items() if k.startswith("appraisal/")}
-            return cls(
-                str(meta["world"]),
-                arrays["moves"],
-                arrays["briefs"],
-                tuple(str(name) for name in meta["names"]),
-                appraisal,
-                arrays.get("images"),
-            )
+            for key, values in appraisal.items():
+                if values.dtype != np.float64:
+                    raise ValueError(f"appraisal[{key!r}]: expected float64, got {values.dtype}")
+            names = tuple(str(name) for name in meta["names"])
+            return cls(world, moves, briefs, names, appraisal, images)
         except (KeyError, TypeError, ValueError) as error:
-            raise WorksError(f"{path}: not a file of works ({error})") from error
+            message = storage.one_line(error)
+            raise WorksError(f"{path}: not a file of works ({message})") from error
+
+
+def _number_of_moves(world: str) -> int:
+    """How many moves a world has; of an unknown world, as many as int16 can tell apart."""
+    from .worlds import ENTRY_POINTS, find_world  # here: worlds are made of works
+
+    return find_world(world).core(1).n_moves if world in ENTRY_POINTS else 1 << 15
+
+
+def _check_moves(name: str, moves: NDArray[Any], n_moves: int) -> None:
+    """Compiled code writes where moves point to: nothing but moves, then padding, may get there."""
+    if moves.dtype != np.int16 or moves.ndim != 2:
+        raise ValueError(f"{name}: expected int16 of shape (N, T), got {moves.dtype} {moves.shape}")
+    if moves.size and not PAD <= moves.min() <= moves.max() < n_moves:
+        bad = moves[(moves < PAD) | (moves >= n_moves)][0]
+        raise ValueError(f"{name}: {bad} is no move; moves are 0 to {n_moves - 1}")
+    if ((moves[:, :-1] == PAD) & (moves[:, 1:] != PAD)).any():
+        raise ValueError(f"{name}: a move stands after the last one")
 
 
 def join_works(parts: Sequence[Works]) -> Works:
@@ -161,39 +193,13 @@ def pad_moves(rows: Sequence[NDArray[np.integer]], width: int | None = None) -> 
     return out
 
 
-def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays to a compressed .npz so that ``path`` is always whole: old or new."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # no name is allow_pickle
-    write_atomically(path, buffer.getvalue())
-
-
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write bytes to a temporary file beside ``path``, flush it to disk and rename it."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    """Read every array of an .npz without pickle.
+    """Read every array of an .npz without pickle, in bounded memory.
 
     Raises:
-        WorksError: If the file is missing, truncated, or holds pickled objects.
+        WorksError: If the file is missing, damaged, too large, or holds pickled objects.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except FileNotFoundError:
-        raise WorksError(f"{path}: no such file") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise WorksError(f"{path}: damaged or not an .npz file ({error})") from error
+        return storage.read_npz(path)
+    except storage.StorageError as error:
+        raise WorksError(str(error)) from error

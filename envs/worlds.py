@@ -66,6 +66,23 @@ class Reward(Appraiser, Protocol):
     def save(self, folder: Path) -> None:
         """Write what is needed to appraise again."""
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that appraising, learning and admitting has changed, as arrays.
+
+        Together with the arguments it was made with it is all there is to know of a reward: weights
+        and the optimiser's state, counters, memories, the archive.
+        """
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Become the reward that :meth:`state` was taken of, to the bit.
+
+        The reward was made with the same arguments, but perhaps with fewer ``updates``.
+
+        Raises:
+            KeyError: If an array is missing.
+            ValueError: If an array has another shape.
+        """
+
 
 Export = Callable[[Works, Path], None]
 """Writes works to a file, or to a folder if the path of its option is one."""
@@ -174,7 +191,10 @@ class World(Protocol):
         """The reward of a learner: a critic and an archive of its own."""
 
 
-ENTRY_POINTS: dict[str, str] = {"drawing": "envs.drawing.world:DrawingWorld"}
+ENTRY_POINTS: dict[str, str] = {
+    "drawing": "envs.drawing.world:DrawingWorld",
+    "composition": "envs.composition.world:CompositionWorld",
+}
 """Worlds by name: ``module:class``."""
 
 

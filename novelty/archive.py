@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
-import tempfile
-import zipfile
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -16,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from novelty.knn import Table, as_rows, direct_distances
+from novelty.storage import StorageError, parse_json, read_npz, write_npz
 
 FORMAT = "move37-archive-1"
 CHUNK = 128
@@ -231,16 +229,56 @@ class NoveltyArchive:
             "min_distance": self.min_distance,
             "next": self._next,
         }
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            settings=np.frombuffer(json.dumps(settings).encode(), np.uint8),
-            entries=self.entries,
-            pinned=self.pinned,
-            ids=self.ids,
-            order=self._order[: len(self)],
-        )
-        _write_atomically(Path(path), buffer.getbuffer())
+        arrays = self.state()
+        del arrays["next"]
+        arrays["settings"] = np.frombuffer(json.dumps(settings).encode(), np.uint8)
+        write_npz(path, arrays, compressed=False)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Copies of everything that changes: what :meth:`load_state` takes."""
+        return {
+            "entries": self.entries.copy(),
+            "pinned": self.pinned.copy(),
+            "ids": self.ids.copy(),
+            "order": self._order[: len(self)].copy(),
+            "next": np.array(self._next),
+        }
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Become the archive that :meth:`state` was taken of; the settings stay as they are.
+
+        Raises:
+            KeyError: If an array is missing.
+            ValueError: If the arrays are no archive of this width and capacity.
+        """
+        n = len(state["entries"])
+        expected = {
+            "entries": ((n, self.dim), np.float32),
+            "pinned": ((n,), np.bool_),
+            "ids": ((n,), np.int64),
+            "order": ((n,), np.int64),
+            "next": ((), np.int64),
+        }
+        for name, (shape, dtype) in expected.items():
+            if state[name].shape != shape or state[name].dtype != dtype:
+                raise ValueError(
+                    f"{name}: expected {np.dtype(dtype)} {shape}, "
+                    f"got {state[name].dtype} {state[name].shape}"
+                )
+        order, pinned, running = state["order"], state["pinned"], int(state["next"])
+        if len(np.unique(order)) != n:
+            raise ValueError("order: expected different running numbers")
+        if n and not (0 <= order.min() and order.max() < running):
+            raise ValueError(f"order: expected numbers from 0 to below {running}")
+        if (~pinned).sum() > self.capacity:
+            raise ValueError(f"pinned: more than {self.capacity} entries are not")
+        rows = as_rows(state["entries"], self.dim, "entries", self.device)
+        self._table = Table(self.dim, self.device)
+        self._pinned, self._ids = np.zeros(0, np.bool_), np.zeros(0, np.int64)
+        self._order = np.zeros(0, np.int64)
+        self._append(rows, state["ids"].astype(np.int64), pinned=False)
+        self._pinned[:n], self._order[:n] = pinned, order
+        self._next = running
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], device: torch.device | str = "cpu") -> Self:
@@ -249,37 +287,19 @@ class NoveltyArchive:
         Raises:
             ArchiveError: If the file is missing, damaged, or not an archive.
         """
-        arrays = _read_arrays(path)
         try:
-            settings = json.loads(arrays["settings"].tobytes())
+            arrays = read_npz(path, most_inflated=0)
+        except StorageError as error:
+            raise ArchiveError(str(error)) from error
+        try:
+            settings = parse_json(arrays.pop("settings").tobytes())
             if settings.pop("format") != FORMAT:
                 raise ValueError("unknown format")
             running = settings.pop("next")
+            if type(running) is not int:
+                raise ValueError(f"next: expected a whole number, got {running!r}")
             archive = cls(**settings, device=device)
-            n = len(arrays["entries"])
-            expected = {
-                "entries": ((n, archive.dim), np.float32),
-                "pinned": ((n,), np.bool_),
-                "ids": ((n,), np.int64),
-                "order": ((n,), np.int64),
-            }
-            for name, (shape, dtype) in expected.items():
-                if arrays[name].shape != shape or arrays[name].dtype != dtype:
-                    raise ValueError(
-                        f"{name}: expected {np.dtype(dtype)} {shape}, "
-                        f"got {arrays[name].dtype} {arrays[name].shape}"
-                    )
-            order, pinned = arrays["order"], arrays["pinned"].astype(np.bool_)
-            if type(running) is not int or len(np.unique(order)) != n:
-                raise ValueError("order: expected different running numbers")
-            if n and not (0 <= order.min() and order.max() < running):
-                raise ValueError(f"order: expected numbers from 0 to below {running}")
-            if (~pinned).sum() > archive.capacity:
-                raise ValueError(f"pinned: more than {archive.capacity} entries are not")
-            rows = as_rows(arrays["entries"], archive.dim, "entries", archive.device)
-            archive._append(rows, arrays["ids"].astype(np.int64), pinned=False)
-            archive._pinned[:n], archive._order[:n] = pinned, order
-            archive._next = running
+            archive.load_state(arrays | {"next": np.array(running)})
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ArchiveError(f"{path}: not a novelty archive ({error})") from error
         return archive
@@ -484,59 +504,3 @@ def _labels(ids: ArrayLike | None, n: int) -> NDArray[np.int64] | None:
     if labels.shape != (n,) or (n and not np.issubdtype(labels.dtype, np.integer)):
         raise ValueError(f"ids: expected {n} integers, got {labels.dtype} {labels.shape}")
     return labels.astype(np.int64)
-
-
-def _write_atomically(target: Path, data: bytes | memoryview) -> None:
-    """Write to a temporary file beside ``target``, flush it to disk and rename it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    """Read an uncompressed .npz without pickle, never asking for more memory than it has bytes.
-
-    Raises:
-        ArchiveError: If the file is missing or damaged.
-    """
-    arrays = {}
-    try:
-        with zipfile.ZipFile(path) as file:
-            size = os.path.getsize(path)
-            for info in file.infolist():
-                if info.compress_type != zipfile.ZIP_STORED or info.file_size > size:
-                    raise ValueError(f"{info.filename}: compressed, or larger than the file")
-                with file.open(info) as member:
-                    data = member.read()  # checks the checksum
-                arrays[info.filename.removesuffix(".npy")] = _parse_npy(data)
-    except FileNotFoundError:
-        raise ArchiveError(f"{path}: no such file") from None
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        OverflowError,
-    ) as error:
-        raise ArchiveError(f"{path}: damaged or not an archive ({error})") from error
-    return arrays
-
-
-def _parse_npy(data: bytes) -> NDArray[Any]:
-    stream = io.BytesIO(data)
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError("unknown version of the .npy format")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    left = len(data) - stream.tell()
-    if dtype.hasobject or fortran or math.prod(shape) * dtype.itemsize != left:
-        raise ValueError(f"{dtype} {shape} does not fit {left} bytes")
-    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape).copy()

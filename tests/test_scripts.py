@@ -1,6 +1,8 @@
 """The scripts as a user runs them: errors in one line, a tiny run, its replay and verification."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +30,10 @@ def script(*arguments):
         (("train.py", "--learning-rate", "-1"), "out of range"),
         (("train.py", "--kl-weight", "nan"), "out of range"),
         (("train.py", "--batch-size", "1000"), "must divide"),
-        (("train.py", "--corpus", "nowhere", "--run-dir", "/tmp/move37-none"), "nowhere"),
+        (
+            ("train.py", "--corpus", "nowhere", "--run-dir", f"/tmp/move37-none-{os.getpid()}"),
+            "nowhere",
+        ),
         (("replay.py", "nowhere"), "no such file"),
         (("replay.py", "nowhere", "--best", "0"), "at least 1"),
     ],
@@ -80,8 +85,7 @@ def test_replay_writes_every_kind_and_verifies(run, tmp_path):
 
 
 def test_verification_finds_a_changed_work(run, tmp_path):
-    for path in run.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(run, tmp_path, dirs_exist_ok=True)
     works = Works.load(run / "works.npz")
     moves = works.moves.copy()
     moves[3, :2] = (5, 300)

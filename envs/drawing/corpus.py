@@ -25,10 +25,21 @@ import platformdirs
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from envs.drawing.dynamics import check_moves
 from envs.drawing.moves import MAX_MOVES, SIZE, moves_of
-from envs.drawing.svg import MAX_BYTES, SvgError, bounding_box, fit, read_svg, to_stroke
+from envs.drawing.svg import (
+    MAX_BYTES,
+    MAX_TOKENS,
+    SvgError,
+    bounding_box,
+    fit,
+    read_svg,
+    to_stroke,
+)
 from envs.works import Works, pad_moves, read_npz, write_npz
 
+MAX_NDJSON = 1 << 30
+"""Largest .ndjson file read, in bytes."""
 PARSER_VERSION = 1
 """Raised whenever the same files would give other works, so that old caches are not used."""
 
@@ -194,8 +205,13 @@ def _read_cache(path: Path) -> tuple[Works, tuple[tuple[str, str], ...]] | None:
         arrays = read_npz(path)
         moves, text = arrays["moves"], arrays["text"].tobytes()
         check = hashlib.sha256(moves.astype("<i2").tobytes() + text).digest()
-        if moves.dtype != np.int16 or check != arrays["check"].tobytes():
+        if (
+            moves.dtype != np.int16
+            or moves.shape[1:] != (MAX_MOVES,)
+            or check != arrays["check"].tobytes()
+        ):
             raise ValueError("the checksum is wrong")
+        check_moves(moves)
         meta = json.loads(text)
         skipped = tuple((str(label), str(reason)) for label, reason in meta["skipped"])
         return Works("drawing", moves.astype(np.int16), names=tuple(meta["names"])), skipped
@@ -294,6 +310,8 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _quickdraw(path: Path) -> _Source:
+    if path.stat().st_size > MAX_NDJSON:
+        raise CorpusError(f"{path}: more than {MAX_NDJSON} bytes; give a part of it")
     lines = path.read_bytes().splitlines()
     records = [(f"line {i}", line) for i, line in enumerate(lines, 1) if line.strip()]
     return _Source("quickdraw", path.stem, records, _read_drawing)
@@ -315,7 +333,9 @@ def _read_drawing(label: str, data: bytes) -> tuple[str, Strokes]:
     except SvgError:
         raise
     except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
-        raise SvgError(f"not a Quick, Draw! drawing ({error!r})") from error
+        raise SvgError(f"not a Quick, Draw! drawing ({error!r:.120})") from error
+    if sum(map(len, lines)) > MAX_TOKENS:
+        raise SvgError(f"more than {MAX_TOKENS} points")
     if not lines:
         raise SvgError("nothing is drawn")
     with np.errstate(all="ignore"):  # to_stroke refuses what has overflowed

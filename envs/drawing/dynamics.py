@@ -6,6 +6,7 @@ of rewards or of Gymnasium.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -99,13 +100,30 @@ def ink_of(moves: NDArray[np.int16], ink: NDArray[np.uint8], value: int) -> None
             down, at = True, a
 
 
+def check_moves(moves: NDArray[np.integer[Any]]) -> None:
+    """Compiled code writes where a move points to, without looking.
+
+    Raises:
+        ValueError: If anything is neither a move nor padding.
+    """
+    if moves.size and not (moves.min() >= PAD and moves.max() < N_MOVES):
+        bad = moves[(moves < PAD) | (moves >= N_MOVES)][0]
+        raise ValueError(f"moves: {bad} is no move; moves are 0 to {N_MOVES - 1}")
+
+
 def images_of(
     moves: NDArray[np.int16], briefs: NDArray[np.int16] | None = None
 ) -> NDArray[np.uint8]:
-    """Images (N, 24, 24) uint8 in {0, 1} of works given as moves (N, T), briefs (N, B) included."""
+    """Images (N, 24, 24) uint8 in {0, 1} of works given as moves (N, T), briefs (N, B) included.
+
+    Raises:
+        ValueError: If there is anything else than moves in them.
+    """
+    check_moves(moves)
     ink = np.zeros((len(moves), POINTS), np.uint8)
     ink_of(np.ascontiguousarray(moves, np.int16), ink, 1)
     if briefs is not None and briefs.shape[1]:
+        check_moves(briefs)
         ink_of(np.ascontiguousarray(briefs, np.int16), ink, 1)
     return ink.reshape(-1, SIZE, SIZE)
 
@@ -123,6 +141,7 @@ class DrawingCore:
     """
 
     n_moves = N_MOVES
+    end_move = END
     max_moves = MAX_MOVES
 
     def __init__(self, n: int) -> None:
@@ -170,6 +189,7 @@ class DrawingCore:
             self.briefs[rows, :width] = self._brief
             obs["ink"][rows] = self._start
         else:
+            check_moves(briefs)
             self.briefs[rows, :width] = briefs
             start = np.zeros((len(rows), POINTS), np.uint8)
             ink_of(np.ascontiguousarray(briefs, np.int16), start, GIVEN)
@@ -202,6 +222,15 @@ class DrawingCore:
             actions, obs["ink"], obs["recent"], obs["pen"], self.moves, self.counts, self._done
         )
         return self._done
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The brief that boards are reset to; see :class:`envs.batch.Core`."""
+        return {"brief": self._brief}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take back what :meth:`state` gave."""
+        check_moves(state["brief"])
+        self.set_brief(state["brief"].astype(np.int16))
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """(R, 24, 24) uint8 in {0, 1}: what stands on the boards ``rows``, brief included."""

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from novelty import NoveltyArchive, leave_one_out_novelty
-from novelty.knn import Table
+from novelty.knn import Table, direct_distances
 
 from .appraisal import Terms
 from .descriptor import Descriptor
@@ -109,9 +109,9 @@ class ArchiveNewness:
             usual = (ink @ (self._ink_sum / filled)) / np.maximum(ink.sum(axis=1), 1)
             # The mean image of few works says little: the term fades in with their number.
             habit = np.clip((usual / self.human_habit - 1) / 0.8, 0, 1) * min(1, filled / 500)
-        for i in range(1, n):
-            gaps = np.sqrt(((x[:i] - x[i]) ** 2).sum(axis=1))
-            distance[i] = min(distance[i], float(gaps.min()))
+        gaps = direct_distances(torch.from_numpy(x)[:, None], torch.from_numpy(x)[None])
+        before = torch.full_like(gaps, torch.inf).triu().add_(gaps).amin(dim=1)
+        distance = np.minimum(distance, before.numpy())
         self._remember(x, ink)
         span = self.repeat_above - self.repeat_below
         repeat = 1 - np.clip((distance / scale - self.repeat_below) / span, 0, 1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -84,6 +87,41 @@ class HumanLevelQuality:
         )
         self.craft_target = self._human_craft()
         return loss
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Copies of what learning changes: the critic, its optimiser, counters, own works."""
+        state = {f"critic/{k}": v.numpy().copy() for k, v in self.critic.state_dict().items()}
+        for i, values in self._optimizer.state_dict()["state"].items():
+            state |= {f"optimizer/{i}/{k}": v.numpy().copy() for k, v in values.items()}
+        return state | {
+            "own": self._own.copy(),
+            "rounds": np.array(self._rounds),
+            "craft_target": np.array(self.craft_target),
+        }
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take back what :meth:`state` gave.
+
+        Raises:
+            KeyError: If an array is missing.
+            ValueError: If a weight has another shape.
+        """
+        weights = self.critic.state_dict()
+        for key, value in weights.items():
+            if state[f"critic/{key}"].shape != tuple(value.shape):
+                raise ValueError(f"critic/{key}: expected shape {tuple(value.shape)}")
+            weights[key] = torch.from_numpy(state[f"critic/{key}"].copy())
+        self.critic.load_state_dict(weights)
+        self.critic.eval()
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for name in (name for name in state if name.startswith("optimizer/")):
+            _, i, key = name.split("/")
+            moments.setdefault(int(i), {})[key] = torch.from_numpy(state[name].copy())
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self._own = state["own"].copy()
+        self._rounds = int(state["rounds"])
+        self.craft_target = float(state["craft_target"])
 
     def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
         """Terms of works (R, T), each (R,) float64, ``quality`` among them."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +70,26 @@ class DrawingReward:
         images = pictures_of(works)
         quality = self.quality(works.moves, images)["quality"]
         return self.archive.add(self.newness.descriptor(images), quality=quality)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """See :class:`envs.worlds.Reward`."""
+        parts = {
+            "quality": self.quality.state(),
+            "newness": self.newness.state(),
+            "archive": self.archive.state(),
+        }
+        return {f"{name}/{key}": v for name, part in parts.items() for key, v in part.items()}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """See :class:`envs.worlds.Reward`."""
+
+        def part(name: str) -> dict[str, NDArray[Any]]:
+            start = f"{name}/"
+            return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
+
+        self.quality.load_state(part("quality"))
+        self.newness.load_state(part("newness"))
+        self.archive.load_state(part("archive"))
 
     def save(self, folder: Path) -> None:
         """Write the archive and the critic."""

@@ -2,7 +2,8 @@
 
 Only outlines are read: paths, lines, polylines, polygons, rectangles, circles and ellipses in
 nested groups with transforms. Text, images, stylesheets and paint are ignored. Files are taken
-to be untrusted: entity declarations are refused, and size, depth and segments are limited.
+to be untrusted: declarations of entities and attributes are refused, nothing outside the file is
+looked at, and size, depth, elements, segments and the work on a line are limited.
 """
 
 from __future__ import annotations
@@ -24,14 +25,21 @@ MAX_BYTES = 1 << 20
 """Largest SVG file read, in bytes."""
 MAX_DEPTH = 64
 """Deepest nesting of elements."""
+MAX_ELEMENTS = 20_000
+"""Most elements in one file."""
 MAX_TOKENS = 20_000
 """Most path commands and numbers in one file, which bounds its segments."""
+MAX_WORK = 10_000_000
+"""Most distances that are looked at to simplify one line, which can take the square of its points.
+"""
 TOLERANCE = 0.35
 """Ramer-Douglas-Peucker tolerance, in cells of the board."""
 
 _SVG = "http://www.w3.org/2000/svg"
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_LENGTH = re.compile(rf"\s*({_NUMBER.pattern})\s*(?:px)?\s*", re.ASCII)
+# No two parts of a pattern may match the same run of characters, or a long one that fits nowhere
+# would be tried in every way.
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_LENGTH = re.compile(rf"\s*({_NUMBER.pattern})\s*(?:px\s*)?", re.ASCII)
 _TOKEN = re.compile(rf"[A-DF-Za-df-z]|{_NUMBER.pattern}", re.ASCII)
 _PATH = re.compile(r"\s*[Mm][MmZzLlHhVvCcSsQqTtAaEe0-9+\-.,\s]*", re.ASCII)
 _NOT_DRAWN = frozenset(
@@ -113,7 +121,12 @@ def fit(lines: Sequence[Line], box: Box, low: float, high: float) -> list[Line]:
 
 
 def simplify(line: Line, tolerance: float = TOLERANCE) -> Line:
-    """Ramer-Douglas-Peucker: drop points closer than ``tolerance`` to what remains."""
+    """Ramer-Douglas-Peucker: drop points closer than ``tolerance`` to what remains.
+
+    Raises:
+        SvgError: If the line is so intricate that this would take very long.
+    """
+    work = 0
     keep = np.zeros(len(line), bool)
     keep[[0, -1]] = True
     spans = [(0, len(line) - 1)]
@@ -121,6 +134,9 @@ def simplify(line: Line, tolerance: float = TOLERANCE) -> Line:
         first, last = spans.pop()
         if last - first < 2:
             continue
+        work += last - first
+        if work > MAX_WORK:
+            raise SvgError(f"a line of {len(line)} points is too intricate")
         inner = line[first + 1 : last] - line[first]
         chord = line[last] - line[first]
         length2 = abs(chord) ** 2
@@ -167,14 +183,22 @@ class _Reader:
         self.box: Box | None = None
         self._states: list[_State] = []
         self._counts: dict[str, int] = {}
-        self._tokens = 0
+        self._elements = self._tokens = 0
         self.parser = expat.ParserCreate(namespace_separator="}")
         self.parser.EntityDeclHandler = self._refuse_entity
+        self.parser.AttlistDeclHandler = self._refuse_defaults
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
 
     def _refuse_entity(self, name: str, *_: object) -> None:
         raise SvgError(f"declares the entity {name!r}, entity declarations are refused")
+
+    def _refuse_defaults(
+        self, element: str, name: str, kind: str, default: str | None, required: int
+    ) -> None:
+        # Like entities they multiply: one long default, on every element of that name.
+        if default is not None:
+            raise SvgError(f"declares a default for {name!r} of {element!r}, defaults are refused")
 
     def _end(self, _: str) -> None:
         self._states.pop()
@@ -183,6 +207,9 @@ class _Reader:
         space, _, tag = name.rpartition("}")
         if not self._states and (tag != "svg" or space not in ("", _SVG)):
             raise SvgError(f"the root element is <{tag}>, not <svg>")
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            raise SvgError(f"has more than {MAX_ELEMENTS} elements")
         if len(self._states) >= MAX_DEPTH:
             raise SvgError(f"elements are nested more than {MAX_DEPTH} deep")
         outer = self._states[-1] if self._states else _State(np.eye(3))
@@ -211,6 +238,7 @@ class _Reader:
             for part in attributes.get("style", "").split(";")
         )
         paint = {**attributes, **style}
+        self._count(attributes.get("transform", ""))
         matrix = outer.matrix @ parse_transform(attributes.get("transform"), strict=True)
         if tag == "svg":
             box = _view_box(attributes)

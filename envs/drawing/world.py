@@ -19,8 +19,11 @@ from .craft import PatchCritic, judge
 from .dynamics import DrawingCore
 from .explain import explain
 from .judging import Yardstick, pictures_of, summarise, train_judge
+from .mutation import mutate
 from .network import DrawingNetwork
+from .reading import read_folder
 from .reward import DrawingReward
+from .trace import from_images
 from .variation import vary
 
 
@@ -61,6 +64,9 @@ class DrawingWorld:
 
     core = DrawingCore
     images = staticmethod(pictures_of)
+    from_images = staticmethod(from_images)
+    read_folder = staticmethod(read_folder)
+    mutate = staticmethod(mutate)
     summarise = staticmethod(summarise)
     sheet = staticmethod(render.sheet)
     sheets_side_by_side = staticmethod(render.sheets_side_by_side)

@@ -1,0 +1,269 @@
+"""The whole state of a training run as arrays, and one file that holds it.
+
+A snapshot is taken where the learner's state is smallest: after an update, before the next rollout.
+It holds everything that decides what comes next: weights, optimisers, works in progress, the
+reward's critic, archive and memories, every random state, and what the log has not written yet. So
+a run that goes on from a snapshot does, bit for bit, what it would have done.
+
+The file is safetensors (no code can be in it) with a SHA-256 over everything in it. Files are
+written atomically, and the last two are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_safetensors
+from stable_baselines3 import PPO
+
+from envs.sb3 import WorldVecEnv
+from envs.works import Works, join_works, write_atomically
+from envs.worlds import Reward
+from novelty.storage import StorageError, one_line, parse_json
+
+from .learner import WorksCallback
+
+Arrays = dict[str, NDArray[Any]]
+
+FORMAT = "move37-checkpoint-1"
+KEEP = 2
+"""Checkpoints that are kept: if the newest is damaged, there is one more."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A state.
+
+    Attributes:
+        arrays: By name.
+        facts: Everything else, as JSON can hold it.
+    """
+
+    arrays: Arrays
+    facts: dict[str, Any]
+
+
+def digest(arrays: Mapping[str, NDArray[Any]], text: str = "") -> str:
+    """SHA-256, in hexadecimal, over names, types, shapes and bytes of arrays, and a text."""
+    total = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        total.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def write_snapshot(path: Path, snapshot: Snapshot) -> None:
+    """Write a snapshot, atomically.
+
+    Raises:
+        OSError: If it cannot be written; nothing is then left of it.
+    """
+    facts = json.dumps(snapshot.facts)
+    metadata = {"format": FORMAT, "facts": facts, "sha256": digest(snapshot.arrays, facts)}
+    arrays = {name: np.ascontiguousarray(a) for name, a in snapshot.arrays.items()}
+    # ascontiguousarray makes a scalar a row.
+    arrays = {name: a.reshape(snapshot.arrays[name].shape) for name, a in arrays.items()}
+    write_atomically(path, to_safetensors(arrays, metadata))
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """Read what :func:`write_snapshot` wrote.
+
+    Raises:
+        StorageError: If the file is missing, damaged, or no snapshot.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ValueError("unknown format")
+            arrays = {name: file.get_tensor(name) for name in file.keys()}
+        if digest(arrays, metadata["facts"]) != metadata["sha256"]:
+            raise ValueError("the checksum is wrong")
+        return Snapshot(arrays, parse_json(metadata["facts"]))
+    except FileNotFoundError:
+        raise StorageError(f"{path}: no such file") from None
+    except (SafetensorError, ValueError, KeyError, OSError, TypeError) as error:
+        raise StorageError(f"{path}: damaged or no checkpoint ({one_line(error)})") from error
+
+
+def path_of(folder: Path, steps: int) -> Path:
+    """Where the checkpoint of a run after so many moves is."""
+    return folder / "checkpoints" / f"state-{steps:010d}.safetensors"
+
+
+def write_checkpoint(folder: Path, snapshot: Snapshot) -> None:
+    """Write a run's newest checkpoint and drop all but the last two."""
+    write_snapshot(path_of(folder, int(snapshot.facts["num_timesteps"])), snapshot)
+    for old in sorted((folder / "checkpoints").glob("state-*.safetensors"))[:-KEEP]:
+        old.unlink(missing_ok=True)
+
+
+def newest_checkpoint(folder: Path, say: Callable[[str], None]) -> Snapshot | None:
+    """A run's newest intact checkpoint, or None; a damaged one is named to ``say`` and renamed."""
+    for path in sorted((folder / "checkpoints").glob("state-*.safetensors"), reverse=True):
+        try:
+            return read_snapshot(path)
+        except StorageError as error:
+            say(f"{error}; it is left out")
+            path.replace(path.with_suffix(".damaged"))
+    return None
+
+
+@dataclass
+class Session:
+    """The parts of a run that a snapshot is taken of, and put back into.
+
+    Attributes:
+        model: Stable-Baselines3's PPO on a :class:`~envs.sb3.WorldVecEnv`, with its logger.
+        callback: Gathers the works.
+        reward: What the model learns from.
+        admitted: The works that entered the archive, oldest first.
+        notes: Counters of whoever trains, as JSON can hold them.
+    """
+
+    model: PPO
+    callback: WorksCallback
+    reward: Reward
+    admitted: list[Works] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def admit(self, works: Works) -> None:
+        """Remember works; no more than the archive can hold, so that a long run stays small."""
+        self.admitted.append(works)
+        most = self.reward.archive.capacity
+        if sum(map(len, self.admitted)) > most:
+            self.admitted[:] = [join_works(self.admitted)[-most:]]
+
+    def weights(self) -> Arrays:
+        """The policy's weights and its optimiser's state."""
+        policy = self.model.policy
+        arrays = {f"policy/{key}": value.numpy() for key, value in policy.state_dict().items()}
+        for i, values in policy.optimizer.state_dict()["state"].items():
+            arrays |= {f"optimizer/{i}/{key}": value.numpy() for key, value in values.items()}
+        return arrays
+
+    def capture(self) -> Snapshot:
+        """The state, between two rollouts; changes nothing."""
+        model, callback = self.model, self.callback
+        assert isinstance(model.env, WorldVecEnv) and model.ep_info_buffer is not None
+        assert isinstance(model._last_obs, dict) and model._last_episode_starts is not None
+        arrays = {name: value.copy() for name, value in self.weights().items()}
+        arrays |= {f"batch/{key}": value for key, value in model.env.batch.state().items()}
+        arrays |= {f"seen/{key}": value.copy() for key, value in model._last_obs.items()}
+        arrays["starts"] = np.array(model._last_episode_starts)
+        arrays |= {f"reward/{key}": value for key, value in self.reward.state().items()}
+        for name, works in (("works", callback.kept()), ("admitted", self.admitted)):
+            if works:
+                arrays |= {f"{name}/{k}": v for k, v in arrays_of(join_works(works)).items()}
+        for key in ("r", "l"):
+            arrays[f"episodes/{key}"] = np.array([e[key] for e in model.ep_info_buffer])
+        python = random.getstate()
+        numbers = np.random.get_state(legacy=False)
+        assert isinstance(numbers, dict)
+        arrays["random/torch"] = torch.get_rng_state().numpy()
+        arrays["random/numpy"] = numbers["state"]["key"]
+        arrays["random/python"] = np.array(python[1], np.uint32)
+        log = model.logger
+        facts = {
+            "num_timesteps": model.num_timesteps,
+            "total_timesteps": model._total_timesteps,
+            "n_updates": model._n_updates,
+            "episode_num": model._episode_num,
+            "progress_remaining": model._current_progress_remaining,
+            "random": {
+                "numpy": [numbers["state"]["pos"], numbers["has_gauss"], numbers["gauss"]],
+                "python": [python[0], python[2]],
+            },
+            "callback": callback.facts(),
+            "log": [[k, v, log.name_to_excluded[k]] for k, v in log.name_to_value.items()],
+            "notes": self.notes,
+        }
+        return Snapshot(arrays, json.loads(json.dumps(facts, default=float)))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Put everything back, the random states last.
+
+        Raises:
+            ValueError: If the snapshot is of another kind of run.
+        """
+        model, callback, arrays, facts = self.model, self.callback, snapshot.arrays, snapshot.facts
+        assert isinstance(model.env, WorldVecEnv)
+        try:
+            self._restore_weights(arrays)
+            model.env.batch.load_state(part(arrays, "batch"))
+            model._last_obs = {k: v.copy() for k, v in part(arrays, "seen").items()}
+            model._last_episode_starts = arrays["starts"].copy()
+            self.reward.load_state(part(arrays, "reward"))
+            found = {n: part(arrays, n) for n in ("works", "admitted")}
+            kept, self.admitted[:] = (
+                [works_of(callback.world, some)] if some else [] for some in found.values()
+            )
+            callback.restore(facts["callback"], kept, facts["num_timesteps"])
+            episodes = zip(*(arrays[f"episodes/{k}"].tolist() for k in ("r", "l")), strict=True)
+            model.ep_info_buffer = deque(
+                ({"r": r, "l": n, "t": 0.0} for r, n in episodes), maxlen=model._stats_window_size
+            )
+            model.ep_success_buffer = deque(maxlen=model._stats_window_size)
+            model.num_timesteps = int(facts["num_timesteps"])
+            model._total_timesteps = int(facts["total_timesteps"])
+            model._n_updates = int(facts["n_updates"])
+            model._episode_num = int(facts["episode_num"])
+            model._current_progress_remaining = float(facts["progress_remaining"])
+            for key, value, excluded in facts["log"]:
+                model.logger.record(key, value, tuple(excluded))
+            self.notes.update(facts["notes"])
+            position, has_gauss, gauss = facts["random"]["numpy"]
+            key = arrays["random/numpy"]
+            np.random.set_state(("MT19937", key, position, has_gauss, gauss))
+            version, following = facts["random"]["python"]
+            random.setstate((version, tuple(arrays["random/python"].tolist()), following))
+            torch.set_rng_state(torch.from_numpy(arrays["random/torch"].copy()))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"the checkpoint is of another run ({one_line(error)})") from error
+
+    def _restore_weights(self, arrays: Arrays) -> None:
+        policy = self.model.policy
+        found = {k: torch.from_numpy(v.copy()) for k, v in part(arrays, "policy").items()}
+        policy.load_state_dict(found)
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for name, value in part(arrays, "optimizer").items():
+            i, key = name.split("/")
+            moments.setdefault(int(i), {})[key] = torch.from_numpy(value.copy())
+        # The groups hold settings only; PPO sets the learning rate before every update.
+        groups = policy.optimizer.state_dict()["param_groups"]
+        policy.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+    def fingerprint(self, works: Works) -> str:
+        """SHA-256 over the weights, the optimiser's state, the archive and these works."""
+        archive = {f"archive/{key}": v for key, v in self.reward.archive.state().items()}
+        made = {f"works/{key}": value for key, value in arrays_of(works).items()}
+        return digest(self.weights() | archive | made)
+
+
+def part(arrays: Mapping[str, NDArray[Any]], name: str) -> Arrays:
+    """The arrays whose names begin with ``name/``, without it."""
+    return {k[len(name) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{name}/")}
+
+
+def arrays_of(works: Works) -> Arrays:
+    """Works without names as arrays, for :func:`works_of`."""
+    terms = {f"appraisal/{key}": np.asarray(v) for key, v in works.appraisal.items()}
+    return terms | {"moves": works.moves, "briefs": np.asarray(works.briefs, np.int16)}
+
+
+def works_of(world: str, arrays: Arrays) -> Works:
+    """Works of a world from :func:`arrays_of`."""
+    return Works(world, arrays["moves"], arrays["briefs"], appraisal=part(arrays, "appraisal"))

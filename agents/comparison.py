@@ -1,0 +1,350 @@
+"""A comparison: every maker makes equally many works, and one frozen panel measures them all.
+
+Whatever is made is kept at once (``works/NAME-SEED.npz`` and ``.json``), so that a comparison that
+was stopped goes on where it was, and its report can be made again without making anything.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from safetensors.torch import save as dump
+from torch import nn
+
+from envs.works import Works, write_atomically
+from envs.worlds import Reward, World, make_world
+
+from .imitation import imitate, positions_of
+from .lineup import (
+    Entry,
+    Imitator,
+    Options,
+    Stocked,
+    Tempered,
+    check_run,
+    chosen_entries,
+    machine,
+    versions,
+)
+from .makers import BUDGETS, Critical, Maker, Workshop, find_recipe
+from .panel import Judge, LanguageModel, Panel, SecondOpinion
+from .scoring import Scorer
+
+BEST_SHARE = 10
+"""The best of a maker are the best tenth of its works by its own reward."""
+FORMAT = "move37-comparison-1"
+MORE_SHARE = 10
+"""Works beyond a maker's stock, as a share of those compared, by which its price is found."""
+OWN_SCORE = "own_score"
+"""The term of saved works by which the best were chosen."""
+
+
+class Comparison:
+    """Makes and measures; see :meth:`run`.
+
+    Args:
+        options: What is compared.
+        say: Takes one line about what happens.
+    """
+
+    def __init__(self, options: Options, say: Callable[[str], None] = print) -> None:
+        self.options, self.say = options, say
+        self.entries = chosen_entries(options.only)
+        self.out = options.out
+        self.world: World
+        self._made: dict[tuple[str, int], Maker] = {}
+        self._rewards: dict[int, Reward] = {}
+        self._networks: dict[int, nn.Module] = {}
+
+    def run(self) -> None:
+        """Make and measure whatever is not there yet.
+
+        A maker that raises is noted with its error, and the others go on.
+        """
+        options = self.options
+        torch.set_num_threads(options.threads)
+        commands = self._check_folder()
+        self.world = make_world(options.world, limit=options.scale.human_works)
+        for run in options.runs:
+            check_run(run, self.world, options.scale)
+        added = [(name, *self.world.read_folder(folder)) for name, folder in options.added]
+        self._claim_folder(commands)
+        panel = self._prepare()
+        for name, works in (("human", self.world.held_out), ("outsiders", self.world.outsiders)):
+            if len(works) and not self._facts_path(name, 0).exists():
+                self._keep(panel, name, 0, works, panel.scorer.score, {})
+        for name, works, left_out in added:
+            facts = {"added": True, "found": len(works), "left_out": left_out}
+            self._keep(panel, name, 0, works[: options.works], panel.scorer.score, facts)
+        for seed in range(options.seeds):
+            for entry in self.entries:
+                if not self._facts_path(entry.name, seed).exists() or self._failed(entry, seed):
+                    self._make_works(panel, entry, seed)
+            self._made = {key: made for key, made in self._made.items() if key[1] != seed}
+            self._rewards.pop(seed, None)
+            self._networks.pop(seed, None)
+
+    def _check_folder(self) -> list[str]:
+        """Commands of the comparison that is there already, if it can be gone on with.
+
+        Raises:
+            ValueError: If the folder holds a comparison that cannot.
+        """
+        path = self.out / "config.json"
+        if not path.exists():
+            return []
+        found = json.loads(path.read_text())
+        for key, value in self._terms().items():
+            if found.get(key) != value:
+                raise ValueError(
+                    f"{self.out}: holds a comparison with {key} = {found.get(key)!r}, not "
+                    f"{value!r}; choose another --out"
+                )
+        commands: list[str] = found["commands"]
+        return commands
+
+    def _terms(self) -> dict[str, Any]:
+        """Options that cannot change while a comparison goes on."""
+        options = self.options
+        return {
+            "format": FORMAT, "world": options.world, "budget": options.budget,
+            "works": options.works, "runs": [str(run) for run in options.runs],
+        }  # fmt: skip
+
+    def _claim_folder(self, commands: list[str]) -> None:
+        """Write what is asked for, and on which machine."""
+        options = self.options
+        asked = [command for command in (*commands, options.command) if command]
+        more = {
+            "seeds": options.seeds, "threads": options.threads, "scale": asdict(options.scale),
+            "commands": list(dict.fromkeys(asked)), "machine": machine(), "versions": versions(),
+        }  # fmt: skip
+        data = json.dumps(self._terms() | more, indent=2).encode()
+        write_atomically(self.out / "config.json", data)
+
+    def _prepare(self) -> Panel:
+        """The frozen panel, and what it says of works whose order is known."""
+        world, scale, folder = self.world, self.options.scale, self.out / "judges"
+        done = folder / "done.json"
+        second: Judge | None = None
+        if done.exists():
+            yardstick = type(world).load_yardstick(folder)
+            if isinstance(world, SecondOpinion):
+                second = world.load_second_judge(folder)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            yardstick = world.yardstick(scale.critic_updates, scale.pools)
+            yardstick.save(folder)
+            if isinstance(world, SecondOpinion):
+                second = world.second_judge(scale.critic_updates)
+                second.save(folder)
+            write_atomically(done, b"{}")
+        self.yardstick = yardstick
+        self.say("the judges are ready")
+        language: LanguageModel | None = None
+        try:
+            made, _ = self._maker(Entry("rnn", "rnn"), 0)
+            language = made if isinstance(made, LanguageModel) else None
+        except Exception as error:  # whatever a maker does wrong must not stop the others
+            self.say(f"no char-RNN to measure bits with: {type(error).__name__}: {error}")
+        panel = Panel.of(world, yardstick, second, self._scorer(0), language)
+        trials = folder / "trials.json"
+        if not trials.exists():
+            write_atomically(trials, json.dumps(panel.trials()).encode())
+        return panel
+
+    def _facts_path(self, name: str, seed: int) -> Path:
+        return self.out / "works" / f"{name}-{seed}.json"
+
+    def _failed(self, entry: Entry, seed: int) -> bool:
+        return "error" in json.loads(self._facts_path(entry.name, seed).read_text())
+
+    def _keep(
+        self,
+        panel: Panel,
+        name: str,
+        seed: int,
+        works: Works,
+        score: Callable[[Works], NDArray[np.float64]],
+        facts: dict[str, Any],
+    ) -> None:
+        """Measure works and their best tenth, and write them.
+
+        Args:
+            panel: Measures.
+            name: Whose works they are.
+            seed: The maker's.
+            works: N works.
+            score: The reward by which the best are chosen, works -> (N,).
+            facts: Kept beside the works.
+        """
+        path = self._facts_path(name, seed)
+        own = np.asarray(score(works), np.float64)
+        best = works[np.argsort(-own, kind="stable")[: max(1, len(works) // BEST_SHARE)]]
+        for suffix, some in (("-best", best), ("", works)):
+            terms = panel.measure(some)
+            if not suffix:
+                terms[OWN_SCORE] = own
+            some.with_appraisal(terms).save(path.with_name(f"{name}-{seed}{suffix}.npz"))
+        facts |= {"vendi": panel.vendi(works), "best_vendi": panel.vendi(best)}
+        write_atomically(path, json.dumps(facts, indent=2).encode())
+        self.say(f"{name}, seed {seed}: {len(works)} works")
+
+    def _make_works(self, panel: Panel, entry: Entry, seed: int) -> None:
+        options = self.options
+        try:
+            maker, facts = self._maker(entry, seed)
+            rng = np.random.default_rng((seed, zlib.crc32(entry.name.encode())))
+            begin, cpu, n = time.perf_counter(), time.process_time(), options.works
+            works = maker.generate(n, rng)
+            if isinstance(maker, Stocked):
+                # What it has in stock was paid for before; asked is what more costs.
+                begin, cpu, n = time.perf_counter(), time.process_time(), max(1, n // MORE_SHARE)
+                maker.generate(maker.stock + n, rng)
+            facts |= {
+                "env_steps": maker.env_steps,
+                "seconds_per_1000": 1000 * (time.perf_counter() - begin) / n,
+                "cpu_per_1000": 1000 * (time.process_time() - cpu) / n,
+            }
+            critic: Critical = maker if isinstance(maker, Critical) else self._scorer(seed)
+            self._keep(panel, entry.name, seed, works, critic.score, facts)
+        except Exception as error:  # named in the report; the others go on
+            text = f"{type(error).__name__}: {error}"
+            self.say(f"{entry.name}, seed {seed}: FAILED: {text}")
+            data = json.dumps({"error": text}, indent=2).encode()
+            write_atomically(self._facts_path(entry.name, seed), data)
+
+    def _scorer(self, seed: int) -> Scorer:
+        """The learner's reward of a seed as it was before learning."""
+        reward = self._reward(seed)
+        return Scorer(self.world, lambda: reward)
+
+    def _maker(self, entry: Entry, seed: int) -> tuple[Maker, dict[str, Any]]:
+        """The maker of a line, fitted, with what fitting it cost."""
+        key = entry.name if entry.timed else entry.recipe
+        folder = self.out / "makers" / str(seed) / key
+        cost = folder / "cost.json"
+        if (key, seed) not in self._made:
+            self._made[key, seed] = self._fit(entry, seed, folder, cost)
+        maker = self._made[key, seed]
+        if entry.temperature is not None:
+            if not isinstance(maker, Tempered):
+                raise TypeError(f"{entry.recipe}: has no with_temperature")
+            maker = maker.with_temperature(entry.temperature)
+        return maker, json.loads(cost.read_text())
+
+    def _fit(self, entry: Entry, seed: int, folder: Path, cost: Path) -> Maker:
+        world, options = self.world, self.options
+        if entry.recipe == "imitator":
+            return Imitator(self._network(seed), world)
+        folder.mkdir(parents=True, exist_ok=True)
+        reused = (
+            options.runs[seed] if entry.recipe == "learner" and seed < len(options.runs) else None
+        )
+        if reused is not None and not cost.exists():
+            self._take_learner(reused, folder, cost)
+        budget = BUDGETS[options.budget]
+        if entry.timed:
+            budget = replace(budget, seconds=self._learner_seconds(seed))
+        # Paid before the clock starts: it is not this maker's work.
+        network = self._network(seed)
+        self._reward(seed)
+        workshop = Workshop(
+            world=world,
+            yardstick=self.yardstick,
+            imitator=network,
+            new_reward=lambda: copy.deepcopy(self._reward(seed)),
+            budget=budget,
+            seed=seed,
+            folder=folder,
+            threads=options.threads,
+            say=self.say,
+        )
+        torch.manual_seed(seed)
+        begin, cpu = time.perf_counter(), time.process_time()
+        maker = find_recipe(entry.recipe)(workshop)
+        seconds = {
+            "wall_seconds": time.perf_counter() - begin,
+            "cpu_seconds": time.process_time() - cpu,
+        }
+        torch.set_num_threads(options.threads)
+        if not cost.exists():  # else it was read from its folder
+            write_atomically(cost, json.dumps(seconds).encode())
+        return maker
+
+    def _learner_seconds(self, seed: int) -> float:
+        """CPU seconds that the learner of this seed took to learn."""
+        path = self.out / "makers" / str(seed) / "learner" / "cost.json"
+        if not path.exists():
+            raise ValueError("the learner, whose time it is held to, has not been made")
+        return float(json.loads(path.read_text())["cpu_seconds"])
+
+    def _take_learner(self, run: Path, folder: Path, cost: Path) -> None:
+        """Copy the learner of a finished run to where its recipe looks for it."""
+        summary = check_run(run, self.world, self.options.scale)
+        seconds = summary["env_steps"] / summary["steps_per_second"]
+        facts = {"env_steps": summary["env_steps"], "seconds": seconds}
+        write_atomically(folder / "learner.json", json.dumps(facts).encode())
+        shutil.copyfile(run / "learner.safetensors", folder / "learner.safetensors")
+        threads = int(summary["config"]["threads"])
+        # train.py notes no CPU time; all its threads busy is the most it can have been.
+        spent = {"wall_seconds": seconds, "cpu_seconds": seconds * threads}
+        write_atomically(cost, json.dumps(spent).encode())
+
+    def _network(self, seed: int) -> nn.Module:
+        """The imitator of a seed: of the run given for it, from its folder, or fitted now."""
+        if seed in self._networks:
+            return self._networks[seed]
+        world, options = self.world, self.options
+        folder = self.out / "makers" / str(seed) / "imitator"
+        path, cost = folder / "imitator.safetensors", folder / "cost.json"
+        if not cost.exists() and seed < len(options.runs):
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(options.runs[seed] / "imitator.safetensors", path)
+            write_atomically(cost, b"{}")
+        torch.manual_seed(seed)
+        network = world.network(dropout=0.3)
+        if cost.exists():
+            network.load_state_dict(load_file(path))
+        else:
+            begin, cpu = time.perf_counter(), time.process_time()
+            fit = imitate(
+                network,
+                lambda epoch: positions_of(world.core, world.variations(epoch, seed)),
+                positions_of(world.core, world.held_out),
+                epochs=BUDGETS[options.budget].epochs,
+                seed=seed,
+            )
+            spent = {
+                "wall_seconds": time.perf_counter() - begin,
+                "cpu_seconds": time.process_time() - cpu,
+            }
+            weights = {k: v.contiguous() for k, v in network.state_dict().items()}
+            write_atomically(path, dump(weights))
+            write_atomically(cost, json.dumps(spent).encode())
+            self.say(f"imitator, seed {seed}: {fit.nats:.3f} nats per held-out move")
+        self._networks[seed] = network.eval()
+        return network
+
+    def _reward(self, seed: int) -> Reward:
+        """The learner's reward of a seed before learning; to be copied, never to be asked."""
+        if seed not in self._rewards:
+            scale = self.options.scale
+            rng = np.random.default_rng((seed, 1))
+            imitations = Imitator(self._network(seed), self.world).generate(scale.imitations, rng)
+            self._rewards[seed] = self.world.reward(
+                self.yardstick, imitations, scale.critic_updates, seed, scale.pools
+            )
+        return self._rewards[seed]

@@ -1,0 +1,101 @@
+"""A policy trained by PPO from the imitator within a budget, whatever its reward is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from stable_baselines3.common.logger import Logger
+
+from envs.batch import Appraiser, WorldBatch
+from envs.sb3 import WorldVecEnv
+from envs.works import Works
+
+from .learner import WorksCallback, make_ppo, warm_value
+from .makers import Workshop
+from .policy import PriorPolicy
+
+N_ENVS = 256
+N_STEPS = 64
+BATCH_SIZE = 512
+LEARNING_RATE = 5e-4
+WARM_ROLLOUTS = 3
+LEAST_ROLLOUTS = 6
+"""A budget pays for at least so many rollouts; where it is tiny, boards are fewer."""
+LINES = 8
+"""Lines about the progress of a run."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a run.
+
+    Attributes:
+        policy: The trained policy, its network in eval mode.
+        env_steps: Moves made, those that only fitted the value head included.
+        seconds: Wall time.
+    """
+
+    policy: PriorPolicy
+    env_steps: int
+    seconds: float
+
+
+def boards_for(env_steps: int) -> int:
+    """How many boards to play at once, so that a budget of moves pays for a few rollouts."""
+    n = N_ENVS
+    while n > BATCH_SIZE // N_STEPS and n * N_STEPS * LEAST_ROLLOUTS > env_steps:
+        n //= 2
+    return n
+
+
+def train_policy(
+    workshop: Workshop,
+    name: str,
+    appraiser: Appraiser,
+    on_round: Callable[[Works], object],
+    every: int,
+    kl_weight: float,
+) -> Trained:
+    """Fit the value head to the imitator's works, then let PPO move the policy.
+
+    Args:
+        workshop: World, imitator, budget and seed.
+        name: Of the maker, for what is said.
+        appraiser: Gives the reward, and ``quality``.
+        on_round: Takes the latest works, 2,048 at most, oldest first; may change the appraiser.
+        every: Rollouts between two calls of ``on_round``, the warming ones among them.
+        kl_weight: Of the KL divergence from the imitator, in nats.
+    """
+    torch.set_num_threads(workshop.threads)
+    begin, world, total = time.perf_counter(), workshop.world, workshop.budget.env_steps
+    next_line = 0
+
+    def heard(works: Works, steps: int) -> None:
+        nonlocal next_line
+        on_round(works)
+        if steps >= next_line:
+            next_line = steps + total // LINES
+            latest = callback.latest
+            workshop.say(
+                f"{name}: {steps} of {total} moves, reward {latest['reward']:.3f}, "
+                f"quality {latest['quality']:.3f}"
+            )
+
+    callback = WorksCallback(world.id, every, heard)
+    batch = WorldBatch(world.core(boards_for(total)), appraiser)
+    model = make_ppo(
+        WorldVecEnv(batch, callback.finished), workshop.imitator, n_steps=N_STEPS,
+        batch_size=BATCH_SIZE, n_epochs=1, learning_rate=LEARNING_RATE, kl_weight=kl_weight,
+        seed=workshop.seed,
+    )  # fmt: skip
+    model.set_logger(Logger(None, []))
+    warm_value(model, WARM_ROLLOUTS, callback)
+    steps, next_line = model.num_timesteps, 0
+    model.learn(total, callback)
+    policy = model.policy
+    assert isinstance(policy, PriorPolicy)
+    policy.network.eval()
+    return Trained(policy, steps + model.num_timesteps, time.perf_counter() - begin)

@@ -1,0 +1,319 @@
+"""Feed broken files to every loader: each must load or refuse with its own error, soon and small.
+
+python -m benchmarks.fuzz --inputs 20000            # each loader, blindly mutated files, counted
+python -m benchmarks.fuzz --loader svg --seed 5
+python -m benchmarks.fuzz --guided svg --seconds 600 # coverage-guided, with atheris (pip install)
+
+What a search finds becomes a case in tests/test_safety.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import json
+import random
+import resource
+import struct
+import sys
+import tempfile
+import time
+import warnings
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+if "--guided" in sys.argv:
+    import atheris
+
+    with atheris.instrument_imports(include=["novelty", "envs", "agents", "svgpathtools"]):
+        for module in ("agents.options", "agents.checkpoint", "envs.drawing.corpus"):
+            importlib.import_module(module)
+
+import numpy as np
+import torch
+
+from agents.checkpoint import Snapshot, read_snapshot, write_snapshot
+from agents.options import PRESETS, load_config, options_of
+from envs.drawing.corpus import _read_cache, _read_drawing, _write_cache
+from envs.drawing.craft import PatchCritic
+from envs.drawing.descriptor import N_FEATURES, Descriptor
+from envs.drawing.judging import pictures_of
+from envs.drawing.originality import stroke_facts
+from envs.drawing.svg import SvgError, read_svg
+from envs.works import Works, WorksError, pad_moves
+from novelty import ArchiveError, NoveltyArchive
+from novelty.storage import (
+    StorageError,
+    load_weights,
+    parse_npy,
+    read_json,
+    read_npz,
+    save_weights,
+)
+
+SLOW = 5.0
+"""CPU seconds that no input may take."""
+WORDS = (
+    b"<g>", b"</g>", b'd="M0 0', b"a1 1 0 1 1 3 3", b"z", b"1e999", b"nan", b"-", b"transform=",
+    b"rotate(9)", b"matrix(1 0 0 1 0 0)", b"<!DOCTYPE a [", b"<!ENTITY a 'b'>", b"&a;", b"<use/>",
+    b"viewBox='0 0 0 0'", b"[[", b"]]", b"{}", b"null", b"true", b"1e400", b'"', b"'", b"\\u0000",
+    b"\x93NUMPY\x01\x00", b"(9999999999,)", b"'descr': '|O'", b"<f8", b"True", b"(-1, -2)",
+    b"PK\x03\x04", b"PK\x05\x06", b"9" * 400, b"\xff\xfe", b"\x00" * 9,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Loader:
+    """One way into the program.
+
+    Attributes:
+        seeds: Writes a valid file.
+        load: Reads a file, and uses what it holds as the program would.
+        refuses: The one kind of error it may raise.
+    """
+
+    seeds: Callable[[Path], None]
+    load: Callable[[Path], object]
+    refuses: type[Exception]
+
+
+def _moves(n: int = 20) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return pad_moves([rng.integers(0, 578, rng.integers(1, 48)) for _ in range(n)], 48)
+
+
+def _write_works(path: Path) -> None:
+    moves = _moves()
+    Works("drawing", moves, appraisal={"reward": np.linspace(0, 1, len(moves))}).save(path)
+
+
+def _load_works(path: Path) -> None:
+    works = Works.load(path)
+    if works.world == "drawing" and works.images is None:
+        stroke_facts(works.moves, pictures_of(works))  # compiled code believes what it is given
+
+
+def _write_archive(path: Path) -> None:
+    archive = NoveltyArchive(3, k_neighbors=2, capacity=5)
+    archive.pin(np.eye(3))
+    archive.add(np.random.default_rng(0).normal(size=(9, 3)))
+    archive.save(path)
+
+
+def _load_archive(path: Path) -> None:
+    archive = NoveltyArchive.load(path)
+    archive.novelty(np.zeros((1, archive.dim)))
+
+
+def _write_descriptor(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    Descriptor(rng.normal(size=N_FEATURES), rng.normal(size=(4, N_FEATURES))).save(path)
+
+
+def _load_descriptor(path: Path) -> None:
+    Descriptor.load(path)(np.ones((1, 24, 24), np.uint8))
+
+
+def _write_snapshot(path: Path) -> None:
+    write_snapshot(path, Snapshot({"a": np.arange(9.0), "b": np.array(3)}, {"num_timesteps": 1}))
+
+
+def _write_config(path: Path) -> None:
+    path.write_text(json.dumps(options_of(PRESETS["smoke"]), indent=1))
+
+
+def _load_config(path: Path) -> None:
+    path.replace(path.parent / "config.json")
+    load_config(str(path.parent))
+
+
+def _write_svg(path: Path) -> None:
+    path.write_text(
+        '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" '
+        'fill="none" stroke="#000"><g transform="translate(1 1) rotate(9)"><path d="M4 4h8v8q1 1 2 '
+        '3t1 1c1 1 2 2 3 3s1 1 2 2a3 3 0 0 1 2 2z"/></g><circle cx="9" cy="9" r="3"/>'
+        '<polyline points="1,2 3,4 5,9"/><rect x="2" y="2" width="9" height="7" rx="2"/></svg>'
+    )
+
+
+def _write_drawing(path: Path) -> None:
+    strokes = [[[0, 100, 255], [0, 50, 255]], [[9, 80], [200, 3]]]
+    path.write_text(json.dumps({"word": "plane", "key_id": "1", "drawing": strokes}))
+
+
+def _write_corpus(path: Path) -> None:
+    _write_cache(path, Works("drawing", _moves(), names=("a",) * 20), (("b", "c"),))
+
+
+def _load_cache(path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _read_cache(path)
+
+
+def _write_npy(path: Path) -> None:
+    np.save(path.open("wb"), np.arange(6, dtype=np.int16).reshape(2, 3))
+
+
+LOADERS = {
+    "works": Loader(_write_works, _load_works, WorksError),
+    "npz": Loader(_write_works, read_npz, StorageError),
+    "npy": Loader(_write_npy, lambda p: parse_npy(p.read_bytes()), ValueError),
+    "archive": Loader(_write_archive, _load_archive, ArchiveError),
+    "descriptor": Loader(_write_descriptor, _load_descriptor, WorksError),
+    "weights": Loader(
+        lambda p: save_weights(p, PatchCritic()),
+        lambda p: load_weights(p, PatchCritic()),
+        StorageError,
+    ),
+    "checkpoint": Loader(_write_snapshot, read_snapshot, StorageError),
+    "config": Loader(_write_config, _load_config, ValueError),
+    "json": Loader(_write_config, read_json, StorageError),
+    "svg": Loader(_write_svg, lambda p: read_svg(p.read_bytes()), SvgError),
+    "ndjson": Loader(_write_drawing, lambda p: _read_drawing("1", p.read_bytes()), SvgError),
+    "cache": Loader(_write_corpus, _load_cache, ValueError),
+}
+
+
+def mutate(data: bytes, rng: random.Random) -> bytes:
+    """Break bytes in one to four places."""
+    out = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        at = rng.randrange(len(out) + 1)
+        match rng.randrange(7):
+            case 0:
+                del out[at:]
+            case 1:
+                out[at:at] = rng.choice(WORDS)
+            case 2:
+                end = min(len(out), at + rng.randrange(1, 64))
+                out[at:at] = out[at:end] * rng.choice((1, 2, 50))
+            case 3:
+                del out[at : at + rng.randrange(1, 32)]
+            case 4:
+                word = struct.pack("<q", rng.choice((0, -1, 1 << 31, (1 << 63) - 1, 255, 1 << 40)))
+                out[at : at + 8] = word[: rng.choice((1, 2, 4, 8))]
+            case _:
+                if at < len(out):
+                    out[at] ^= 1 << rng.randrange(8)
+    return bytes(out)
+
+
+def break_file(data: bytes, rng: random.Random) -> bytes:
+    """Break a file: anywhere, or inside its format, so that its checksums are still right."""
+    if rng.random() < 0.4:
+        return mutate(data, rng)
+    if data.startswith(b"PK"):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
+            names = old.namelist()
+            target = rng.choice(names)
+            for name in names:
+                content = old.read(name)
+                if name == target:
+                    if rng.random() < 0.1:
+                        continue
+                    if rng.random() < 0.5:  # the header, or the content
+                        content = mutate(content[:128], rng) + content[128:]
+                    else:
+                        content = content[:128] + mutate(content[128:], rng)
+                kind = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+                new.writestr(name, content, kind)
+        return buffer.getvalue()
+    if data[8:9] == b"{" and len(data) > 8:  # safetensors: a header with its length before it
+        length = int.from_bytes(data[:8], "little")
+        header = mutate(data[8 : 8 + length], rng)
+        return len(header).to_bytes(8, "little") + header + data[8 + length :]
+    return mutate(data, rng)
+
+
+def one_input(loader: Loader, path: Path, data: bytes) -> str:
+    """Load one file; returns what came of it.
+
+    Raises:
+        AssertionError: If it took too long.
+        Exception: If it raised anything but the loader's own error.
+    """
+    path.write_bytes(data)
+    begin = time.process_time()
+    try:
+        loader.load(path)
+        outcome = "loaded"
+    except loader.refuses as error:
+        assert "\n" not in str(error), f"more than one line: {error}"
+        outcome = "refused"
+    taken = time.process_time() - begin
+    assert taken < SLOW, f"took {taken:.1f} s of CPU time"
+    return outcome
+
+
+def search(name: str, inputs: int, seed: int, folder: Path) -> Counter[str]:
+    """Load broken files; returns how many were loaded, refused and how many failed."""
+    loader, rng, path = LOADERS[name], random.Random(f"{name} {seed}"), folder / "input"
+    loader.seeds(path)
+    valid = path.read_bytes()
+    assert one_input(loader, path, valid) == "loaded"
+    counts: Counter[str] = Counter()
+    with np.errstate(all="ignore"):
+        for _ in range(inputs):
+            data = break_file(valid, rng)
+            try:
+                counts[one_input(loader, path, data)] += 1
+            except Exception as error:
+                counts["FAILED"] += 1
+                kept = Path(f"fuzz-{name}-{counts['FAILED']}.bin")
+                kept.write_bytes(data)
+                print(f"{name}: {type(error).__name__}: {error!s:.200} ({kept})")
+    return counts
+
+
+def guided(name: str, seconds: int, folder: Path) -> None:
+    """Search with atheris until something fails or the time is over."""
+    loader, path = LOADERS[name], folder / "input"
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    loader.seeds(corpus / "seed")
+
+    def test(data: bytes) -> None:
+        one_input(loader, path, data)
+
+    options = [sys.argv[0], f"-max_total_time={seconds}", "-max_len=65536", "-timeout=20"]
+    atheris.Setup([*options, "-rss_limit_mb=4096", str(corpus)], test)
+    atheris.Fuzz()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inputs", type=int, default=20_000, help="files for each loader")
+    parser.add_argument("--loader", choices=LOADERS, help="only this one")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--guided", choices=LOADERS, help="search with atheris")
+    parser.add_argument("--seconds", type=int, default=600, help="of the guided search")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as d:
+        folder = Path(d)
+        if args.guided:
+            guided(args.guided, args.seconds, folder)
+            return
+        total: Counter[str] = Counter()
+        print("| loader | inputs | loaded | refused | failed | CPU seconds |")
+        print("|---|---|---|---|---|---|")
+        for name in [args.loader] if args.loader else LOADERS:
+            begin = time.process_time()
+            counts = search(name, args.inputs, args.seed, folder)
+            total += counts
+            taken = time.process_time() - begin
+            print(f"| {name} | {args.inputs} | {counts['loaded']} | {counts['refused']} | "
+                  f"{counts['FAILED']} | {taken:.0f} |", flush=True)  # fmt: skip
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"{sum(total.values())} inputs, {total['FAILED']} failed; {peak:.0f} MiB at the most")
+        raise SystemExit(1 if total["FAILED"] else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""What a bass is worth: quality x newness, every term by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .form import form, form_terms
+from .roll import read_rolls
+
+Terms = dict[str, NDArray[np.float64]]
+
+
+class Quality(Protocol):
+    """Named terms of works' quality; ``quality`` in [0, 1] must be among them."""
+
+    def __call__(
+        self, moves: NDArray[np.int16], images: NDArray[np.uint8]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Terms, each (R,) float64, of moves (R, 32) with piano rolls (R, 64, 64)."""
+
+
+class Newness(Protocol):
+    """Named terms of works' newness; ``newness`` >= 0 must be among them."""
+
+    def __call__(
+        self, moves: NDArray[np.int16], images: NDArray[np.uint8]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Terms, each (R,) float64; may also remember the works, row by row."""
+
+
+def form_quality(moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
+    """Rule-based quality: every rule's term as ``form/...``, ``form``, and ``quality`` = form."""
+    terms = form_terms(read_rolls(images))
+    value = form(terms)
+    return {f"form/{key}": v for key, v in terms.items()} | {"form": value, "quality": value}
+
+
+class Appraisal:
+    """Reward = quality x newness of finished works.
+
+    Args:
+        quality: Quality of works; rule-based form if None.
+        newness: Newness against an archive; 1 for every work if None.
+    """
+
+    def __init__(self, quality: Quality | None = None, newness: Newness | None = None) -> None:
+        self.quality = form_quality if quality is None else quality
+        self.newness = newness
+
+    def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
+        """Every term, each (R,) float64, ``reward`` among them."""
+        terms = dict(self.quality(moves, images))
+        reward = terms["quality"]
+        if self.newness is not None:
+            terms |= self.newness(moves, images)
+            reward = reward * terms["newness"]
+        return terms | {"reward": reward}

@@ -1,0 +1,163 @@
+"""Descriptor of a bass: what a listener would tell basses apart by.
+
+Histograms of melodic intervals, of pairs of them, of degrees, of intervals to the soprano on the
+beats, of durations and of rhythms of half bars, each normalised, with a contour of 16 points,
+reduced to 32 numbers by principal components of the human works. Computed work by work in float64,
+so that a work's descriptor does not depend on what else is in the batch.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ..works import WorksError, read_npz, write_npz
+from .counterpoint import read_voice
+from .moves import (
+    BASS_ROW,
+    EIGHTHS,
+    KEY_ROW,
+    LOW,
+    PLACE_ROW,
+    SOPRANO_LOW,
+    SOPRANO_ROW,
+)
+
+PARTS = (("intervals", 27), ("pairs", 49), ("degrees", 24), ("beats", 13), ("durations", 6),
+         ("rhythms", 16), ("contour", 16))  # fmt: skip
+"""Names and sizes of the groups of raw features, in order; degrees of major, then of minor."""
+N_FEATURES = sum(size for _, size in PARTS)
+_PAIRS, _DEGREES, _BEATS, _DURATIONS, _RHYTHMS, _CONTOUR = 27, 76, 100, 113, 119, 135
+
+
+@njit(cache=True, nogil=True)
+def _class(step: int) -> int:
+    """Melodic steps in seven classes: down leap, third, second; same; up second, third, leap."""
+    size = abs(step)
+    c = 0 if size == 0 else (1 if size <= 2 else (2 if size <= 4 else 3))
+    return 3 + c if step > 0 else 3 - c
+
+
+@njit(cache=True, nogil=True)
+def _features(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
+    s, b = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
+    sk, bk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
+    sn, bn = np.zeros((EIGHTHS, 3), np.int64), np.zeros((EIGHTHS, 3), np.int64)
+    for n in range(scores.shape[0]):
+        score, row = scores[n], out[n]
+        row[:] = 0.0
+        read_voice(score[SOPRANO_ROW], SOPRANO_LOW, s, sk, sn)
+        nb = read_voice(score[BASS_ROW], LOW, b, bk, bn)
+        for k in range(nb):
+            size = bn[k, 2] - bn[k, 1]
+            row[_DURATIONS + min(size, 6) - 1] += 1.0 / nb
+            if k > 0:
+                step = bn[k, 0] - bn[k - 1, 0]
+                row[13 + max(-13, min(13, step))] += 1.0 / (nb - 1)
+                if k > 1:
+                    before = bn[k - 1, 0] - bn[k - 2, 0]
+                    row[_PAIRS + 7 * _class(before) + _class(step)] += 1.0 / (nb - 2)
+        beats = 0
+        mode = 12 if score[KEY_ROW, 0] > 0 else 0
+        total = 0.0
+        for t in range(EIGHTHS):
+            if b[t] >= 0:
+                row[_DEGREES + mode + b[t] % 12] += 1.0 / EIGHTHS
+            if score[PLACE_ROW, t] % 2 == 0:
+                beats += 1
+                both = b[t] >= 0 and s[t] >= 0
+                row[_BEATS + ((s[t] - b[t]) % 12 if both else 12)] += 1.0 / 16
+        for half in range(8):
+            code = 0
+            for j in range(4):
+                t = 4 * half + j
+                code = 2 * code + (1 if b[t] >= 0 and bn[bk[t], 1] == t else 0)
+            row[_RHYTHMS + code] += 1.0 / 8
+        # Histograms as square roots (Hellinger): a rare thing counts more than its share.
+        for i in range(_CONTOUR):
+            row[i] = np.sqrt(row[i])
+        # A rest goes on at the height of the note before it, one at the beginning at the first's:
+        # silence is no leap.
+        last = float(bn[0, 0]) if nb > 0 else 0.0
+        for i in range(16):
+            if b[2 * i] >= 0:
+                last = b[2 * i]
+            row[_CONTOUR + i] = last
+            total += last
+        for i in range(16):
+            row[_CONTOUR + i] = (row[_CONTOUR + i] - total / 16) / 24
+
+
+@njit(cache=True, nogil=True)
+def _project(
+    features: NDArray[np.float64], mean: NDArray[np.float64], components: NDArray[np.float64],
+    out: NDArray[np.float32],
+) -> None:  # fmt: skip
+    for n in range(features.shape[0]):
+        for d in range(components.shape[0]):
+            total = 0.0
+            for i in range(features.shape[1]):
+                total += (features[n, i] - mean[i]) * components[d, i]
+            out[n, d] = total
+
+
+def features(scores: NDArray[np.int16]) -> NDArray[np.float64]:
+    """Raw features (N, 151) float64 of scores (N, 5, 32)."""
+    out = np.zeros((len(scores), N_FEATURES))
+    _features(np.ascontiguousarray(scores, np.int16), out)
+    return out
+
+
+class Descriptor:
+    """Maps scores to ``dim`` numbers.
+
+    Args:
+        mean: (151,) float64.
+        components: (dim, 151) float64.
+    """
+
+    def __init__(self, mean: NDArray[np.float64], components: NDArray[np.float64]) -> None:
+        self.mean = np.ascontiguousarray(mean, np.float64)
+        self.components = np.ascontiguousarray(components, np.float64)
+        self.dim = len(self.components)
+
+    @classmethod
+    def fit(cls, scores: NDArray[np.int16], dim: int = 32) -> Descriptor:
+        """Fit the principal components to human works' scores (N, 5, 32)."""
+        raw = features(scores)
+        mean = raw.mean(axis=0)
+        _, _, components = np.linalg.svd(raw - mean, full_matrices=False)
+        # The sign of a component is arbitrary: fix it, so that every machine finds the same.
+        peak = np.abs(components).argmax(axis=1)
+        components *= np.sign(components[np.arange(len(components)), peak])[:, None]
+        return cls(mean, components[:dim])
+
+    def __call__(self, scores: NDArray[np.int16]) -> NDArray[np.float32]:
+        """(N, dim) float32 for scores (N, 5, 32)."""
+        out = np.zeros((len(scores), self.dim), np.float32)
+        _project(features(scores), self.mean, self.components, out)
+        return out
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write to ``path`` (.npz, no pickle)."""
+        write_npz(path, {"mean": self.mean, "components": self.components})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Descriptor:
+        """Read what :meth:`save` wrote; WorksError if it is damaged."""
+        arrays = read_npz(path)
+        mean, components = arrays.get("mean"), arrays.get("components")
+        if (
+            mean is None
+            or components is None
+            or mean.shape != (N_FEATURES,)
+            or components.ndim != 2
+            or components.shape[1] != N_FEATURES
+            or not np.isfinite(mean).all()
+            or not np.isfinite(components).all()
+        ):
+            raise WorksError(f"{path}: not a saved descriptor")
+        return cls(mean, components)

@@ -1,0 +1,293 @@
+"""The dynamics of the composition world, once, batched and compiled.
+
+State is a struct of arrays with one leading axis of N boards. The compiled functions know nothing
+of rewards or of Gymnasium.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numba import njit
+from numpy.typing import NDArray
+
+from ..works import PAD
+from .corpus import load_corpus
+from .moves import (
+    BRIEF,
+    EIGHTHS,
+    FERMATA,
+    FIRST_NOTE,
+    HOLD,
+    MAX_MOVES,
+    MODE,
+    N_MOVES,
+    N_SOPRANO,
+    PHASE,
+    REST,
+    SOPRANO,
+    TONIC,
+    check,
+    scores_of,
+)
+from .roll import rolls_of
+
+N_RECENT = 8
+NO_MOVE = N_MOVES
+"""Stands in ``recent`` where there is no earlier move."""
+BEHIND, AHEAD = 4, 12
+"""The given voice is seen from 4 eighths before the one to write to 11 after it."""
+WINDOW = BEHIND + AHEAD
+OUTSIDE = 0
+"""Stands in ``soprano`` before the beginning and after the end of the work."""
+N_STATE = 6
+
+
+@njit(cache=True, nogil=True)
+def lay_out(briefs: NDArray[np.int16], rows: NDArray[np.int64], given: NDArray[np.int16]) -> None:
+    """Write briefs (R, 67) as sounding codes, onsets and fermatas into ``given`` (N, 3, 48)."""
+    for k in range(rows.shape[0]):
+        i = rows[k]
+        given[i] = 0
+        now = REST
+        for t in range(EIGHTHS):
+            code = max(briefs[k, SOPRANO + t], HOLD)
+            if code != HOLD:
+                now = code
+            given[i, 0, BEHIND + t] = now
+            given[i, 1, BEHIND + t] = 1 if code >= FIRST_NOTE else 0
+            given[i, 2, BEHIND + t] = 1 if briefs[k, FERMATA + t] > 0 else 0
+
+
+@njit(cache=True, nogil=True)
+def look(
+    i: int, at: int, given: NDArray[np.int16], soprano: NDArray[np.int16],
+    onsets: NDArray[np.uint8], fermatas: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Copy what is seen of the given voice at eighth ``at`` into the observation of board i."""
+    for j in range(WINDOW):
+        soprano[i, j] = given[i, 0, at + j]
+        onsets[i, j] = given[i, 1, at + j]
+        fermatas[i, j] = given[i, 2, at + j]
+
+
+@njit(cache=True, nogil=True)
+def step_boards(
+    actions: NDArray[np.int64], given: NDArray[np.int16], soprano: NDArray[np.int16],
+    onsets: NDArray[np.uint8], fermatas: NDArray[np.uint8], recent: NDArray[np.int16],
+    state: NDArray[np.int16], moves: NDArray[np.int16], counts: NDArray[np.int64],
+    done: NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Play one move on every board, in place. Shapes as in :class:`CompositionCore`."""
+    for i in range(actions.shape[0]):
+        a = actions[i]
+        moves[i, counts[i]] = a
+        counts[i] += 1
+        for j in range(N_RECENT - 1, 0, -1):
+            recent[i, j] = recent[i, j - 1]
+        recent[i, 0] = a
+        if a == HOLD:
+            state[i, 1] += 1
+        else:
+            state[i, 0] = a
+            state[i, 1] = 1
+        state[i, 2] = (state[i, 2] + 1) % 8
+        state[i, 3] = MAX_MOVES - counts[i]
+        look(i, counts[i], given, soprano, onsets, fermatas)
+        done[i] = counts[i] == MAX_MOVES
+
+
+def images_of(
+    moves: NDArray[np.int16], briefs: NDArray[np.int16] | None = None
+) -> NDArray[np.uint8]:
+    """Piano rolls (N, 64, 64) uint8 in {0, 1} of works' moves (N, T) and briefs (N, 67)."""
+    briefs = np.zeros((len(moves), 0), np.int16) if briefs is None else briefs
+    return rolls_of(scores_of(moves, briefs))
+
+
+@lru_cache(maxsize=1)
+def default_briefs() -> NDArray[np.int16]:
+    """Briefs (M, 67) of the training tunes of Bach's chorales: a core's default."""
+    corpus = load_corpus("bach")
+    return corpus.works.briefs[corpus.split()["train"]]
+
+
+class CompositionCore:
+    """N boards.
+
+    Args:
+        n: How many.
+        pool: (M, 67) int16: briefs to draw from, each once before any comes again, in an order
+            that begins anew with every :meth:`set_brief`. None: :func:`default_briefs`.
+        seed: Of that order; see also :meth:`seed`.
+
+    Attributes:
+        observations: ``soprano`` (N, 16) int16: codes of what sounds in the given voice from 4
+            eighths back to 11 ahead, the eighth to write at place 4 (0 outside the work, 1
+            silence); ``onsets`` and ``fermatas`` (N, 16) uint8: where its notes begin, and which
+            have a fermata; ``recent`` (N, 8) int16: the last moves, newest first, 31 for none;
+            ``state`` (N, 6) int16: code of what sounds in the bass (1: silence), for how many
+            eighths, place in the bar, eighths left, mode, tonic.
+        moves: (N, 32) int16, padded with -1.
+        counts: (N,) int64: moves made.
+        briefs: (N, 67) int16: what each board answers.
+    """
+
+    n_moves = N_MOVES
+    max_moves = MAX_MOVES
+
+    def __init__(self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0) -> None:
+        self.n = n
+        self.observations: dict[str, NDArray[Any]] = {
+            "soprano": np.zeros((n, WINDOW), np.int16),
+            "onsets": np.zeros((n, WINDOW), np.uint8),
+            "fermatas": np.zeros((n, WINDOW), np.uint8),
+            "recent": np.full((n, N_RECENT), NO_MOVE, np.int16),
+            "state": np.zeros((n, N_STATE), np.int16),
+        }
+        self.moves = np.full((n, MAX_MOVES), PAD, np.int16)
+        self.counts = np.zeros(n, np.int64)
+        self.briefs = np.full((n, BRIEF), PAD, np.int16)
+        self._given = np.zeros((n, 3, BEHIND + EIGHTHS + AHEAD), np.int16)
+        self._done = np.zeros(n, np.bool_)
+        self._brief: NDArray[np.int16] | None = None
+        self._pool = pool
+        self.seed(seed)
+
+    def seed(self, seed: int) -> None:
+        """Draw briefs from now on as a new core with this seed does."""
+        self._seed, self._drawn = seed, 0
+
+    @staticmethod
+    def observation_space() -> spaces.Dict:
+        """The space of one board's observation."""
+        high = np.array([N_MOVES - 1, EIGHTHS, 7, EIGHTHS, 1, 11], np.int16)
+        return spaces.Dict(
+            {
+                "soprano": spaces.Box(0, N_SOPRANO - 1, (WINDOW,), np.int16),
+                "onsets": spaces.Box(0, 1, (WINDOW,), np.uint8),
+                "fermatas": spaces.Box(0, 1, (WINDOW,), np.uint8),
+                "recent": spaces.Box(0, NO_MOVE, (N_RECENT,), np.int16),
+                "state": spaces.Box(np.zeros(N_STATE, np.int16), high, (N_STATE,), np.int16),
+            }
+        )
+
+    def set_brief(self, brief: NDArray[np.int16] | None) -> None:
+        """Give every board reset from now on this brief ((67,), checked); None: the pool's."""
+        self._drawn = 0
+        self._brief = None if brief is None or not len(brief) else np.asarray(brief, np.int16)
+
+    def draw(self, n: int) -> NDArray[np.int16]:
+        """The next n briefs (n, 67) of the pool."""
+        pool = default_briefs() if self._pool is None else self._pool
+        rows = np.zeros(n, np.int64)
+        size = len(pool)
+        for deal in range(self._drawn // size, (self._drawn + n - 1) // size + 1):
+            order = np.random.default_rng((self._seed, deal)).permutation(size)
+            at = np.arange(max(self._drawn, deal * size), min(self._drawn + n, (deal + 1) * size))
+            rows[at - self._drawn] = order[at - deal * size]
+        self._drawn += n
+        return pool[rows]
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The brief that boards are reset to, and how far the pool is dealt."""
+        brief = np.zeros(0, np.int16) if self._brief is None else self._brief
+        return {"brief": brief, "dealt": np.array([self._seed, self._drawn], np.int64)}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take back what :meth:`state` gave; the attributes are set by the caller."""
+        self.set_brief(parse_brief(state["brief"]))
+        self._seed, self._drawn = (int(value) for value in state["dealt"])
+        lay_out(self.briefs, np.arange(self.n), self._given)
+
+    def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
+        """Clear the boards ``rows`` ((R,) int64) and lay ``briefs`` (R, 67) before them.
+
+        Without briefs it is the one set, or the pool's next. Briefs of width 0, or rows of -1, are
+        empty: a silent soprano in C major.
+        """
+        if not len(rows):
+            return
+        if briefs is None:
+            one = self._brief
+            briefs = self.draw(len(rows)) if one is None else np.tile(one, (len(rows), 1))
+        elif briefs.shape[1] == 0:
+            briefs = np.full((len(rows), BRIEF), PAD, np.int16)
+        briefs = np.ascontiguousarray(briefs, np.int16)
+        if briefs.shape != (len(rows), BRIEF):
+            raise ValueError(f"briefs: expected shape ({len(rows)}, {BRIEF}), got {briefs.shape}")
+        check(np.zeros((len(rows), 0), np.int16), briefs)
+        obs = self.observations
+        rows = np.asarray(rows, np.int64)
+        self.briefs[rows] = briefs
+        lay_out(briefs, rows, self._given)
+        for j, key in enumerate(("soprano", "onsets", "fermatas")):
+            obs[key][rows] = self._given[rows, j, :WINDOW]
+        obs["recent"][rows] = NO_MOVE
+        given = np.maximum(briefs, 0)
+        state = np.zeros((len(rows), N_STATE), np.int16)
+        state[:, 0], state[:, 3] = REST, MAX_MOVES
+        state[:, 2], state[:, 4], state[:, 5] = given[:, PHASE], given[:, MODE], given[:, TONIC]
+        obs["state"][rows] = state
+        self.moves[rows] = PAD
+        self.counts[rows] = 0
+
+    def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Play one move on every board.
+
+        Args:
+            actions: (N,) int64 in 0..30.
+
+        Returns:
+            (N,) bool: which works are finished, by their 32nd move. The array is used again by
+            the next step.
+
+        Raises:
+            ValueError: If an action is out of range or the shape is wrong.
+        """
+        if actions.shape != (self.n,):
+            raise ValueError(f"actions: expected shape ({self.n},), got {actions.shape}")
+        if actions.min() < 0 or actions.max() >= N_MOVES:
+            bad = actions[(actions < 0) | (actions >= N_MOVES)][0]
+            raise ValueError(f"actions: {bad} is no move; moves are 0 to {N_MOVES - 1}")
+        obs = self.observations
+        step_boards(
+            actions, self._given, obs["soprano"], obs["onsets"], obs["fermatas"], obs["recent"],
+            obs["state"], self.moves, self.counts, self._done,
+        )  # fmt: skip
+        return self._done
+
+    def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """(R, 64, 64) uint8 in {0, 1}: piano rolls of the boards ``rows``, soprano included."""
+        return images_of(self.moves[rows], self.briefs[rows])
+
+
+def parse_brief(brief: Any) -> NDArray[np.int16]:
+    """Check a brief: (67,) as in :mod:`envs.composition.moves`, or the 32 codes of a soprano.
+
+    Codes alone are taken to be in C major, to begin with a bar, with a fermata on the last note.
+
+    Raises:
+        ValueError: If something in it is out of range.
+    """
+    if brief is None or len(brief) == 0:
+        return np.zeros(0, np.int16)
+    given = np.asarray(brief).astype(np.int64)
+    if given.shape == (EIGHTHS,):
+        whole = np.zeros(BRIEF, np.int64)
+        whole[SOPRANO:FERMATA] = given
+        last = np.flatnonzero(given != HOLD)[-1] if (given != HOLD).any() else 0
+        whole[FERMATA + last :] = 1
+        given = whole
+    if given.shape != (BRIEF,):
+        raise ValueError(f"brief: expected shape ({BRIEF},) or ({EIGHTHS},), got {given.shape}")
+    if (given == PAD).all():
+        return given.astype(np.int16)
+    if (given < 0).any():
+        raise ValueError(f"brief: {given[given < 0][0]} is out of range")
+    check(np.zeros((1, 0), np.int16), given[None])
+    return given.astype(np.int16)

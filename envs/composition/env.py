@@ -1,0 +1,113 @@
+"""The composition world's environments: `Move37/Composition-v0`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..batch import Appraiser, Core
+from ..views import Observation, WorldEnv, WorldVectorEnv
+from .appraisal import Appraisal
+from .dynamics import CompositionCore, parse_brief
+from .render import picture
+
+
+def _render(core: Core, i: int, size: int) -> NDArray[np.uint8]:
+    assert isinstance(core, CompositionCore)
+    return picture(core.moves[i], core.briefs[i], size)
+
+
+class CompositionEnv(WorldEnv):
+    """Write the bass to a given soprano, an eighth note at a time.
+
+    ## Description
+    The soprano of two phrases of a Bach chorale, 32 eighths, is given: the brief. The agent writes
+    the bass from left to right. Everything is written as if in C, major or minor.
+
+    ## Action Space
+    ``Discrete(31)``: 0 HOLD (go on with the note or the rest), 1 REST, 2 to 30 begin a note, MIDI
+    36 (C2) to 64 (E4).
+
+    ## Observation Space
+    | key      | shape | type  | values                                                        |
+    |----------|-------|-------|---------------------------------------------------------------|
+    | soprano  | (16,) | int16 | what sounds in the soprano from 4 eighths back to 11 ahead    |
+    |          |       |       | (the eighth to write is place 4): 0 outside the work, 1       |
+    |          |       |       | silence, 2 to 30 MIDI 56 to 84                                |
+    | onsets   | (16,) | uint8 | 1 where a soprano note begins                                 |
+    | fermatas | (16,) | uint8 | 1 where a soprano note with a fermata sounds                  |
+    | recent   | (8,)  | int16 | last eight moves, newest first; 31 for none                   |
+    | state    | (6,)  | int16 | what sounds in the bass (1 silence, 2 to 30), for how many    |
+    |          |       |       | eighths; place in the bar (0 to 7); eighths left; mode (0     |
+    |          |       |       | major, 1 minor); tonic of the original (0 to 11)              |
+
+    ## Rewards
+    0 until the work is finished, then the appraisal's ``reward``: ``quality`` alone by default
+    (the rules of counterpoint), ``quality`` x ``newness`` with an archive (see
+    :class:`envs.composition.appraisal.Appraisal`). Every term stands in ``info``.
+
+    ## Starting State
+    A brief of the pool, drawn at random, or ``reset(options={"brief": b})``:
+    a brief as in :mod:`envs.composition.moves`, or the 32 codes of a soprano in C major.
+
+    ## Episode End
+    The 32nd move: terminated. Never truncated.
+
+    ## Arguments
+    ``appraiser``: what appraises finished works (default: form alone, no torch needed). ``pool``:
+    briefs (M, 67) to draw from (default: the training tunes of Bach's chorales; the first use
+    reads them with music21, half a minute). ``render_mode``: ``"rgb_array"`` or None.
+    ``render_size``: pixels, default 512.
+
+    ## Version History
+    * v0: first version.
+    """
+
+    def __init__(
+        self,
+        appraiser: Appraiser | None = None,
+        pool: NDArray[np.int16] | None = None,
+        render_mode: str | None = None,
+        render_size: int = 512,
+    ) -> None:
+        self._core = CompositionCore(1, pool)
+        super().__init__(
+            self._core, appraiser or Appraisal(), parse_brief, _render, render_mode, render_size
+        )
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start a work: from ``options["brief"]`` if given, else from one of the pool."""
+        self._core.seed(int(self.np_random.integers(1 << 31)) if seed is None else seed)
+        return super().reset(seed=seed, options=options)
+
+
+class CompositionVectorEnv(WorldVectorEnv):
+    """N boards of :class:`CompositionEnv` in one compiled batch."""
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        appraiser: Appraiser | None = None,
+        pool: NDArray[np.int16] | None = None,
+        render_mode: str | None = None,
+        render_size: int = 256,
+        **kwargs: Any,
+    ) -> None:
+        if kwargs:
+            raise TypeError(f"unknown arguments for Move37/Composition-v0: {sorted(kwargs)}")
+        self._core = CompositionCore(num_envs, pool)
+        super().__init__(
+            self._core, appraiser or Appraisal(), parse_brief, _render, render_mode, render_size
+        )
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start every board anew, all from ``options["brief"]`` if given, else from the pool."""
+        drawn = int(self.np_random.integers(1 << 31))
+        self._core.seed(seed if isinstance(seed, int) else drawn)
+        return super().reset(seed=seed, options=options)

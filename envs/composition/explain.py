@@ -1,0 +1,99 @@
+"""What the rules of counterpoint found in a work, and where, in words."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..works import Works
+from .counterpoint import find, measure
+from .form import CALIBRATION, form, form_terms
+from .judging import scores_of_works
+from .rules import RULES
+from .staff import sheet_of
+
+FOUND = {
+    "dissonance": "dissonance on the beat, neither prepared nor resolved by step",
+    "offbeat_dissonance": "dissonance off the beat, not passing by step",
+    "fifths": "parallel fifths",
+    "octaves": "parallel octaves",
+    "direct": "direct fifth or octave, the soprano leaps",
+    "forbidden_leaps": "forbidden leap (tritone, major sixth, seventh, or beyond the octave)",
+    "unrecovered_leaps": "leap that is not recovered",
+    "offbeat_leaps": "eighth off the beat reached or left by leap",
+    "crossing": "the voices meet or cross",
+    "key": "note outside the key",
+    "chromatic_leaps": "note outside the key left by leap",
+    "leading_note": "doubled leading note",
+    "syncopation": "syncopation",
+    "repetition": "repeated note",
+    "barline": "the same bass across a strong beat",
+    "pedal": "long on one note",
+    "copies": "a passage comes again",
+    "one_way": "long run in one direction",
+    "same_interval": "the same interval beat after beat",
+    "rests": "silence",
+    "cadence": "no cadence under the fermata",
+    "fermata_motion": "the bass moves under the fermata",
+}
+"""Findings that have a place."""
+
+WORDS = {
+    "consonance": "share of beats that are consonant",
+    "similar": "share of similar motion",
+    "compass": "semitones from the lowest to the highest note",
+    "height": "mean MIDI number, as if in C",
+    "spacing": "semitones between the voices on average",
+    "density": "notes",
+    "beats": "share of beats on which a note begins",
+    "durations": "bits of variety in durations",
+    "repetition": "share of repeated notes",
+    "cycles": "share of notes that come again in a cycle",
+    "steps": "share of steps among the moves",
+    "pitches": "bits of variety in pitches",
+    "imperfect": "share of thirds and sixths on the beats",
+    "extremes": "times the highest or lowest note is reached",
+}
+"""Measures of the whole work."""
+
+
+def _range(low: float, high: float) -> str:
+    if math.isinf(low):
+        return f"at most {high:g}"
+    return f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"
+
+
+def findings(score: NDArray[np.int16]) -> list[tuple[int, str, str]]:
+    """Everything found in a score (5, 32), in order of time: eighth, where, and what."""
+    found = find(score[None])[0]
+    sheet = sheet_of(score)
+    out = []
+    for eighth in range(found.shape[1]):
+        bar, beat = sheet.place_of(eighth)
+        where = f"bar {bar}, beat {beat:g}" if bar else f"pick-up, beat {beat:g}"
+        for column, rule in enumerate(RULES):
+            if found[column, eighth] and rule in FOUND:
+                out.append((eighth, where, FOUND[rule]))
+    return out
+
+
+def explain(works: Works) -> list[list[str]]:
+    """For each work: form, what was found where, and the measures that lost marks."""
+    scores = scores_of_works(works)
+    measured, terms = measure(scores), form_terms(scores)
+    total = form(terms)
+    out = []
+    for i in range(len(works)):
+        lines = [f"form {total[i]:.2f}"]
+        lines += [f"{where}: {what}" for _, where, what in findings(scores[i])]
+        for column, rule in enumerate(RULES):
+            if rule in WORDS and terms[rule][i] < 1:
+                _, low, high, _ = CALIBRATION[rule]
+                lines.append(
+                    f"{rule}: {measured[i, column]:.3g} {WORDS[rule]}, full marks for "
+                    f"{_range(low, high)}: {terms[rule][i]:.2f}"
+                )
+        out.append(lines)
+    return out

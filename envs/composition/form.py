@@ -1,0 +1,140 @@
+"""Form: the rules of counterpoint as terms in [0, 1], calibrated on Bach's chorales.
+
+Every rule measures one number on a score (see :mod:`envs.composition.counterpoint`); its term has
+full marks where most of Bach's basses lie. Form is the softened product of all terms, so that no
+excellence in one makes up for a failure in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .counterpoint import measure
+from .rules import RULES
+
+INF = float("inf")
+
+STRICT = ("fifths", "octaves", "crossing", "forbidden_leaps", "leading_note")
+"""Rules that allow nothing: the first finding takes all marks."""
+AT_MOST = (
+    "dissonance", "offbeat_dissonance", "direct", "similar", "unrecovered_leaps", "offbeat_leaps",
+    "key", "chromatic_leaps", "syncopation", "repetition", "barline", "pedal", "cycles", "copies",
+    "one_way", "same_interval", "extremes", "rests", "fermata_motion",
+)  # fmt: skip
+"""Rules in which less is better: full marks up to Bach's upper quartile, none from his 99th
+percentile."""
+AT_LEAST = ("consonance", "beats", "pitches", "cadence", "durations")
+"""Rules in which more is better: full marks from Bach's lower quartile, none at the 1st."""
+
+# (zero below, full from, full to, zero above) per rule; a rule without an upper (lower) bound has
+# inf (-inf) there. `python -m envs.composition.form` prints them anew.
+CALIBRATION: dict[str, tuple[float, float, float, float]] = {
+    "dissonance": (-INF, -INF, 0.0, 2.0),
+    "offbeat_dissonance": (-INF, -INF, 0.0, 2.0),
+    "consonance": (0.75, 0.875, INF, INF),
+    "fifths": (-INF, -INF, 0.0, 1.0),
+    "octaves": (-INF, -INF, 0.0, 1.0),
+    "direct": (-INF, -INF, 0.0, 2.0),
+    "similar": (-INF, -INF, 0.5, 0.7692),
+    "forbidden_leaps": (-INF, -INF, 0.0, 1.0),
+    "unrecovered_leaps": (-INF, -INF, 0.0, 2.0),
+    "offbeat_leaps": (-INF, -INF, 2.0, 6.0),
+    "compass": (8.0, 12.0, 17.0, 20.0),
+    "height": (42.9563, 47.0625, 55.5859, 58.5703),
+    "spacing": (14.8583, 17.375, 21.7734, 24.5703),
+    "crossing": (-INF, -INF, 0.0, 1.0),
+    "key": (-INF, -INF, 2.0, 5.25),
+    "chromatic_leaps": (-INF, -INF, 0.0, 2.0),
+    "leading_note": (-INF, -INF, 0.0, 1.0),
+    "density": (13.0, 16.0, 23.0, 27.0),
+    "beats": (0.6875, 0.875, INF, INF),
+    "syncopation": (-INF, -INF, 0.0, 2.0),
+    "durations": (0.3712, 0.8997, INF, INF),
+    "repetition": (-INF, -INF, 0.0526, 0.1526),
+    "barline": (-INF, -INF, 0.0, 2.0),
+    "pedal": (-INF, -INF, 5.0, 8.0),
+    "cycles": (-INF, -INF, 0.2727, 0.4712),
+    "copies": (-INF, -INF, 3.0, 5.0),
+    "steps": (0.362, 0.5573, 0.8222, 0.9126),
+    "one_way": (-INF, -INF, 5.0, 9.0),
+    "pitches": (2.3604, 2.8372, INF, INF),
+    "same_interval": (-INF, -INF, 3.0, 5.0),
+    "imperfect": (0.25, 0.4375, 0.625, 0.8125),
+    "extremes": (-INF, -INF, 3.0, 6.0),
+    "rests": (-INF, -INF, 0.0, 2.0),
+    "cadence": (0.5, 1.0, INF, INF),
+    "fermata_motion": (-INF, -INF, 0.0, 2.0),
+}
+
+
+def form_terms(scores: NDArray[np.int16]) -> dict[str, NDArray[np.float64]]:
+    """Each rule's term in [0, 1], (N,) float64, for scores (N, 5, 32)."""
+    measured = measure(scores)
+    terms = {}
+    for column, rule in enumerate(RULES):
+        zero_below, full_from, full_to, zero_above = CALIBRATION[rule]
+        x = measured[:, column]
+        up = np.ones_like(x)
+        if np.isfinite(full_from):
+            up = np.clip((x - zero_below) / (full_from - zero_below), 0, 1)
+        if np.isfinite(full_to):
+            up = np.minimum(up, np.clip((zero_above - x) / (zero_above - full_to), 0, 1))
+        terms[rule] = up
+    return terms
+
+
+FLOOR = 0.005
+SHARPNESS = 8
+"""Form is (product of the terms, each at least FLOOR) ** (1 / SHARPNESS): one failed rule
+multiplies it by 0.52, and half marks in one rule by 0.92."""
+
+
+def form(terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """(N,) float64 in [0, 1]: the terms' product, softened as SHARPNESS says."""
+    logs = np.zeros(len(next(iter(terms.values()))))
+    for rule in RULES:
+        logs = logs + np.log(np.maximum(terms[rule], FLOOR))
+    result: NDArray[np.float64] = np.exp(logs / SHARPNESS)
+    return result
+
+
+def calibrate(scores: NDArray[np.int16]) -> dict[str, tuple[float, float, float, float]]:
+    """Derive the calibration from human works (N, 5, 32).
+
+    What STRICT, AT_MOST and AT_LEAST do not name is full in the middle 70 % and zero outside the
+    middle 98 %, or somewhat further out where those lie close together.
+    """
+    measured = measure(scores)
+    result = {}
+    for column, rule in enumerate(RULES):
+        x = measured[:, column]
+        q01, q15, q25, q75, q85, q99 = np.quantile(x, [0.01, 0.15, 0.25, 0.75, 0.85, 0.99])
+        if rule in STRICT:
+            bounds = (-INF, -INF, 0.0, 1.0)
+        elif rule in AT_MOST:
+            share = rule in ("similar", "repetition", "cycles")
+            bounds = (-INF, -INF, q75, max(q99, q75 + (0.1 if share else 2.0)))
+        elif rule in AT_LEAST:
+            bounds = (min(q01, 0.9 * q25), q25, INF, INF)
+        else:
+            bounds = (q01, q15, q85, q99)
+        result[rule] = bounds
+    return {k: tuple(round(float(v), 4) for v in t) for k, t in result.items()}  # type: ignore[misc]  # fixed length
+
+
+def _main() -> None:
+    from .corpus import load_corpus
+    from .moves import scores_of
+
+    corpus = load_corpus("bach")
+    works = corpus.works[corpus.split()["train"]]
+    for rule, bounds in calibrate(scores_of(works.moves, works.briefs)).items():
+        text = ", ".join(str(b).replace("inf", "INF") for b in bounds)
+        print(f'    "{rule}": ({text}),')
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,219 @@
+"""The frozen yardstick for compositions: what no reward ever saw, and the yield it defines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from novelty import NoveltyArchive, leave_one_out_novelty, repeats
+
+from ..works import Works
+from .counterpoint import measure
+from .descriptor import Descriptor
+from .forest import Forest, judged_features
+from .form import form, form_terms
+from .moves import FIRST_NOTE, scores_of
+from .originality import ALLOWED, Originality
+from .roll import read_rolls, rolls_of
+from .rules import RULES
+from .trivial import trivial_works
+from .variation import damage, random_works
+
+REPEAT_BELOW = 0.5
+GROUP = 400
+"""Novelty among own works is taken in groups of this size, so that makers compare."""
+
+
+def scores_of_works(works: Works) -> NDArray[np.int16]:
+    """Scores (N, 5, 32) of works."""
+    if works.images is None:
+        return scores_of(works.moves, works.briefs)
+    return read_rolls(works.images)
+
+
+def pictures_of(works: Works) -> NDArray[np.uint8]:
+    """Piano rolls (N, 64, 64) uint8 in {0, 1} of works, briefs included."""
+    return rolls_of(scores_of_works(works)) if works.images is None else works.images
+
+
+def negatives_of(works: Works, seed: int, pools: int = 4) -> NDArray[np.int16]:
+    """Scores of damaged works and, one in three, of moves or notes of chance and trivial basses."""
+    rng = np.random.default_rng(seed)
+    parts = [scores_of(damage(works.moves, rng), works.briefs) for _ in range(pools)]
+    n = max(1, len(works) * pools // 8)
+    for rhythms in (None, works.moves):
+        briefs = works.briefs[rng.integers(0, len(works), n)]
+        parts.append(scores_of(random_works(n, rng, rhythms), briefs))
+    briefs = works.briefs[rng.integers(0, len(works), 2 * n)]
+    parts.append(scores_of(trivial_works(briefs, rng), briefs))
+    return np.concatenate(parts)
+
+
+def train_judge(works: Works, seed: int, pools: int = 4) -> Forest:
+    """Grow the held-out judge from human works and damage done to them."""
+    wrong = negatives_of(works, seed, pools)
+    human = judged_features(scores_of_works(works))
+    return Forest.fit(human, judged_features(wrong), seed)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """The conditions of the yield, from human works.
+
+    Attributes:
+        heldout: Human median of the held-out judge; ``heldout_loose`` the lower quartile.
+        form: Human median of form; ``form_loose`` the lower quartile.
+        novelty: 95th percentile of human works' novelty to other tunes'; ``novelty_loose`` the
+            75th.
+    """
+
+    heldout: float
+    heldout_loose: float
+    form: float
+    form_loose: float
+    novelty: float
+    novelty_loose: float
+
+
+class Yardstick:
+    """Measures works against human ones.
+
+    Args:
+        human: The works that novelty and copying are measured against, with their tunes as
+            ``appraisal["tune"]``: a work's novelty among them leaves out its whole tune.
+        held_out: Human works that nothing was fitted to; they set the bars.
+        forest: The held-out judge.
+        k_neighbors: For novelty.
+        descriptor: A saved one; fitted to ``human`` if None. The fit is a singular value
+            decomposition, whose last bits depend on the machine and its load: judging works
+            again exactly needs the saved one.
+    """
+
+    def __init__(
+        self,
+        human: Works,
+        held_out: Works,
+        forest: Forest,
+        k_neighbors: int = 15,
+        descriptor: Descriptor | None = None,
+    ) -> None:
+        scores = scores_of_works(human)
+        self.human, self.held_out, self.forest = human, held_out, forest
+        self.descriptor = Descriptor.fit(scores) if descriptor is None else descriptor
+        self.k_neighbors = k_neighbors
+        x = self.descriptor(scores)
+        among = leave_one_out_novelty(x, k_neighbors, human.appraisal.get("tune"))
+        self.scale = float(np.median(among))
+        self.archive = NoveltyArchive(self.descriptor.dim, k_neighbors, scale=self.scale)
+        self.archive.pin(x)
+        self.originality = Originality(scores)
+        self._basses = Originality(scores, both=False)
+        held = scores_of_works(held_out)
+        judged = forest(judged_features(held))
+        shaped = form(form_terms(held))
+        self.bars = Bars(
+            heldout=float(np.median(judged)),
+            heldout_loose=float(np.quantile(judged, 0.25)),
+            form=float(np.median(shaped)),
+            form_loose=float(np.quantile(shaped, 0.25)),
+            novelty=float(np.quantile(among, 0.95) / self.scale),
+            novelty_loose=float(np.quantile(among, 0.75) / self.scale),
+        )
+
+    def _among_themselves(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Novelty among GROUP works at a time: many works lie closer than few do."""
+        out = np.zeros(len(x))
+        for begin in range(0, len(x), GROUP):
+            # The last group is filled up with works of the one before.
+            first = max(0, min(begin, len(x) - GROUP))
+            among = leave_one_out_novelty(x[first : first + GROUP], self.k_neighbors)
+            out[begin : begin + GROUP] = among[begin - first :] / self.scale
+        return out
+
+    def describe(self, works: Works) -> NDArray[np.float32]:
+        """Descriptors (N, D) of works."""
+        return self.descriptor(scores_of_works(works))
+
+    def save(self, folder: Path) -> None:
+        """Write what :meth:`load` reads."""
+        self.descriptor.save(folder / "descriptor.npz")
+        self.human.save(folder / "human.npz")
+        self.held_out.save(folder / "human-held-out.npz")
+        self.forest.save(folder / "judge.npz")
+
+    @classmethod
+    def load(cls, folder: Path) -> Yardstick:
+        """Read what :meth:`save` wrote."""
+        return cls(
+            Works.load(folder / "human.npz"),
+            Works.load(folder / "human-held-out.npz"),
+            Forest.load(folder / "judge.npz"),
+            descriptor=Descriptor.load(folder / "descriptor.npz"),
+        )
+
+    def measure(self, works: Works) -> dict[str, NDArray[np.float64]]:
+        """Everything measured of works, each (N,) float64.
+
+        ``repeats`` is 1 where a work lies nearer to an earlier one of these than half the human
+        median distance. ``copied`` is the longest passage of both voices that stands in a human
+        work, as a share of the work, ``bass_copied`` that of the bass alone. ``yield`` is 1 where
+        form and the judge reach the human median, novelty the human 95th percentile, no more than
+        8 eighths are copied and the work is no repeat; ``yield_loose`` asks for the quartiles and
+        the 75th percentile.
+        """
+        scores = scores_of_works(works)
+        x = self.descriptor(scores)
+        bars = self.bars
+        found = measure(scores)
+        column = {rule: found[:, i] for i, rule in enumerate(RULES)}
+        heldout = self.forest(judged_features(scores))
+        shaped = form(form_terms(scores))
+        novelty = self.archive.novelty(x)
+        longest = self.originality.longest(scores)
+        again = repeats(x, REPEAT_BELOW * self.scale)
+        both = (longest <= ALLOWED) & ~again
+        strict = (shaped >= bars.form) & (heldout >= bars.heldout) & (novelty >= bars.novelty)
+        loose = (
+            (shaped >= bars.form_loose)
+            & (heldout >= bars.heldout_loose)
+            & (novelty >= bars.novelty_loose)
+        )
+        return {
+            "heldout_quality": heldout,
+            "form": shaped,
+            "novelty_human": novelty,
+            "novelty_self": self._among_themselves(x),
+            "copied": longest / scores.shape[2],
+            "bass_copied": self._basses.copied(scores),
+            "repeats": again.astype(np.float64),
+            "yield": (strict & both).astype(np.float64),
+            "yield_loose": (loose & both).astype(np.float64),
+            "moves": works.lengths.astype(np.float64),
+            "notes": (works.moves >= FIRST_NOTE).sum(axis=1).astype(np.float64),
+            "parallels": column["fifths"] + column["octaves"],
+            "forbidden_leaps": column["forbidden_leaps"],
+            "dissonances": column["dissonance"] + column["offbeat_dissonance"],
+        }
+
+
+_MEANS = (
+    "yield", "yield_loose", "repeats", "copied", "bass_copied", "parallels", "forbidden_leaps",
+    "dissonances",
+)  # fmt: skip
+
+
+def summarise(measured: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """One number per measure: means of shares and of what is counted per work, else medians."""
+    out = {}
+    for key, values in measured.items():
+        if key in _MEANS:
+            out[key] = float(np.mean(values))
+        elif key in ("moves", "notes"):
+            out[f"{key}_median"] = float(np.median(values))
+        else:
+            out[key] = float(np.median(values))
+    return out

@@ -1,0 +1,81 @@
+"""One self-contained HTML page that shows works as tiles, plays them and explains them."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+from collections.abc import Sequence
+from importlib import resources
+
+from ..works import Works
+from .explain import explain, findings
+from .judging import scores_of_works
+from .moves import FERMATA_ROW, PLACE_ROW
+from .notation import svg_with_times
+from .sound import PARTIALS, timing
+from .staff import sheet_of
+
+
+def html_page(works: Works, title: str, captions: Sequence[str] | None = None) -> str:
+    """Write a page of works that opens from a file, offline: nothing outside it is referred to.
+
+    A click on a tile opens the work: its score, which lights up while it is played, and what the
+    rules found. The space bar plays and pauses, the arrow keys go to its neighbours.
+
+    Args:
+        works: N works.
+        title: Title and heading of the page.
+        captions: N texts, or None.
+
+    Returns:
+        The HTML document. Every text is escaped.
+
+    Raises:
+        ValueError: If there are not N captions.
+    """
+    if captions is None:
+        captions = [""] * len(works)
+    if len(captions) != len(works):
+        raise ValueError(f"captions: expected {len(works)}, got {len(captions)}")
+    # The total terms first: "form" before its parts "form/fifths", "form/key".
+    terms = sorted(works.appraisal, key=lambda key: "/" in key)
+    scores, explained = scores_of_works(works), explain(works)
+    shown = []
+    for i, score in enumerate(scores):
+        picture, times = svg_with_times(score)
+        found = findings(score)
+        shown.append(
+            {
+                "name": works.names[i],
+                "caption": captions[i],
+                "svg": picture,
+                "ids": times,
+                "times": [round(float(t), 4) for t in timing(score)],
+                "notes": [
+                    [n.voice, n.midi, n.begin, n.size] for n in sheet_of(score).notes if n.midi >= 0
+                ],
+                "bars": [t for t in range(score.shape[1]) if score[PLACE_ROW, t] == 0],
+                "fermatas": [t for t in range(score.shape[1]) if score[FERMATA_ROW, t]],
+                "found": [[t, f"{where}: {what}"] for t, where, what in found],
+                "said": [explained[i][0], *explained[i][1 + len(found) :]],
+                "values": [_finite(float(works.appraisal[key][i])) for key in terms],
+            }
+        )
+    data = {"terms": terms, "partials": PARTIALS, "works": shown}
+    parts = {"{{title}}": html.escape(title), "{{data}}": _script_json(data)}
+    template = resources.files(__package__).joinpath("page.html").read_text("utf-8")
+    # In one pass, so that a title that reads "{{data}}" stays a title.
+    return re.sub("|".join(map(re.escape, parts)), lambda match: parts[match[0]], template)
+
+
+def _script_json(data: object) -> str:
+    """JSON that may stand within a script element: no text of it can end the element."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _finite(value: float) -> float | str:
+    """A number to six digits; as text where JSON has no such number."""
+    return float(f"{value:.6g}") if math.isfinite(value) else str(value)

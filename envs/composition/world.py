@@ -1,0 +1,192 @@
+"""The composition world as scripts and agents use it; see :class:`envs.worlds.World`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import nn
+
+from ..pictures import save_png
+from ..works import Works, WorksError, write_atomically
+from ..worlds import Export, Measures
+from . import notation, page, render, sound
+from .chorale import ChoraleError
+from .corpus import CorpusError, load_corpus
+from .craft import Critic, judge, planes_of
+from .dynamics import CompositionCore
+from .explain import explain
+from .judging import Yardstick, pictures_of, scores_of_works, summarise, train_judge
+from .moves import moves_and_briefs
+from .network import CompositionNetwork
+from .reward import CompositionReward
+from .roll import read_rolls
+
+
+def _each(kind: str, make: Callable[[NDArray[np.int16], str], bytes]) -> Export:
+    """A writer of one file per work into a folder."""
+
+    def write(works: Works, folder: Path) -> None:
+        for i, score in enumerate(scores_of_works(works)):
+            name = works.names[i] or f"{i:05d}"
+            write_atomically(folder / f"{name}.{kind}", make(score, name))
+
+    return write
+
+
+def _write_rolls(works: Works, folder: Path) -> None:
+    for i in range(len(works)):
+        name = works.names[i] or f"{i:05d}"
+        save_png(folder / f"{name}.png", render.sheet(works[i : i + 1], 1, size=1200))
+
+
+class CompositionWorld:
+    """Bach's chorales, split by tune, with what is fitted to them.
+
+    Args:
+        corpus: What :func:`envs.composition.corpus.load_corpus` takes: the works to learn from.
+        withhold: Name patterns of works that are taken out of the world.
+        limit: Keep only this many human works (for quick runs); 0 keeps all.
+        seed: Of the split.
+
+    Attributes:
+        train: Human works that everything is fitted to, with ``appraisal["tune"]``.
+        held_out: The development split: it sets the bars and chooses the imitator's epoch.
+        judged_from: The held-out judge learns from them.
+        outsiders: The sealed split: Bach measured like anybody, for the last report only.
+        evaluation: Which split's sopranos :meth:`exam` lays before its boards: ``"held_out"``, or
+            ``"sealed"`` for the last report.
+        fingerprint: SHA-256 of the corpus.
+    """
+
+    id = "composition"
+    env_id = "Move37/Composition-v0"
+    corpora = "bach (default), a folder of MusicXML files"
+    picture_file: ClassVar[str] = "PNG"
+    exports: ClassVar[Mapping[str, tuple[str, str, Export]]] = {
+        "svg": (
+            "FOLDER",
+            "write one SVG per work",
+            _each("svg", lambda score, name: notation.svg(score).encode()),
+        ),
+        "midi": ("FOLDER", "write one MIDI file per work", _each("mid", notation.midi)),
+        "musicxml": (
+            "FOLDER",
+            "write one MusicXML file per work",
+            _each("musicxml", notation.musicxml),
+        ),
+        "wav": (
+            "FOLDER",
+            "write one WAV file per work",
+            _each("wav", lambda score, name: sound.wav(score)),
+        ),
+        "roll": ("FOLDER", "write one piano roll (PNG) per work", _write_rolls),
+    }
+
+    core: Callable[[int], CompositionCore] = CompositionCore
+    """N boards; their briefs are the sopranos of the training tunes (an instance's own)."""
+
+    images = staticmethod(pictures_of)
+    summarise = staticmethod(summarise)
+    sheet = staticmethod(render.sheet)
+    sheets_side_by_side = staticmethod(render.sheets_side_by_side)
+    thumbnails = staticmethod(render.thumbnails)
+    page = staticmethod(page.html_page)
+    explain = staticmethod(explain)
+    load_yardstick = staticmethod(Yardstick.load)
+
+    def __init__(
+        self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
+    ) -> None:
+        loaded = load_corpus(corpus or "bach", withhold)
+        self.fingerprint = loaded.fingerprint
+        rows = loaded.split(seed)
+        if limit:
+            share = limit / len(loaded.works)
+            rng = np.random.default_rng(seed)
+            rows = {
+                k: np.sort(rng.permutation(v)[: max(8, round(share * len(v)))])
+                for k, v in rows.items()
+            }
+        parts = {
+            k: loaded.works[v].with_appraisal({"tune": loaded.tunes[v].astype(np.float64)})
+            for k, v in rows.items()
+        }
+        self.train, self.held_out = parts["train"], parts["held_out"]
+        self.judged_from, self.outsiders = parts["judge"], parts["sealed"]
+        self.evaluation = "held_out"
+        self.core = partial(CompositionCore, pool=self.train.briefs)
+
+    def exam(self, n: int) -> CompositionCore:
+        """N boards whose briefs nothing was fitted to; see ``evaluation``."""
+        splits = {"held_out": self.held_out, "sealed": self.outsiders, "train": self.train}
+        if self.evaluation not in splits:
+            raise ValueError(f"evaluation: {self.evaluation!r} is none of {', '.join(splits)}")
+        return CompositionCore(n, splits[self.evaluation].briefs)
+
+    @staticmethod
+    def network(dropout: float = 0.0) -> nn.Module:
+        """A network, observation -> (logits (N, 31), features (N, ``n_features``))."""
+        return CompositionNetwork(dropout=dropout)
+
+    @staticmethod
+    def from_images(images: NDArray[np.floating]) -> Works:
+        """Works of makers of piano rolls (N, 64, 64) in [0, 1]: ink is what is above one half.
+
+        Soprano and bass are read from the roll, so the works have moves and briefs of their own.
+        """
+        moves, briefs = moves_and_briefs(read_rolls((np.asarray(images) > 0.5).astype(np.uint8)))
+        return Works("composition", moves, briefs)
+
+    @staticmethod
+    def read_folder(folder: Path) -> tuple[Works, list[str]]:
+        """Works from a folder of MusicXML files, and what was left out and why.
+
+        Raises:
+            ValueError: If nothing can be read.
+        """
+        try:
+            corpus = load_corpus(str(folder), progress=False)
+        except (CorpusError, ChoraleError) as error:
+            raise WorksError(str(error)) from error
+        return corpus.works, [f"{label}: {reason}" for label, reason in corpus.skipped]
+
+    def variations(self, epoch: int, seed: int) -> Works:
+        """The human works of one epoch of imitation: as they are, their key is already one."""
+        return self.train
+
+    def yardstick(self, updates: int, pools: int = 4) -> Yardstick:
+        """The frozen judges: the same for every run, whatever its seed."""
+        forest = train_judge(self.judged_from, 7, pools)
+        return Yardstick(self.train, self.held_out, forest)
+
+    def reward(
+        self, yardstick: Yardstick, imitations: Works, updates: int, seed: int, pools: int = 4
+    ) -> CompositionReward:
+        """The reward of a learner: a critic and an archive of its own."""
+        return CompositionReward(yardstick, self.train, imitations, updates, seed, pools)
+
+    @classmethod
+    def judge_again(cls, folder: Path, works: Works) -> Measures:
+        """Play works again, judge them with a run's saved judges; see :class:`World`."""
+        again: dict[str, list[float]] = {}
+        env = gymnasium.make(cls.env_id).unwrapped
+        for row, brief in zip(works.moves, works.briefs, strict=True):
+            env.reset(options={"brief": brief})
+            for move in row[row >= 0]:
+                info = env.step(move)[4]
+            for key in info:
+                if key.startswith("form"):
+                    again.setdefault(key, []).append(info[key])
+        columns = {key: np.array(values) for key, values in again.items()}
+        measured = cls.load_yardstick(folder).measure(works)
+        columns |= {f"judged/{key}": values for key, values in measured.items()}
+        critic = Critic()
+        critic.load_state_dict(load_file(folder / "critic.safetensors"))
+        return columns | {"craft": judge(critic, planes_of(scores_of_works(works)))}

@@ -1,0 +1,468 @@
+"""The comparison: its figures on known answers, its bookkeeping with makers that are no effort."""
+
+import json
+import re
+import shutil
+import types
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+import compare
+from agents import lineup, makers
+from agents.blocks import Grid, Line, Points, Section, Text
+from agents.columns import BEST, Figure, figure, label, medians_again, order_of, read_table, written
+from agents.comparison import Comparison
+from agents.expectations import check_all
+from agents.report import write_report
+from agents.sections import SECTIONS
+from envs import worlds
+from envs.drawing.dynamics import images_of
+from envs.drawing.reading import read_folder
+from envs.drawing.second_judge import LocalPatterns, SecondJudge, tear, trials
+from envs.drawing.trace import from_images
+from envs.drawing.variation import random_works
+from envs.drawing.world import DrawingWorld
+from envs.works import Works
+
+CALLS: dict[str, int] = {}
+ASKED: list[int] = []
+
+
+class Small(DrawingWorld):
+    """The drawing world with few works in it."""
+
+    from_images = staticmethod(from_images)
+    read_folder = staticmethod(read_folder)
+    load_second_judge = staticmethod(SecondJudge.load)
+
+    def __init__(self, corpus="", withhold=(), limit=0):
+        super().__init__(corpus, withhold, limit)
+        self.judged_from, self.outsiders = self.judged_from[:80], self.outsiders[:30]
+
+    def second_judge(self, updates):
+        return SecondJudge.fit(self.judged_from.moves, updates, pools=1)
+
+    def trials(self, seed=0):
+        return trials(self.held_out, seed)
+
+
+class Stub:
+    """Gives back human works, or noise; counts how often it was made and asked."""
+
+    def __init__(self, workshop, name, noise=0.0, temperature=1.0, image=False, own=False):
+        self.world, self.name, self.noise, self.env_steps = workshop.world, name, noise, 7
+        self.image, self.temperature = image, temperature
+        CALLS[name] = CALLS.get(name, 0) + 1
+        if own:
+            self.score = lambda works: -works.lengths.astype(float)
+
+    def with_temperature(self, temperature):
+        out = object.__new__(Stub)
+        out.__dict__ |= self.__dict__ | {"temperature": temperature}
+        return out
+
+    def log_likelihood(self, works):
+        return np.where(works.moves >= 0, -np.log(2.0), 0.0)
+
+    def generate(self, n, rng, brief=None):
+        if self.name == "stocked":
+            ASKED.append(n)
+        if self.image:
+            return self.world.from_images(np.eye(24)[None].repeat(n, 0))
+        moves = self.world.train.moves[rng.integers(0, len(self.world.train), n)].copy()
+        noisy = rng.random(n) < max(self.noise, self.temperature - 1)
+        moves[noisy] = random_works(int(noisy.sum()), self.world.train.lengths, rng)
+        return Works(self.world.id, moves)
+
+
+def make_rnn(workshop):
+    return Stub(workshop, "rnn")
+
+
+def make_good(workshop):
+    return Stub(workshop, "good", own=True)
+
+
+def make_stocked(workshop):
+    maker = Stub(workshop, "stocked")
+    maker.stock = 500
+    return maker
+
+
+def make_image(workshop):
+    return Stub(workshop, "image", image=True)
+
+
+def make_noise(workshop):
+    return Stub(workshop, "random", noise=1.0)
+
+
+def make_broken(workshop):
+    raise RuntimeError("no ink | left <b>")
+
+
+def make_stopped(workshop):
+    raise KeyboardInterrupt
+
+
+def use_stubs(monkeypatch):
+    recipes = {name: f"{__name__}:make_{kind}" for name, kind in (
+        ("random", "noise"), ("rnn", "rnn"), ("good", "good"), ("image", "image"),
+        ("broken", "broken"),
+    )}  # fmt: skip
+    # The registry's own dictionary, so that every module that holds it sees the stubs.
+    for name in list(makers.RECIPES):
+        monkeypatch.delitem(makers.RECIPES, name)
+    for name, entry_point in recipes.items():
+        monkeypatch.setitem(makers.RECIPES, name, entry_point)
+    monkeypatch.setitem(worlds.ENTRY_POINTS, "drawing", f"{__name__}:Small")
+    monkeypatch.setitem(makers.BUDGETS, "smoke", makers.Budget(10, 512, 1, 2))
+    monkeypatch.setitem(lineup.SCALES, "smoke", lineup.Scale(2, 110, 120, 3, 1, 20))
+
+
+@pytest.fixture
+def stubs(monkeypatch):
+    use_stubs(monkeypatch)
+    CALLS.clear()
+
+
+def options(out, **more):
+    return lineup.Options(
+        out=out, budget="smoke", seeds=2, works=110, threads=1, **{"only": (), **more}
+    )
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    out = tmp_path_factory.mktemp("comparison") / "out"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_stubs(monkeypatch)
+        Comparison(options(out, only=("random", "rnn_t0.50", "rnn_t1.50", "good", "image",
+                                      "broken"))).run()  # fmt: skip
+    return out
+
+
+@pytest.fixture
+def finished(made_once, stubs, tmp_path):
+    """A copy, to be changed."""
+    return shutil.copytree(made_once, tmp_path / "out")
+
+
+def test_a_figure_is_the_interquartile_mean_over_seeds():
+    rng = np.random.default_rng(0)
+    groups = [rng.normal(loc, 1, 200) for loc in (0, 1, 2, 10)]
+    found = figure(groups, False, rng)
+    medians = [float(np.median(group)) for group in groups]
+    assert found.values == pytest.approx(medians)
+    assert found.mean == pytest.approx(stats.trim_mean(medians, 0.25))
+    assert found.low < found.mean < found.high
+
+
+def test_an_interval_of_one_group_is_that_of_its_works():
+    rng = np.random.default_rng(1)
+    group = (rng.random(400) < 0.3).astype(float)
+    found = figure([group], True, rng)
+    half = 1.96 * group.std() / 20
+    assert found.mean == pytest.approx(group.mean())
+    assert found.low == pytest.approx(group.mean() - half, abs=0.015)
+    assert found.high == pytest.approx(group.mean() + half, abs=0.015)
+
+
+def test_an_interval_over_seeds_is_wider_than_that_over_works():
+    rng = np.random.default_rng(2)
+    works = rng.normal(0, 0.01, (5, 100))
+    alike = figure(list(works), True, rng)
+    apart = figure(list(works + np.arange(5)[:, None]), True, rng)
+    assert alike.high - alike.low < 0.01
+    assert apart.high - apart.low > 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 40])
+def test_medians_are_resampled_as_by_drawing_the_samples(n):
+    rng = np.random.default_rng(n)
+    x = rng.normal(0, 1, n)
+    slow = np.median(x[rng.integers(0, n, (20_000, n))], axis=1)
+    fast = np.concatenate([medians_again(x, rng) for _ in range(10)])
+    shares = np.linspace(0.05, 0.95, 10)
+    np.testing.assert_allclose(np.quantile(fast, shares), np.quantile(slow, shares), atol=0.05)
+
+
+def test_one_number_has_no_interval():
+    found = figure([np.array([3.0])], True, np.random.default_rng(0))
+    assert found == Figure(3.0, None, None, (3.0,))
+
+
+def flat(**columns):
+    return {
+        key.replace("__", "/"): Figure(v, v - 0.01, v + 0.01, (v,)) for key, v in columns.items()
+    }
+
+
+def table_as_expected():
+    base = {"yield": 0.02, "heldout_quality": 0.5, "novelty_human": 1.0, "nearest_human": 0.7,
+            "best__yield": 0.05, "seconds_per_1000": 100.0}  # fmt: skip
+    table = {
+        "human": flat(**base),
+        "outsiders": flat(**base | {"yield": 0.07}),
+        "random": flat(**base | {"heldout_quality": 0.02}),
+        "inceptionism": flat(**base | {"nearest_human": 0.3}),
+        "deep_style": flat(**base | {"nearest_human": 0.2}),
+        "selection": flat(**base),
+        "evolution": flat(**base),
+        "evolution_time": flat(**base),
+        "learner": flat(**base | {"yield": 0.4, "best__yield": 0.8, "seconds_per_1000": 2.0}),
+    }
+    for i, t in enumerate((0.5, 0.7, 0.85, 1.0, 1.2, 1.5)):
+        table[f"rnn_t{t:.2f}"] = flat(
+            **base | {"heldout_quality": 0.6 - 0.1 * i, "novelty_human": 1 + 0.1 * i}
+        )
+    return table
+
+
+def test_expectations_hold_where_they_should():
+    checks = check_all(table_as_expected())
+    assert all(check.holds for check in checks), [c for c in checks if not c.holds]
+    assert len(checks) == 1 + 2 + 1 + 2 + 9 + 1
+
+
+@pytest.mark.parametrize(
+    ("maker", "column", "value", "name"),
+    [
+        ("random", "heldout_quality", 0.55, "random-last"),
+        ("rnn_t1.20", "heldout_quality", 0.7, "temperature-heldout_quality"),
+        ("rnn_t0.50", "novelty_human", 2.0, "temperature-novelty_human"),
+        ("rnn_t0.85", "yield", 0.2, "temperature-yield"),
+        ("inceptionism", "nearest_human", 0.9, "inceptionism-near"),
+        ("selection", "yield", 0.5, "learner-selection-yield"),
+        ("evolution", BEST + "yield", 0.9, "learner-evolution-selected"),
+        ("evolution_time", "seconds_per_1000", 1.0, "learner-evolution_time-cost"),
+        ("outsiders", "yield", 0.5, "learner-outsiders"),
+    ],
+)
+def test_expectations_fail_where_they_should(maker, column, value, name):
+    table = table_as_expected()
+    table[maker][column] = Figure(value, value, value, (value,))
+    failed = [check.name for check in check_all(table) if check.holds is False]
+    assert name in failed
+    assert check_all(table)[0].holds is False  # the failed ones come first
+
+
+def test_expectations_without_the_maker_are_not_checked():
+    table = table_as_expected()
+    del table["learner"]
+    checks = {check.name: check.holds for check in check_all(table)}
+    assert checks["learner-outsiders"] is None and checks["random-last"] is True
+
+
+def test_local_patterns_are_counted_as_a_slow_count_counts_them():
+    rng = np.random.default_rng(3)
+    images = (rng.random((4, 24, 24)) < 0.2).astype(np.uint8)
+    images[3] = 0
+    ring = [(-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1)]
+    slow = np.zeros((4, 3, 256))
+    for i, image in enumerate(images):
+        for y, x in np.argwhere(image):
+            for r in (1, 2, 3):
+                code = 0
+                for bit, (dy, dx) in enumerate(ring):
+                    py, px = y + r * dy, x + r * dx
+                    if 0 <= py < 24 and 0 <= px < 24 and image[py, px]:
+                        code |= 1 << bit
+                slow[i, r - 1, code] += 1
+        slow[i] /= max(1, image.sum())
+    found = LocalPatterns.counts(torch.from_numpy(images.astype(np.float32))).numpy()
+    np.testing.assert_allclose(found, np.sqrt(slow).reshape(4, -1), atol=1e-6)
+
+
+def test_tearing_spoils_the_picture_and_keeps_it_a_picture():
+    world = Small(limit=200)
+    images = images_of(world.train.moves)
+    torn = tear(images, np.random.default_rng(0))
+    assert torn.shape == images.shape and torn.dtype == np.uint8 and set(np.unique(torn)) <= {0, 1}
+    assert (torn != images).any(axis=(1, 2)).mean() > 0.8
+    np.testing.assert_array_equal(torn, tear(images, np.random.default_rng(0)))
+
+
+def test_the_second_judge_orders_works_of_designers_it_never_saw(tmp_path):
+    world = Small(limit=600)
+    judge = world.second_judge(150)
+    said = {kind: judge(works).mean() for kind, works in world.trials().items()}
+    assert said["human"] > max(said["damaged"], said["torn"]) > said["random"]
+    judge.save(tmp_path)
+    again = SecondJudge.load(tmp_path)
+    np.testing.assert_array_equal(again(world.held_out), judge(world.held_out))
+
+
+def test_every_maker_is_measured_twice_and_one_that_raises_is_named(finished):
+    table, notes = read_table(finished)
+    assert {"human", "outsiders", "random", "good", "image", "rnn_t0.50"} <= set(table)
+    assert notes["broken"]["errors"] == {s: "RuntimeError: no ink | left <b>" for s in "01"}
+    for name in ("good", "random", "image", "rnn_t1.50"):
+        columns = table[name]
+        assert len(columns["yield"].values) == 2
+        for key in ("heldout_quality", "second_quality", "form", "craft", "copied", "repeats",
+                    "novelty_human", "novelty_self", "nearest_human", "bits_rnn", "bits_deflate",
+                    "yield", "yield_loose"):  # fmt: skip
+            assert key in columns and BEST + key in columns
+        assert columns["env_steps"].values == (7.0, 7.0)
+        assert columns["seconds_per_1000"].mean > 0 and columns["wall_seconds"].mean >= 0
+    assert table["good"]["nearest_human"].mean == 0
+    assert table["good"]["copied"].mean > 0.4 > table["random"]["copied"].mean
+    assert table["random"]["heldout_quality"].mean < table["good"]["heldout_quality"].mean
+    assert table["image"]["repeats"].mean > 0.9  # the same picture every time
+    # The stub says one bit a move, and the median human work has as many bits as moves.
+    works = Works.load(finished / "works" / "human-0.npz")
+    assert table["human"]["bits_rnn"].mean == pytest.approx(np.median(works.lengths))
+
+
+def test_the_best_are_chosen_by_the_makers_own_reward(finished):
+    works = Works.load(finished / "works" / "good-0.npz")
+    best = Works.load(finished / "works" / "good-0-best.npz")
+    assert len(works) == 110 and len(best) == 11
+    assert best.lengths.max() <= np.sort(works.lengths)[11]
+    assert (np.diff(best.lengths) >= 0).all()
+
+
+def test_going_on_makes_nothing_twice_and_tries_again_what_failed(finished, monkeypatch):
+    files = {p: p.stat().st_mtime_ns for p in (finished / "works").glob("*.npz")}
+    monkeypatch.setitem(makers.RECIPES, "broken", f"{__name__}:make_good")
+    Comparison(options(finished, only=("good", "broken"))).run()
+    assert {p: p.stat().st_mtime_ns for p in files} == files
+    assert CALLS == {"good": 2, "rnn": 1}  # the two that failed, and what measures bits
+    assert "broken" in read_table(finished)[0]
+
+
+def test_what_is_done_survives_an_interruption(stubs, tmp_path, monkeypatch):
+    monkeypatch.setitem(makers.RECIPES, "stopped", f"{__name__}:make_stopped")
+    comparison = Comparison(options(tmp_path, only=("good", "stopped", "broken")))
+    with pytest.raises(KeyboardInterrupt):
+        comparison.run()
+    results = write_report(tmp_path)
+    assert {"human", "outsiders", "good"} <= set(results.table)
+    assert (tmp_path / "report.html").exists()
+
+
+def test_a_stock_of_works_is_not_what_more_works_cost(finished, monkeypatch):
+    monkeypatch.setitem(makers.RECIPES, "stocked", f"{__name__}:make_stocked")
+    Comparison(options(finished, only=("stocked",))).run()
+    assert ASKED[-2:] == [110, 500 + 11]
+
+
+def test_another_comparison_is_not_gone_on_with(finished):
+    with pytest.raises(ValueError, match="works = 110, not 50"):
+        Comparison(lineup.Options(finished, budget="smoke", works=50)).run()
+
+
+def test_the_report_says_everything_and_needs_nothing_outside_it(finished, stubs):
+    results = write_report(finished)
+    page = (finished / "report.html").read_text()
+    text = (finished / "report.md").read_text()
+    assert "{{" not in page and "no ink | left &lt;b&gt;" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert page.count("data:image/png") == 2 * len(results.table)
+    head = text[: text.index("## The quality-novelty plane")]
+    for check in results.checks:
+        assert check.text in head
+    assert "broken" in head
+    for path in ("plane.pdf", "plane.svg", "plane.png", "sheets/good-best.png"):
+        assert (finished / path).stat().st_size > 0
+    assert list((finished / "tensorboard" / "good").glob("events*"))
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        assert (finished / target).exists()
+    data = json.loads((finished / "comparison.json").read_text())
+    assert set(data) == {"makers", "meta"}
+    for columns in data["makers"].values():
+        for column in columns.values():
+            assert set(column) == {"mean", "low", "high", "values"}
+    assert data["meta"]["expectations"] and data["meta"]["machine"] and data["meta"]["versions"]
+    # Made again from the saved works alone, it says the same.
+    (finished / "comparison.json").unlink()
+    write_report(finished)
+    assert json.loads((finished / "comparison.json").read_text()) == data
+
+
+def test_works_of_others_join_the_table(stubs, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    line = '<svg viewBox="0 0 24 24"><path d="M{x} 4L{x} 20L20 20"/></svg>'
+    for x in range(2, 14):
+        (mine / f"{x:02d}.svg").write_text(line.format(x=x))
+    (mine / "broken.svg").write_text("<svg")
+    out = tmp_path / "out"
+    Comparison(options(out, only=("good",), added=(("mine", mine),))).run()
+    results = write_report(out)
+    assert results.added == ["mine"] and results.names[-1] == "mine"
+    assert len(Works.load(out / "works" / "mine-0.npz")) == 12
+    page = (out / "report.html").read_text()
+    assert "12 works read, 1 left out" in page and "broken.svg" in page
+
+
+def test_sections_are_a_list_that_others_add_to(finished, stubs, monkeypatch):
+    more = [*SECTIONS, lambda results: Section("Influence", [Text("none yet")]), lambda _: None]
+    monkeypatch.setattr("agents.report.SECTIONS", more)
+    write_report(finished)
+    assert "## Influence\n\nnone yet" in (finished / "report.md").read_text()
+
+
+def test_blocks_escape_what_they_are_given():
+    grid = Grid([("a|b", "")], [Line("x<y", [("1|2", "3")])])
+    assert "a\\|b" in grid.markdown() and "1\\|2 (3)" in grid.markdown()
+    assert "x&lt;y" in grid.html() and "<small>3</small>" in grid.html()
+    assert "<b>h&amp;</b> t&lt;" in Points([("h&", "t<")]).html()
+
+
+def test_names_and_figures_are_written_for_readers():
+    assert label("rnn_t0.85") == "char-RNN, T = 0.85" and label("mine") == "mine"
+    assert written(0.0123, "share") == "1.2 %" and written(0.5, "share") == "50 %"
+    assert written(None, "number") == "-" and written(7200, "seconds") == "2.0 h"
+    names = ["mine", "learner", "rnn_t0.50", "human", "random", "other"]
+    assert order_of(names, ["mine"]) == [
+        "human", "random", "rnn_t0.50", "other", "learner", "mine",
+    ]  # fmt: skip
+
+
+def test_a_run_of_other_works_is_refused(tmp_path):
+    world = types.SimpleNamespace(id="drawing", fingerprint="abc")
+    with pytest.raises(ValueError, match="no finished run"):
+        lineup.check_run(tmp_path, world, lineup.SCALES["smoke"])
+    for name in ("imitator.safetensors", "learner.safetensors"):
+        (tmp_path / name).write_bytes(b"")
+    config = {"world": "drawing", "corpus": "", "withhold": "", "human_works": 600}
+    for config_change, summary, words in (
+        ({"human_works": 0}, {"corpus": "abc"}, "human_works = 0"),
+        ({"withhold": "*plane*"}, {"corpus": "abc"}, "withhold"),
+        ({}, {"corpus": "xyz"}, "another version"),
+    ):
+        (tmp_path / "config.json").write_text(json.dumps(config | config_change))
+        (tmp_path / "summary.json").write_text(json.dumps(summary))
+        with pytest.raises(ValueError, match=words):
+            lineup.check_run(tmp_path, world, lineup.SCALES["smoke"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "--out"),
+        (("--out", "x", "--budget", "huge"), "none of smoke, default, full"),
+        (("--out", "x", "--seeds", "0"), "at least 1"),
+        (("--out", "x", "--works", "many"), "invalid int value"),
+        (("--out", "x", "--world", "nowhere"), "'nowhere' is none of"),
+        (("--out", "x", "--only", "gna"), "'gna' is none of"),
+        (("--out", "x", "--add", "mine"), "expected NAME=FOLDER"),
+        (("--out", "x", "--add", "learner=here"), "already a maker"),
+        (("--out", "x", "--add", "a/b=here"), "expected NAME=FOLDER"),
+        (("--out", "x", "--seeds", "1", "--run", "a", "--run", "b"), "2 runs for 1 seeds"),
+        (("--out", "/tmp/move37-no-comparison", "--report"), "holds no comparison"),
+        (("--out", "/tmp/move37-no-comparison", "--run", "nowhere"), "no finished run"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_exit_status_1(arguments, words, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["compare.py", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        compare.main()
+    assert stop.value.code == 1
+    error = capsys.readouterr().err
+    assert words in error and len(error.strip().splitlines()) == 1

@@ -1,0 +1,358 @@
+"""The rules of counterpoint on known answers, on Bach, and on what must not win."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from envs.composition.corpus import load_corpus
+from envs.composition.counterpoint import find, measure
+from envs.composition.descriptor import Descriptor
+from envs.composition.forest import Forest, judged_features
+from envs.composition.form import CALIBRATION, calibrate, form, form_terms
+from envs.composition.judging import Yardstick, scores_of_works, train_judge
+from envs.composition.moves import (
+    BRIEF,
+    EIGHTHS,
+    FERMATA,
+    FIRST_NOTE,
+    HOLD,
+    LOW,
+    MODE,
+    REST,
+    SOPRANO,
+    SOPRANO_LOW,
+    scores_of,
+)
+from envs.composition.originality import Originality
+from envs.composition.reward import CompositionReward
+from envs.composition.roll import rolls_of
+from envs.composition.rules import RULES
+from envs.composition.trivial import TRIVIAL
+from envs.composition.variation import KINDS, damage, damage_one, random_works, reverse
+from envs.works import Works, WorksError
+
+BACH = load_corpus("bach", progress=False)
+ROWS = BACH.split()
+HELD = BACH.works[ROWS["held_out"]]
+HELD_SCORES = scores_of(HELD.moves, HELD.briefs)
+
+
+def score_of(soprano, bass, *, minor=False, fermatas=(), place=0):
+    """A score from lists of (MIDI or None for a rest, eighths)."""
+    brief = np.zeros(BRIEF, np.int16)
+    brief[MODE], brief[1] = minor, place
+    moves = np.full(EIGHTHS, HOLD, np.int16)
+    moves[0] = brief[SOPRANO] = REST
+    for voice, row, low in ((soprano, brief[SOPRANO:FERMATA], SOPRANO_LOW), (bass, moves, LOW)):
+        at = 0
+        for midi, size in voice:
+            row[at] = REST if midi is None else midi - low + FIRST_NOTE
+            at += size
+        if at < EIGHTHS:
+            row[at] = REST
+    for t in fermatas:
+        brief[FERMATA + t] = 1
+    return scores_of(moves[None], brief[None])
+
+
+def count(rule, *args, **kwargs):
+    return measure(score_of(*args, **kwargs))[0, RULES.index(rule)]
+
+
+def quarters(*pitches):
+    return [(p, 2) for p in pitches]
+
+
+@pytest.mark.parametrize(
+    ("rule", "soprano", "bass", "expected"),
+    [
+        ("fifths", quarters(67, 69, 71), quarters(48, 50, 52), 2),
+        ("fifths", quarters(67, 67), quarters(48, 60), 0),  # the soprano stays
+        ("fifths", quarters(67, 65), quarters(48, 58), 1),  # by contrary motion, twelfth to fifth
+        ("fifths", quarters(67, 72), quarters(60, 60), 0),
+        ("octaves", quarters(72, 74), quarters(48, 50), 1),
+        ("octaves", quarters(72, 74), quarters(48, 47), 0),
+        ("direct", quarters(64, 72), quarters(48, 53), 1),  # both up, the soprano leaps, to a fifth
+        ("direct", quarters(71, 72), quarters(48, 53), 0),  # the soprano steps
+        ("dissonance", quarters(72, 74), quarters(48, 48), 1),
+        ("dissonance", [(72, 4), (71, 2)], quarters(52, 50, 55), 0),  # a suspended seventh resolves
+        ("dissonance", quarters(72, 71, 69), quarters(48, 48, 48), 0),  # a passing seventh
+        ("forbidden_leaps", quarters(72), quarters(48, 58, 57), 1),
+        ("forbidden_leaps", quarters(72), quarters(48, 60, 59), 0),
+        ("forbidden_leaps", quarters(72), quarters(48, 54, 57), 1),  # a tritone, not answered
+        ("forbidden_leaps", quarters(72), quarters(54, 48, 50), 0),  # answered by step inwards
+        ("unrecovered_leaps", quarters(72), quarters(48, 56, 58), 1),
+        ("unrecovered_leaps", quarters(72), quarters(48, 56, 55), 0),
+        ("unrecovered_leaps", quarters(72), quarters(48, 53, 59), 1),
+        ("crossing", quarters(60), quarters(62), 2),
+        ("leading_note", quarters(71), quarters(47), 1),
+        ("key", quarters(72), quarters(48, 54, 55), 1),
+        ("chromatic_leaps", quarters(72), quarters(48, 51, 55), 1),
+        ("chromatic_leaps", quarters(72), quarters(48, 51, 50), 0),
+        ("density", quarters(72), quarters(48, 50, 52), 3),
+        ("syncopation", quarters(72), [(48, 1), (50, 2), (52, 1)], 1),
+        ("one_way", quarters(72), quarters(48, 50, 52, 53, 52), 3),
+        ("pedal", quarters(72), [(48, 4), (48, 2), (50, 2)], 6),
+        ("copies", quarters(72), quarters(48, 52, 50, 50, 54, 52), 3),
+        ("same_interval", quarters(64, 65, 67, 72), quarters(48, 50, 52, 53), 3),
+        ("rests", quarters(72), [(48, 30), (None, 2)], 2),
+    ],
+)
+def test_a_rule_counts_what_it_says(rule, soprano, bass, expected):
+    assert count(rule, soprano, bass) == pytest.approx(expected)
+
+
+def test_cadences_arrive_with_the_fermata():
+    soprano = quarters(74, 72)
+    assert count("cadence", soprano, quarters(55, 48), fermatas=(2, 3)) == 1
+    assert count("cadence", soprano, [(48, 4)], fermatas=(2, 3)) == 0
+    assert count("cadence", soprano, quarters(55, 50), fermatas=(2, 3)) == 0
+    assert count("fermata_motion", soprano, [(55, 2), (48, 1), (47, 1)], fermatas=(2, 3)) == 1
+
+
+def test_raised_degrees_belong_to_the_minor_mode_and_its_third_does_not_to_major():
+    assert count("key", quarters(72), quarters(48, 51, 56, 59, 57), minor=True) == 0
+    assert count("key", quarters(72), quarters(48, 51), minor=False) == 1
+    assert count("key", quarters(72), quarters(48, 52), minor=True) == 1
+
+
+def test_what_is_counted_is_where_it_was_found():
+    scores = scores_of(damage(HELD.moves, np.random.default_rng(0)), HELD.briefs)
+    measured, found = measure(scores), find(scores)
+    for rule in ("fifths", "octaves", "direct", "forbidden_leaps", "key", "rests", "crossing",
+                 "chromatic_leaps", "syncopation", "leading_note"):  # fmt: skip
+        column = RULES.index(rule)
+        np.testing.assert_array_equal(found[:, column].sum(axis=1), measured[:, column])
+
+
+def test_parallels_are_those_that_music21_counts():
+    from music21 import interval, note, voiceLeading
+
+    rng = np.random.default_rng(3)
+    letters = [0, 2, 4, 5, 7, 9, 11]
+    for _ in range(40):
+        pairs = [(60 + int(rng.choice(letters)) + 12 * int(rng.integers(0, 2)),
+                  48 + int(rng.choice(letters))) for _ in range(6)]  # fmt: skip
+        score = score_of(quarters(*[p[0] for p in pairs]), quarters(*[p[1] for p in pairs]))
+        measured = measure(score)[0]
+        fifths = octaves = 0
+        for (s1, b1), (s2, b2) in pairwise(pairs):
+            quartet = voiceLeading.VoiceLeadingQuartet(
+                *(note.Note(midi=m) for m in (s1, s2, b1, b2))
+            )
+            if s1 == s2 or b1 == b2:
+                continue
+            fifths += quartet.parallelFifth()
+            octaves += quartet.parallelOctave() or quartet.parallelUnison()
+            perfect = [interval.Interval(note.Note(midi=b), note.Note(midi=s)).semiSimpleName
+                       for s, b in ((s1, b1), (s2, b2))]  # fmt: skip
+            assert (perfect == ["P5", "P5"]) == bool((s1 - b1) % 12 == (s2 - b2) % 12 == 7)
+        assert measured[RULES.index("fifths")] == fifths
+        assert measured[RULES.index("octaves")] >= octaves
+
+
+def test_calibration_is_that_of_the_training_tunes():
+    train = BACH.works[ROWS["train"]]
+    assert calibrate(scores_of(train.moves, train.briefs)) == CALIBRATION
+
+
+def test_bach_himself_has_good_form_and_no_parallels():
+    for split in ("train", "held_out", "sealed"):
+        works = BACH.works[ROWS[split]]
+        scores = scores_of(works.moves, works.briefs)
+        terms = form_terms(scores)
+        assert np.median(form(terms)) > 0.35
+        assert all(np.mean(term) > 0.75 for term in terms.values())
+        measured = measure(scores)
+        parallels = measured[:, RULES.index("fifths")] + measured[:, RULES.index("octaves")]
+        assert parallels.mean() < 0.06
+
+
+@pytest.fixture(scope="module")
+def yardstick():
+    """The real judge on half of the trees' data, so that it is quick."""
+    train = BACH.works[ROWS["train"]]
+    tunes = BACH.tunes[ROWS["train"]].astype(np.float64)
+    judge = train_judge(BACH.works[ROWS["judge"]], 7, pools=4)
+    return Yardstick(train.with_appraisal({"tune": tunes}), HELD, judge)
+
+
+@pytest.mark.parametrize("bass", TRIVIAL, ids=lambda bass: bass.__name__)
+def test_no_trivial_bass_passes_the_rules_or_the_judge(bass, yardstick):
+    scores = scores_of(bass(HELD.briefs, np.random.default_rng(0)), HELD.briefs)
+    shaped, judged = form(form_terms(scores)), yardstick.forest(judged_features(scores))
+    assert np.median(shaped) < np.quantile(form(form_terms(HELD_SCORES)), 0.05)
+    assert np.mean(shaped >= yardstick.bars.form) < 0.02
+    assert np.median(judged) < np.quantile(yardstick.forest(judged_features(HELD_SCORES)), 0.05)
+
+
+def others(moves):
+    return moves[(np.arange(len(moves)) + len(moves) // 2) % len(moves)]
+
+
+WRONG = {
+    "another tune's bass": others,
+    "reversed": lambda moves: np.stack([reverse(row) for row in moves]),
+    "an eighth late": lambda moves: np.concatenate([moves[:, :1], moves[:, :-1]], axis=1),
+    "a bar late": lambda moves: np.roll(moves, 8, axis=1),
+    "a tone up": lambda moves: np.where(
+        moves >= FIRST_NOTE, np.minimum(moves + 2, 30), moves
+    ).astype(np.int16),
+    "in another order": lambda moves: np.stack(
+        [damage_one(row, row, "shuffled", 1.0, np.random.default_rng(0)) for row in moves]
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_bach_out_of_place_passes_neither_the_rules_nor_the_judge(kind, yardstick):
+    scores = scores_of(WRONG[kind](HELD.moves), HELD.briefs)
+    shaped, judged = form(form_terms(scores)), yardstick.forest(judged_features(scores))
+    assert np.median(shaped) < np.quantile(form(form_terms(HELD_SCORES)), 0.05)
+    assert np.median(judged) < np.quantile(yardstick.forest(judged_features(HELD_SCORES)), 0.05)
+
+
+def test_order_bach_damaged_random(yardstick):
+    rng = np.random.default_rng(1)
+    makers = [
+        HELD,
+        Works("composition", damage(HELD.moves, rng), HELD.briefs),
+        Works("composition", random_works(len(HELD), rng, HELD.moves), HELD.briefs),
+        Works("composition", random_works(len(HELD), rng), HELD.briefs),
+    ]
+    measured = [yardstick.measure(works) for works in makers]
+    for key in ("form", "heldout_quality"):
+        values = [np.mean(m[key]) for m in measured]
+        assert values[0] > 2 * values[1] and values[1] > 2 * max(values[2:])
+
+
+def test_bars_and_yield_of_bach(yardstick):
+    measured = yardstick.measure(HELD)
+    assert np.mean(measured["yield"]) < 0.05
+    assert np.mean(measured["form"] >= yardstick.bars.form) == pytest.approx(0.5, abs=0.02)
+    again = yardstick.measure(HELD)
+    assert all(np.array_equal(measured[key], again[key]) for key in measured)
+    few = yardstick.measure(HELD[:7])
+    for key in ("form", "heldout_quality", "novelty_human", "copied"):
+        np.testing.assert_array_equal(few[key], measured[key][:7])
+
+
+def test_the_yardstick_survives_a_folder(yardstick, tmp_path):
+    yardstick.save(tmp_path)
+    again = Yardstick.load(tmp_path)
+    assert again.bars == yardstick.bars and again.scale == yardstick.scale
+    a, b = yardstick.measure(HELD[:9]), again.measure(HELD[:9])
+    assert all(np.array_equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope="module")
+def reward(yardstick):
+    """The learner's reward with a critic of a few steps."""
+    imitations = Works("composition", damage(HELD.moves, np.random.default_rng(5)), HELD.briefs)
+    return CompositionReward(yardstick, yardstick.human, imitations, 60, 0, pools=1)
+
+
+@pytest.mark.parametrize("bass", TRIVIAL, ids=lambda bass: bass.__name__)
+def test_no_trivial_bass_has_quality(bass, reward):
+    scores = scores_of(bass(HELD.briefs, np.random.default_rng(1)), HELD.briefs)
+    worth = reward.quality(scores[:, 1], rolls_of(scores))["quality"]
+    bach = reward.quality(HELD.moves, rolls_of(HELD_SCORES))["quality"]
+    assert np.median(worth) < np.quantile(bach, 0.05)
+
+
+def test_a_reward_goes_on_exactly_from_its_state(reward, yardstick):
+    own = Works("composition", damage(HELD.moves, np.random.default_rng(6)), HELD.briefs)
+    reward(own.moves, rolls_of(scores_of_works(own)))
+    reward.refresh(own)
+    reward.admit(own)
+    state = reward.state()
+    other = CompositionReward(yardstick, yardstick.human, own, 1, 0, pools=1)
+    other.quality._damaged, other.quality._imitated = (
+        reward.quality._damaged,
+        reward.quality._imitated,
+    )
+    other.load_state(state)
+    for _ in range(2):
+        a, b = (r(HELD.moves, rolls_of(HELD_SCORES)) for r in (reward, other))
+        assert all(np.array_equal(a[key], b[key]) for key in a)
+        assert reward.refresh(HELD) == other.refresh(HELD)
+
+
+def test_a_repeated_work_is_no_longer_new(reward):
+    images = rolls_of(HELD_SCORES[[0, 0, 5]])
+    newness = reward(HELD.moves[[0, 0, 5]], images)
+    assert newness["repeat"][1] == 1 and newness["newness"][1] == 0
+    assert reward(HELD.moves[:1], images[:1])["repeat"][0] == 1
+
+
+def test_a_damaged_forest_is_refused(yardstick, tmp_path):
+    yardstick.forest.save(tmp_path / "judge.npz")
+    forest = Forest.load(tmp_path / "judge.npz")
+    forest.feature[:] = 10_000
+    forest.save(tmp_path / "bad.npz")
+    with pytest.raises(WorksError, match="not a saved forest"):
+        Forest.load(tmp_path / "bad.npz")
+
+
+def test_the_forest_says_what_scikit_learn_says():
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    rng = np.random.default_rng(0)
+    human = rng.normal(0.6, 1, (60, 5)).astype(np.float32)
+    wrong = rng.normal(-0.6, 1, (90, 5)).astype(np.float32)
+    mine = Forest.fit(human, wrong, 3, trees=20)
+    theirs = ExtraTreesClassifier(
+        20, min_samples_leaf=3, max_features=0.2, class_weight="balanced", random_state=3
+    ).fit(np.concatenate([human, wrong]), np.r_[np.ones(60), np.zeros(90)])
+    x = rng.normal(size=(50, 5)).astype(np.float32)
+    np.testing.assert_allclose(mine(x), theirs.predict_proba(x)[:, 1], atol=1e-12)
+
+
+def test_descriptors_do_not_depend_on_the_batch_nor_on_transposed_octaves():
+    scores = scores_of_works(HELD)
+    descriptor = Descriptor.fit(scores)
+    x = descriptor(scores)
+    np.testing.assert_array_equal(descriptor(scores[3:4])[0], x[3])
+    octave = scores.copy()
+    fits = ((octave[:, 1] < FIRST_NOTE) | (octave[:, 1] >= FIRST_NOTE + 12)).all(axis=1)
+    octave[:, 1] = np.where(octave[:, 1] >= FIRST_NOTE, octave[:, 1] - 12, octave[:, 1])
+    assert fits.sum() >= 1
+    # Degrees, intervals and contour are relative: an octave below it is the same bass.
+    np.testing.assert_allclose(descriptor(octave[fits]), x[fits], atol=1e-5)
+
+
+def test_silence_at_the_beginning_is_no_leap():
+    scores = scores_of_works(HELD)
+    descriptor = Descriptor.fit(scores)
+    starts = scores[(scores[:, 1, 0] >= FIRST_NOTE) & (scores[:, 1, 1] == HOLD)]
+    late = starts.copy()
+    late[:, 1, 1], late[:, 1, 0] = starts[:, 1, 0], REST
+    gaps = np.linalg.norm(descriptor(late) - descriptor(starts), axis=1)
+    scale = np.linalg.norm(descriptor(starts) - descriptor(starts)[::-1], axis=1)
+    assert len(starts) > 20 and np.median(gaps) < 0.4 * np.median(scale)
+
+
+def test_a_passage_is_copied_in_any_transposition():
+    known = Originality(HELD_SCORES[:20])
+    assert (known.longest(HELD_SCORES[:20]) == EIGHTHS).all()
+    moved = HELD_SCORES[:20].copy()
+    moved[:, :2] = np.where(moved[:, :2] >= FIRST_NOTE, moved[:, :2] + 1, moved[:, :2])
+    assert (known.longest(moved) == EIGHTHS).all()
+    other = HELD_SCORES[:20].copy()
+    other[:, 1, 16:] = 0
+    other[:, 1, 16] = REST
+    assert (known.longest(other) >= 16).all() and (known.longest(other) < EIGHTHS).all()
+    rng = np.random.default_rng(0)
+    noise = scores_of(random_works(20, rng), HELD.briefs[:20])
+    assert (known.longest(noise) <= 4).all()
+
+
+def test_damage_changes_every_work_and_nothing_outside_the_moves():
+    rng = np.random.default_rng(0)
+    changed = damage(HELD.moves, rng)
+    assert (changed != HELD.moves).any(axis=1).mean() > 0.98
+    assert changed.min() >= 0 and changed.max() <= 30
+    assert len(KINDS) == 9
+    for row in HELD.moves[:10]:
+        np.testing.assert_array_equal(reverse(reverse(row)), row)

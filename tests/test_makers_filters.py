@@ -1,0 +1,278 @@
+"""The filters: their network, gradient ascent, content and style."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from agents.deep_style import DeepStyle, gram
+from agents.deep_style import make as make_deep_style
+from agents.feature_network import (
+    FILE,
+    FeatureNetwork,
+    categories_of,
+    clusters_of,
+    drawn_on,
+    feature_network,
+    harden,
+    soften,
+    train_features,
+)
+from agents.inceptionism import Inceptionism
+from agents.inceptionism import make as make_inceptionism
+from agents.makers import Budget, Workshop
+from envs.drawing.dynamics import DrawingCore, images_of
+from envs.drawing.judging import pictures_of
+from envs.drawing.moves import MAX_MOVES, moves_of
+from envs.drawing.trace import from_images
+from envs.works import Works, pad_moves
+
+BRIEF = moves_of([np.array([[3, 20], [20, 20]])])[:-1]
+
+
+def human_works(n: int) -> Works:
+    """Squares and crosses of many sizes at many places."""
+    rng = np.random.default_rng(0)
+    rows, names = [], []
+    for i in range(n):
+        x, y = rng.integers(3, 10, 2)
+        a, b = rng.integers(5, 11, 2)
+        if i % 2:
+            strokes = [[[x, y], [x + a, y], [x + a, y + b], [x, y + b], [x, y]]]
+        else:
+            strokes = [[[x, y], [x + a, y + b]], [[x + a, y], [x, y + b]]]
+        rows.append(moves_of([np.array(s) for s in strokes]))
+        names.append(f"{('cross', 'square')[i % 2]}-{i}")
+    return Works("drawing", pad_moves(rows, MAX_MOVES), names=tuple(names))
+
+
+def small_world(works: Works) -> SimpleNamespace:
+    return SimpleNamespace(
+        id="drawing", train=works, images=pictures_of, core=DrawingCore, from_images=from_images
+    )
+
+
+WORLD = small_world(human_works(120))
+IMAGES = images_of(WORLD.train.moves)
+
+
+def blurred(images):
+    """(N, 36) float32: ink in each of 6 x 6 fields."""
+    return images.reshape(-1, 6, 4, 6, 4).mean(axis=(2, 4)).reshape(-1, 36).astype(np.float32)
+
+
+def workshop(folder, world=WORLD, say=lambda line: None) -> Workshop:
+    yardstick = SimpleNamespace(describe=lambda works: blurred(world.images(works)))
+    budget = Budget(works=0, env_steps=0, epochs=0, updates=6)
+    return Workshop(world, yardstick, None, None, budget, 0, folder, threads=1, say=say)
+
+
+@pytest.fixture(scope="module")
+def network() -> FeatureNetwork:
+    torch.manual_seed(0)
+    network = FeatureNetwork(2)
+    targets = np.eye(2, dtype=np.float32)[np.arange(len(IMAGES)) % 2]
+    train_features(network, IMAGES, targets, updates=25, seed=0, batch_size=16)
+    return network.eval().requires_grad_(False)
+
+
+# The network
+
+
+def test_the_network_learns_to_name(network):
+    with torch.no_grad():
+        named = network(soften(IMAGES)).argmax(1).numpy()
+    assert (named == np.arange(len(IMAGES)) % 2).mean() > 0.9
+
+
+def test_words_that_many_works_have_are_categories():
+    names = ["arrow-left"] * 12 + ["arrow_right"] * 11 + ["Left", ""]
+    targets = categories_of(names)
+    assert targets.shape == (25, 2)  # arrow, left
+    np.testing.assert_allclose(targets[0], [0.5, 0.5])
+    np.testing.assert_allclose(targets[12], [1, 0])
+    np.testing.assert_allclose(targets[23], [0, 1])
+    np.testing.assert_allclose(targets[24], [0, 0])
+
+
+def test_works_without_names_are_told_apart_by_clusters():
+    targets = clusters_of(blurred(IMAGES), seed=0)
+    assert targets.shape == (120, 15) and (targets.sum(axis=1) == 1).all()
+    kind = np.arange(120) % 2
+    majority = np.array([max((kind[c > 0] == k).sum() for k in (0, 1)) for c in targets.T])
+    assert majority.sum() / 120 > 0.8
+    np.testing.assert_array_equal(targets, clusters_of(blurred(IMAGES), 0))
+
+
+def test_without_any_category_there_is_nothing_to_learn():
+    with pytest.raises(ValueError, match="no work has a category"):
+        train_features(FeatureNetwork(2), IMAGES, np.zeros((120, 2), np.float32), 1, 0)
+
+
+def test_the_network_is_trained_once_and_shared(tmp_path):
+    said = []
+    room = workshop(tmp_path, say=said.append)
+    first = make_inceptionism(room)
+    before = (tmp_path / FILE).read_bytes()
+    second = make_deep_style(room)
+    assert len(said) == 1 and "clusters" in said[0] and (tmp_path / FILE).read_bytes() == before
+    for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True):
+        assert torch.equal(a, b) and not a.requires_grad
+    (tmp_path / FILE).write_bytes(before[:100])
+    with pytest.raises(ValueError, match=FILE):
+        make_deep_style(room)
+
+
+def test_training_is_deterministic(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        feature_network(workshop(tmp_path / name))
+    assert (tmp_path / "a" / FILE).read_bytes() == (tmp_path / "b" / FILE).read_bytes()
+
+
+# From images and back
+
+
+def test_soft_images_become_their_images_again():
+    made = from_images(harden(soften(IMAGES), np.ones((24, 24), bool)))
+    assert np.abs(made.images.astype(int) - IMAGES).mean() < 0.01
+
+
+def test_faint_and_lone_grey_is_no_ink_but_a_line_may_fade():
+    soft = torch.full((2, 48, 48), 0.05)
+    soft[1, 10:12, 8:40] = torch.linspace(1, 0.5, 32)  # a line that fades
+    soft[1, 30:32, 30:32] = 0.5
+    hard = harden(soft, np.ones((24, 24), bool))
+    assert not hard[0].any()
+    assert hard[1, 5, 4:20].all() and hard[1].sum() == 16
+    where = np.ones((24, 24), bool)
+    where[:, :10] = False
+    assert harden(soft, where)[1].sum() == 10
+
+
+def test_the_margin_of_human_works_stays_free():
+    where = drawn_on(IMAGES)
+    assert not where[:3].any() and not where[:, :3].any() and where[10, 10]
+
+
+# Both filters
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda network: Inceptionism(WORLD, network, steps=2),
+        lambda network: DeepStyle(WORLD, network, steps=2),
+    ],
+)
+def test_filters_make_works_that_answer_briefs(network, make):
+    maker = make(network)
+    works = maker.generate(7, np.random.default_rng(0))
+    assert len(works) == 7 and maker.env_steps == 0
+    assert works.images.shape == (7, 24, 24) and works.images.any((1, 2)).all()
+    assert works.briefs.shape == (7, 0)
+    again = maker.generate(7, np.random.default_rng(0))
+    np.testing.assert_array_equal(works.moves, again.moves)
+    np.testing.assert_array_equal(works.images, again.images)
+    other = maker.generate(7, np.random.default_rng(1))
+    assert (works.images != other.images).any()
+    answers = maker.generate(3, np.random.default_rng(0), BRIEF)
+    np.testing.assert_array_equal(answers.briefs, np.repeat(BRIEF[None], 3, axis=0))
+    given = images_of(BRIEF[None])[0] > 0
+    assert (answers.images[:, given] == 1).mean() > 0.9
+
+
+def test_human_works_that_answer_briefs_become_works_that_answer_them(network):
+    works = human_works(5)
+    briefs = pad_moves([BRIEF, BRIEF[:0], BRIEF, BRIEF, BRIEF])
+    world = small_world(Works("drawing", works.moves, briefs))
+    made = DeepStyle(world, network, steps=1).generate(8, np.random.default_rng(0))
+    answered = made.briefs[:, 0] >= 0
+    assert 0 < answered.sum() < 8
+    row = made.images[:, 20, 3:21].mean(axis=1)
+    assert (row[answered] > 0.9).all() and (row[~answered] < 0.9).all()
+
+
+# Inceptionism
+
+
+def activity(network, soft, layer, unit=None):
+    found = network.activations(soft, layer)[-1]
+    found = found if unit is None else found[:, unit]
+    return found.square().flatten(1).sum(1)
+
+
+@pytest.mark.parametrize("layer", [1, 3, 5])
+def test_ascent_raises_the_whole_layer(network, layer):
+    maker = Inceptionism(WORLD, network, layer, deterministic=True, steps=4)
+    after = maker.enhance(IMAGES[:6], np.random.default_rng(0))
+    assert (activity(network, after, layer) > activity(network, soften(IMAGES[:6]), layer)).all()
+    assert after.min() >= 0 and after.max() <= 1
+
+
+def test_ascent_raises_the_unit_that_was_drawn(network):
+    maker = Inceptionism(WORLD, network, layer=4, steps=4)
+    soft = soften(IMAGES[:4])
+    for unit in (3, 20):
+        units = torch.full((4,), unit)
+        after = maker._dream(soft, units, [[0, 0]] * 12)
+        before = activity(network, soft, 4, unit)
+        assert (activity(network, after, 4, unit)[before > 0] > before[before > 0]).all()
+
+
+def test_only_the_stochastic_filter_heeds_chance(network):
+    made = {}
+    for deterministic in (True, False):
+        maker = Inceptionism(WORLD, network, deterministic=deterministic, steps=2)
+        made[deterministic] = [
+            maker.enhance(IMAGES[:4], np.random.default_rng(seed)) for seed in (1, 2)
+        ]
+    assert torch.equal(*made[True]) and not torch.allclose(*made[False], atol=1e-3)
+
+
+@pytest.mark.parametrize("layer", [0, 6])
+def test_a_layer_that_does_not_exist_is_refused(network, layer):
+    with pytest.raises(ValueError, match="layer: expected 1 to 5"):
+        Inceptionism(WORLD, network, layer)
+    with pytest.raises(ValueError, match="1 to 5"):
+        DeepStyle(WORLD, network, content_layer=layer)
+
+
+# Deep Style
+
+
+def test_gram_matrices_are_those_of_the_definition():
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 3, 4, 5)))
+    got = gram(x)
+    for n in range(2):
+        for i in range(3):
+            for j in range(3):
+                want = sum(x[n, i, y, k] * x[n, j, y, k] for y in range(4) for k in range(5)) / 20
+                assert got[n, i, j] == pytest.approx(float(want))
+
+
+def test_a_work_in_its_own_style_stays_itself(network):
+    maker = DeepStyle(WORLD, network, steps=5)
+    after = maker.transfer(IMAGES[:4], IMAGES[:4])
+    assert (after - soften(IMAGES[:4])).abs().max() < 1e-3
+
+
+def test_style_comes_nearer_and_more_weight_brings_it_nearer(network):
+    content, style = IMAGES[:6:2], IMAGES[1:7:2]
+
+    def distance(soft):
+        grams = [gram(a) for a in network.activations(soft, 4)]
+        goals = [gram(a) for a in network.activations(soften(style), 4)]
+        ratios = [
+            (g - h).square().mean((1, 2)) / h.square().mean((1, 2))
+            for g, h in zip(grams, goals, strict=True)
+        ]
+        return torch.stack(ratios).mean(0)
+
+    before = distance(soften(content))
+    weak, strong = (
+        distance(DeepStyle(WORLD, network, style_weight=w, steps=25).transfer(content, style))
+        for w in (0.1, 10)
+    )
+    assert (strong < before).all() and (strong < weak).all()

@@ -1,0 +1,367 @@
+"""The makers that search or learn by reward: learner, its control, selection, evolution."""
+
+import copy
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agents import creator, evolution, rl_imitation, selection, training, variation
+from agents.makers import Budget, Critical, Workshop, find_recipe
+from agents.scoring import Scorer
+from envs.drawing.dynamics import images_of
+from envs.drawing.moves import END, LIFT, MAX_MOVES, POINTS, SIZE, moves_of, strokes_of
+from envs.drawing.mutation import mutate
+from envs.works import PAD, Works, WorksError, pad_moves
+from envs.worlds import make_world
+from novelty import NoveltyArchive
+
+BUDGET = Budget(works=600, env_steps=3072, epochs=1, updates=8)
+BRIEF = moves_of([np.array([[2, 2], [8, 2], [8, 8], [2, 8], [2, 2]])])[:-1]
+TRAINED = ("rl_imitation", "evolution", "learner")
+
+
+@pytest.fixture(scope="module")
+def world():
+    world = make_world("drawing", limit=200)
+    world.mutate = mutate
+    return world
+
+
+@pytest.fixture(scope="module")
+def shop(world):
+    """A workshop but for its folder; training the reward's critic is paid once."""
+    torch.manual_seed(0)
+    imitator = world.network().eval()
+    yardstick = world.yardstick(updates=1, pools=1)
+    imitations = Works("drawing", mutate(world.train.moves, np.random.default_rng(0), BRIEF[None]))
+    reward = world.reward(yardstick, imitations, updates=10, seed=0, pools=1)
+    return Workshop(
+        world, yardstick, imitator, lambda: copy.deepcopy(reward), BUDGET, 0, Path(), threads=1,
+        say=lambda _: None,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def makers(shop, tmp_path_factory):
+    """Each maker, made once, with its workshop."""
+    found = {}
+    for name in ("selection", *TRAINED):
+        workshop = replace(shop, folder=tmp_path_factory.mktemp(name))
+        found[name] = find_recipe(name)(workshop), workshop
+    return found
+
+
+@pytest.fixture
+def workshop(shop, tmp_path):
+    return replace(shop, folder=tmp_path)
+
+
+def check_finished(works):
+    """Works must be what the dynamics themselves make of their moves."""
+    for row in works.moves:
+        length = int((row != PAD).sum())
+        assert (row[length:] == PAD).all()
+        assert length == MAX_MOVES or row[length - 1] == END
+        assert (row[: length - 1] < END).all() and (row[:length] >= 0).all()
+
+
+@pytest.mark.parametrize("name", ["selection", *TRAINED])
+def test_a_maker_makes_scores_and_is_read_again(name, makers):
+    maker, workshop = makers[name]
+    assert isinstance(maker, Critical)
+    works = maker.generate(40, np.random.default_rng(1))
+    assert len(works) == 40 and works.world == "drawing" and works.briefs.shape[1] == 0
+    check_finished(works)
+    again = maker.generate(40, np.random.default_rng(1))
+    np.testing.assert_array_equal(works.moves, again.moves)
+    answers = maker.generate(7, np.random.default_rng(2), BRIEF)
+    assert len(answers) == 7
+    np.testing.assert_array_equal(answers.briefs, np.tile(BRIEF, (7, 1)))
+    check_finished(answers)
+    scores = maker.score(works)
+    assert scores.shape == (40,) and scores.dtype == np.float64 and np.isfinite(scores).all()
+    np.testing.assert_array_equal(scores, maker.score(works))
+    before = {p: p.stat().st_mtime_ns for p in workshop.folder.iterdir()}
+    assert bool(before) == (name in TRAINED)
+    # What stands in the folder is used again: other chances change nothing.
+    read = find_recipe(name)(replace(workshop, seed=5))
+    assert {p: p.stat().st_mtime_ns for p in workshop.folder.iterdir()} == before
+    assert read.env_steps == maker.env_steps
+    assert (read.env_steps > 0) == (name in ("rl_imitation", "learner"))
+    np.testing.assert_array_equal(read.generate(40, np.random.default_rng(1)).moves, works.moves)
+    np.testing.assert_allclose(read.score(works), scores, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_damaged_file_is_named(name, workshop):
+    module = {"rl_imitation": rl_imitation, "evolution": evolution, "learner": creator}[name]
+    (workshop.folder / module.FILE).write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=module.FILE):
+        find_recipe(name)(workshop)
+
+
+def test_the_seed_alone_decides_what_is_learnt(makers, workshop):
+    before = {k: v.clone() for k, v in workshop.imitator.state_dict().items()}
+    one, two = makers["learner"][0], creator.make(workshop)
+    for key, value in two.network.state_dict().items():
+        assert torch.equal(value, one.network.state_dict()[key])
+    # It has moved, and left the imitator as it was.
+    assert any(not torch.equal(two.network.state_dict()[k], v) for k, v in before.items())
+    for key, value in workshop.imitator.state_dict().items():
+        assert torch.equal(value, before[key])
+    facts = json.loads((workshop.folder / creator.FACTS).read_text())
+    # Three rollouts fit the value; six more, of 8 boards, are the budget.
+    assert facts["env_steps"] == two.env_steps == 3072 + 3 * 512
+
+
+def test_a_learner_of_train_py_is_read_from_its_folder(makers, tmp_path):
+    maker, workshop = makers["learner"]
+    path = tmp_path / creator.FILE
+    path.write_bytes((workshop.folder / creator.FILE).read_bytes())
+    assert creator.load(path, workshop.world).env_steps == 0
+    (tmp_path / "summary.json").write_text('{"env_steps": 1234}')
+    read = creator.load(path, workshop.world)
+    assert read.env_steps == 1234
+    works = read.generate(3, np.random.default_rng(0))
+    made = maker.generate(3, np.random.default_rng(0))
+    np.testing.assert_array_equal(works.moves, made.moves)
+    with pytest.raises(ValueError, match="new_reward"):
+        read.score(works)
+
+
+@pytest.mark.parametrize("env_steps", [1, 512, 12_288, 100_000, 1_700_000])
+def test_boards_fit_the_budget(env_steps):
+    n = training.boards_for(env_steps)
+    rollout = n * training.N_STEPS
+    assert rollout % training.BATCH_SIZE == 0
+    assert n == 8 or rollout * training.LEAST_ROLLOUTS <= env_steps
+    assert n == training.N_ENVS or 2 * rollout * training.LEAST_ROLLOUTS > env_steps
+
+
+def test_scores_do_not_remember_earlier_calls_but_see_twins(workshop):
+    scorer = Scorer(workshop.world, workshop.new_reward)
+    works = workshop.world.held_out[:8]
+    twice = Works("drawing", np.concatenate([works.moves, works.moves]))
+    scores = scorer.score(twice)
+    np.testing.assert_array_equal(scores[:8], scorer.score(works))
+    assert (scores[8:] == 0).all()
+    direct = workshop.new_reward()(works.moves, workshop.world.images(works))["reward"]
+    np.testing.assert_array_equal(scores[:8], direct)
+
+
+def test_selection_keeps_the_best_in_the_order_of_sampling(world):
+    """With a reward that counts moves, the longest of all samples must come out."""
+
+    class Longest:
+        def __call__(self, moves, images):
+            return {"reward": (moves >= 0).sum(axis=1).astype(float)}
+
+    class Coin(torch.nn.Module):
+        def forward(self, obs):
+            logits = torch.full((len(obs["ink"]), POINTS + 2), -30.0)
+            logits[:, [0, END]] = torch.tensor([2.0, 0.0])
+            return logits, logits
+
+    maker = selection.Selection(Coin(), world, Longest, ratio=50)
+    kept = maker.generate(20, np.random.default_rng(0))
+    every = selection.Selection(Coin(), world, Longest, ratio=1)
+    lengths = every.generate(1000, np.random.default_rng(0)).lengths
+    assert sorted(kept.lengths) == sorted(lengths)[-20:]
+    assert list(kept.lengths) != sorted(kept.lengths)
+    assert maker.works_appraised == 1000
+    with pytest.raises(ValueError, match="ratio"):
+        selection.Selection(Coin(), world, Longest, ratio=0)
+
+
+def test_the_budget_is_spent_on_a_thousand_works(workshop):
+    ratios = [
+        selection.make(replace(workshop, budget=replace(BUDGET, works=n))).ratio
+        for n in (600, 60_000, 200_000)
+    ]
+    assert ratios == [2, 60, 200]
+
+
+def test_the_whole_image_critic_learns_and_the_learner_is_paid_by_it_alone(world):
+    human = images_of(world.train.moves)
+    rng = np.random.default_rng(0)
+    noise = (rng.random(human.shape) < human.mean()).astype(np.uint8)
+    reward = rl_imitation.WholeImageReward(human, noise, seed=0)
+    first = reward.learn(5)
+    reward.learn(25)
+    assert reward.learn(5) < min(first, 0.6)
+    terms = reward(world.train.moves[:50], human[:50])
+    assert terms["reward"].mean() > reward.judge(noise).mean() + 0.2
+    np.testing.assert_array_equal(terms["reward"], terms["quality"])
+    # The works just appraised become negatives: what pays now pays less later.
+    trick = np.zeros((600, SIZE, SIZE), np.uint8)
+    trick[:, 4:20, 4] = trick[:, 4, 4:20] = 1
+    before = reward.judge(trick[:1])[0]
+    for _ in range(2):
+        reward(np.zeros((600, 1), np.int16), trick)
+        reward.refresh()
+    assert reward.judge(trick[:1])[0] < before
+
+
+def test_evolution_improves_and_spends_what_it_may(workshop):
+    maker = evolution.make(workshop)
+    assert maker.works_appraised == BUDGET.works
+    assert len(maker.archive) <= maker.archive.cells == evolution.LEAST_CELLS
+    first = float(maker.archive.stats.obj_mean)
+    maker.search(np.random.default_rng(9), 1500)
+    assert float(maker.archive.stats.obj_mean) > first
+    assert maker.works_appraised == BUDGET.works + 1500
+    assert (maker.archive.data("objective") > 0).all()
+
+
+def test_elites_are_given_once_and_more_than_the_archive_holds(makers):
+    maker = makers["evolution"][0]
+    held = {row.tobytes() for row in maker.archive.data("solution")}
+    some = maker.generate(len(held), np.random.default_rng(0))
+    assert {row.tobytes() for row in some.moves} == held
+    size, cost = len(held), maker.works_appraised
+    many = maker.generate(size + 30, np.random.default_rng(0))
+    again = maker.generate(size + 30, np.random.default_rng(0))
+    np.testing.assert_array_equal(many.moves, again.moves)
+    assert len(many) == size + 30
+    assert len({row.tobytes() for row in many.moves}) == size + 30
+    assert maker.works_appraised > cost
+    assert len(maker.archive) == size
+    check_finished(many)
+
+
+def test_evolution_may_be_held_to_cpu_time(workshop):
+    budget = replace(BUDGET, seconds=0.3)
+    maker = evolution.make(replace(workshop, budget=budget))
+    assert maker.cpu_seconds >= 0.3
+    assert maker.works_appraised % evolution.BATCH == 0
+    assert maker.archive.cells == evolution.CELLS
+
+
+def test_another_worlds_archive_is_refused(makers, workshop):
+    with np.load(makers["evolution"][1].folder / evolution.FILE) as file:
+        arrays = dict(file)
+    path = workshop.folder / evolution.FILE
+    np.savez(path, **{**arrays, "solution": arrays["solution"][:, :5]})
+    with pytest.raises(WorksError, match="not an archive of elites"):
+        evolution.make(workshop)
+
+
+class FixedCore:
+    """A world without END: works of four moves out of five, as long as their brief says."""
+
+    n_moves, max_moves = 5, 4
+
+    def __init__(self, n):
+        self.n = n
+        self.observations = {}
+        self.moves = np.full((n, 4), PAD, np.int16)
+        self.counts = np.zeros(n, np.int64)
+        self.briefs = np.zeros((n, 1), np.int16)
+
+    def reset(self, rows, briefs=None):
+        self.moves[rows], self.counts[rows] = PAD, 0
+        self.briefs[rows] = 4 if briefs is None else briefs
+
+    def step(self, actions):
+        assert ((actions >= 0) & (actions < 5)).all() and (self.counts < 4).all()
+        self.moves[np.arange(self.n), self.counts] = actions
+        self.counts += 1
+        return self.counts >= self.briefs[:, 0]
+
+
+class FixedWorld:
+    """Quality is the share of moves that are 3; the descriptor is the moves."""
+
+    id = "fixed"
+    core = FixedCore
+    scale, k_neighbors = 1.0, 3
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        lengths = rng.integers(3, 5, 60)
+        rows = [rng.integers(0, 5, n) for n in lengths]
+        self.train = Works("fixed", pad_moves(rows, 4), lengths[:, None].astype(np.int16))
+        self.archive = NoveltyArchive(4, 3)
+        self.archive.pin(self.describe(self.train))
+
+    def describe(self, works):
+        return np.where(works.moves == PAD, 0, works.moves).astype(np.float32)
+
+    def images(self, works):
+        return np.zeros((len(works), 1, 1), np.uint8)
+
+    def __call__(self, moves, images):
+        quality = (moves == 3).mean(axis=1) + 0.01
+        return {"quality": quality, "reward": quality}
+
+
+def test_a_world_without_mutations_of_its_own_is_searched_too():
+    world = FixedWorld()
+    centroids = evolution.centroids_for(world.describe(world.train), 32, 0)
+    maker = evolution.Evolution(world, world, FixedWorld, centroids)
+    maker._full = 1.001  # everything a little new is new enough here
+    maker.search(np.random.default_rng(0), 2000)
+    works = maker.generate(20, np.random.default_rng(0))
+    np.testing.assert_array_equal(works.lengths, works.briefs[:, 0])
+    before = (world.train.moves == 3).mean()
+    assert (works.moves == 3).mean() > before
+    answers = maker.generate(50, np.random.default_rng(0), np.array([3], np.int16))
+    assert (answers.lengths == 3).all() and (answers.briefs == 3).all()
+
+
+def test_generic_mutations_change_one_thing_and_keep_the_last_move():
+    rng = np.random.default_rng(0)
+    parents = np.tile(np.array([10, 11, 12, 13, 14, 99, PAD], np.int16), (3000, 1))
+    human = np.array([[50, 51, 52, 98]], np.int16)
+    made = variation.mutate(parents, rng, human)
+    assert made.shape == (3000, 8)
+    lengths = (made != PAD).sum(axis=1)
+    assert set(lengths) == {4, 5, 6, 7}
+    for row, length in zip(made, lengths, strict=True):
+        assert (row[:length] != PAD).all() and row[length - 1] in (99, 98)
+    assert (made[:, :7] != parents).any(axis=1).mean() > 0.6
+    np.testing.assert_array_equal(made, variation.mutate(parents, np.random.default_rng(0), human))
+
+
+def test_mutated_drawings_are_legal_and_differ_from_their_parents(world):
+    human = world.train.moves
+    made, rng = human, np.random.default_rng(0)
+    for _ in range(10):
+        parents = made
+        made = mutate(parents, rng, human)
+        assert (made != parents).any(axis=1).mean() > 0.99
+        check_finished(Works("drawing", made))
+        assert all(len(stroke) >= 2 for row in made for stroke in strokes_of(row))
+        # Never two LIFTs in a row, none at the beginning and none before END.
+        assert not ((made[:, :-1] == LIFT) & (made[:, 1:] >= LIFT)).any()
+        assert (made[:, 0] < POINTS).all()
+    np.testing.assert_array_equal(
+        mutate(human, np.random.default_rng(3), human),
+        mutate(human, np.random.default_rng(3), human),
+    )
+
+
+def test_one_mutation_changes_a_little_of_the_ink(world):
+    human = world.train.moves
+    made = mutate(human, np.random.default_rng(0), human)
+    changed = (images_of(made) != images_of(human)).sum(axis=(1, 2))
+    assert 3 < np.median(changed) < 0.5 * np.median(images_of(human).sum(axis=(1, 2)))
+
+
+def test_drawings_of_any_state_can_be_mutated():
+    point = np.array([5, END], np.int16)
+    full = np.array([*range(MAX_MOVES)], np.int16)
+    dot = np.array([7, 7, END], np.int16)
+    parents = pad_moves([np.array([END]), point, full, dot])
+    human = pad_moves([moves_of([np.array([[1, 1], [5, 5]])])])
+    for seed in range(30):
+        made = mutate(parents, np.random.default_rng(seed), human)
+        assert made.shape == (4, MAX_MOVES) and (made[:, 0] != PAD).all()
+        assert (made[3, 0] < POINTS) and (made[2] != PAD).any()
+        assert len(mutate(parents[:0], np.random.default_rng(seed), human)) == 0
+    alone = mutate(parents[2:], np.random.default_rng(0), human[:0])
+    assert (alone[:, 0] < POINTS).all()

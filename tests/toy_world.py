@@ -1,0 +1,103 @@
+"""A world small enough to know every answer: rows of up to 8 moves out of 16, and END."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from torch import nn
+
+from envs.works import Works, pad_moves
+
+LETTERS = 16
+END = LETTERS
+LONGEST = 8
+
+
+class ToyCore:
+    n_moves = LETTERS + 1
+    max_moves = LONGEST
+
+    def __init__(self, n):
+        self.n = n
+        self.observations = {"moves": np.full((n, LONGEST), LETTERS + 1, np.int64)}
+        self.moves = np.full((n, LONGEST), -1, np.int16)
+        self.counts = np.zeros(n, np.int64)
+        self.briefs = np.zeros((n, 0), np.int16)
+
+    def set_brief(self, brief):
+        assert brief is None
+
+    def reset(self, rows, briefs=None):
+        self.observations["moves"][rows] = LETTERS + 1
+        self.moves[rows], self.counts[rows] = -1, 0
+
+    def step(self, actions):
+        every = np.arange(self.n)
+        self.moves[every, self.counts] = actions
+        self.observations["moves"][every, self.counts] = actions
+        self.counts += 1
+        return (actions == END) | (self.counts == LONGEST)
+
+
+class ToyNetwork(nn.Module):
+    def __init__(self, dropout=0.0, width=96):
+        super().__init__()
+        self.n_features = width
+        self.place = nn.Embedding((LETTERS + 2) * LONGEST, 24)
+        self.hidden = nn.Linear(24 * LONGEST, width)
+        self.head = nn.Linear(width, LETTERS + 1)
+
+    def forward(self, obs):
+        slots = torch.arange(LONGEST) * (LETTERS + 2)
+        features = self.hidden(self.place(obs["moves"].long() + slots).flatten(1)).relu()
+        return self.head(features), features
+
+
+class Scripted(nn.Module):
+    """The same logits (17,) at every position."""
+
+    def __init__(self, probabilities):
+        super().__init__()
+        self.logits = torch.as_tensor(np.log(np.maximum(probabilities, 1e-300)))
+
+    def forward(self, obs):
+        logits = self.logits.expand(len(obs["moves"]), -1)
+        return logits, logits
+
+
+def rows(*words):
+    return Works("toy", pad_moves([np.array(word) for word in words]))
+
+
+def climbing(n, rng, step=1, letters=range(8)):
+    """Seven moves, each ``step`` above the last (mod 16), from one of the letters; then END."""
+    first = rng.choice(list(letters), n)
+    moves = (first[:, None] + step * np.arange(LONGEST - 1)) % LETTERS
+    return Works("toy", np.concatenate([moves, np.full((n, 1), END)], axis=1).astype(np.int16))
+
+
+def describe(works):
+    """(N, 128) float32: one-hot letters; two works with k different moves are sqrt(2 k) apart."""
+    moves = np.full((len(works), LONGEST), -1)
+    moves[:, : works.moves.shape[1]] = works.moves
+    one_hot = moves[:, :, None] == np.arange(LETTERS)
+    return one_hot.reshape(len(works), -1).astype(np.float32)
+
+
+class ToyWorld:
+    id = "toy"
+    core = ToyCore
+
+    def __init__(self, n, rng):
+        self.train, self.held_out = climbing(n, rng), climbing(60, rng)
+        self.outsiders = climbing(n, rng)
+
+    @staticmethod
+    def network(dropout=0.0):
+        return ToyNetwork(dropout)
+
+    def variations(self, epoch, seed):
+        return self.train
+
+
+yardstick = SimpleNamespace(describe=describe, scale=1.0, k_neighbors=1)
