@@ -41,6 +41,9 @@ PENALTY_EVERY = 4
 SOFT = 0.05
 """Human works have this instead of 0, and 1 minus this instead of 1: a generator's image, which can
 never have either quite, is not told by that."""
+CHANNELS, SMALL = 96, 32 * 32
+"""Channels of the coarsest layer, for images of so many points; larger ones have a third fewer, so
+that an update does not cost much more."""
 SHIFT = 2
 """Images are shifted by up to so many points before the critic sees them."""
 ROWS, COLUMNS, ZOOM = 8, 16, 4
@@ -265,7 +268,8 @@ def make(workshop: Workshop) -> Maker:
 
     height, width = world.images(world.train[:1]).shape[1:]
     conditional = bool(pictures_of_briefs(world, world.train.briefs).any())
-    shape = Shape(height, width, conditional)
+    channels = CHANNELS if height * width <= SMALL else CHANNELS * 2 // 3
+    shape = Shape(height, width, conditional, channels=channels)
     notes = {"updates": workshop.budget.updates, "seed": seed, "corpus": world.fingerprint}
     path = folder / "gan.json"
     if path.exists():

@@ -212,6 +212,7 @@ def break_file(data: bytes, rng: random.Random) -> bytes:
         with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
             names = old.namelist()
             target = rng.choice(names)
+            kind = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
             for name in names:
                 content = old.read(name)
                 if name == target:
@@ -221,7 +222,6 @@ def break_file(data: bytes, rng: random.Random) -> bytes:
                         content = mutate(content[:128], rng) + content[128:]
                     else:
                         content = content[:128] + mutate(content[128:], rng)
-                kind = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
                 new.writestr(name, content, kind)
         return buffer.getvalue()
     if data[8:9] == b"{" and len(data) > 8:  # safetensors: a header with its length before it
@@ -258,6 +258,7 @@ def search(name: str, inputs: int, seed: int, folder: Path) -> Counter[str]:
     valid = path.read_bytes()
     assert one_input(loader, path, valid) == "loaded"
     counts: Counter[str] = Counter()
+    seen: set[str] = set()
     with np.errstate(all="ignore"):
         for _ in range(inputs):
             data = break_file(valid, rng)
@@ -265,9 +266,12 @@ def search(name: str, inputs: int, seed: int, folder: Path) -> Counter[str]:
                 counts[one_input(loader, path, data)] += 1
             except Exception as error:
                 counts["FAILED"] += 1
-                kept = Path(f"fuzz-{name}-{counts['FAILED']}.bin")
-                kept.write_bytes(data)
-                print(f"{name}: {type(error).__name__}: {error!s:.200} ({kept})")
+                what = f"{type(error).__name__}: {error!s:.60}"
+                if what not in seen:
+                    seen.add(what)
+                    kept = Path(f"fuzz-{name}-{len(seen)}.bin")
+                    kept.write_bytes(data)
+                    print(f"{name}: {what} ({kept})")
     return counts
 
 

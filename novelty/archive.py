@@ -298,6 +298,8 @@ class NoveltyArchive:
             running = settings.pop("next")
             if type(running) is not int:
                 raise ValueError(f"next: expected a whole number, got {running!r}")
+            if arrays["entries"].shape[1:] != (settings["dim"],):
+                raise ValueError(f"entries: expected width {settings['dim']!r:.20}")
             archive = cls(**settings, device=device)
             archive.load_state(arrays | {"next": np.array(running)})
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -13,6 +13,7 @@ import pytest
 from envs.works import Works, WorksError
 
 ROOT = Path(__file__).parent.parent
+UNUSED = f"/tmp/move37-none-{os.getpid()}"
 
 
 def script(*arguments):

@@ -191,14 +191,15 @@ class _Reader:
         self.parser.EndElementHandler = self._end
 
     def _refuse_entity(self, name: str, *_: object) -> None:
-        raise SvgError(f"declares the entity {name!r}, entity declarations are refused")
+        raise SvgError(f"declares the entity {name!r:.40}, entity declarations are refused")
 
     def _refuse_defaults(
         self, element: str, name: str, kind: str, default: str | None, required: int
     ) -> None:
         # Like entities they multiply: one long default, on every element of that name.
         if default is not None:
-            raise SvgError(f"declares a default for {name!r} of {element!r}, defaults are refused")
+            what = f"{name!r:.40} of {element!r:.40}"
+            raise SvgError(f"declares a default for {what}, defaults are refused")
 
     def _end(self, _: str) -> None:
         self._states.pop()
@@ -206,7 +207,7 @@ class _Reader:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         space, _, tag = name.rpartition("}")
         if not self._states and (tag != "svg" or space not in ("", _SVG)):
-            raise SvgError(f"the root element is <{tag}>, not <svg>")
+            raise SvgError(f"the root element is <{tag:.40}>, not <svg>")
         self._elements += 1
         if self._elements > MAX_ELEMENTS:
             raise SvgError(f"has more than {MAX_ELEMENTS} elements")
@@ -217,7 +218,7 @@ class _Reader:
             self._states.append(_State(outer.matrix, drawn=False))
             return
         self._counts[tag] = self._counts.get(tag, 0) + 1
-        where = f"{tag} {self._counts[tag]}"
+        where = f"{tag:.40} {self._counts[tag]}"
         try:
             state = self._inherit(outer, tag, attributes)
             self._states.append(state)
@@ -352,7 +353,7 @@ class _Numbers:
         text = self._attributes.get(name, "0")
         match = _LENGTH.fullmatch(text)
         if not match:
-            raise SvgError(f"has {name}={text!r}, expected a number")
+            raise SvgError(f"has {name}={text!r:.40}, expected a number")
         return float(match[1])
 
 
@@ -387,7 +388,7 @@ def _view_box(attributes: Mapping[str, str]) -> Box | None:
     if "viewBox" in attributes:
         values = [float(value) for value in _NUMBER.findall(attributes["viewBox"])]
         if len(values) != 4 or not min(values[2:]) > 0 or not np.isfinite(values).all():
-            raise SvgError(f"has viewBox={attributes['viewBox']!r}, expected x y width height")
+            raise SvgError(f"has viewBox={attributes['viewBox']!r:.40}, expected x y width height")
         return values[0], values[1], values[2], values[3]
     lengths = [_LENGTH.fullmatch(attributes.get(name, "")) for name in ("width", "height")]
     sizes = [float(length[1]) for length in lengths if length]
