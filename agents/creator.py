@@ -13,13 +13,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from safetensors.torch import save as dump
 from torch import nn
 
 from envs.works import Works, write_atomically
 from envs.worlds import Reward, World
+from novelty.storage import load_weights, read_json, save_weights
 
 from .imitation import sample_works
 from .makers import Workshop
@@ -90,15 +88,10 @@ def load(path: Path, world: World, new_reward: Callable[[], Reward] | None = Non
         new_reward: For :meth:`Creator.score`.
 
     Raises:
-        ValueError: If the file is missing, damaged, or no learner of this world.
+        StorageError: If the file is missing, damaged, or no learner of this world.
     """
     network = world.network()
-    try:
-        weights = load_file(path)
-        own = {k.removeprefix("network."): v for k, v in weights.items() if k.startswith("network")}
-        network.load_state_dict(own)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise ValueError(f"{path}: no learner of the world {world.id!r} ({error})") from error
+    load_weights(path, network, "network.")
     return Creator(network.eval(), world, new_reward, _steps_beside(path))
 
 
@@ -106,7 +99,7 @@ def _steps_beside(path: Path) -> int:
     for name in (FACTS, "summary.json"):
         facts = path.parent / name
         if facts.exists():
-            return int(json.loads(facts.read_text())["env_steps"])
+            return int(read_json(facts).get("env_steps", 0))
     return 0
 
 
@@ -125,6 +118,5 @@ def make(workshop: Workshop) -> Creator:
     reward.save(folder)
     facts = {"env_steps": trained.env_steps, "seconds": trained.seconds, "seed": workshop.seed}
     write_atomically(folder / FACTS, json.dumps(facts, indent=2).encode())
-    weights = {k: v.contiguous() for k, v in trained.policy.state_dict().items()}
-    write_atomically(folder / FILE, dump(weights))
+    save_weights(folder / FILE, trained.policy)
     return Creator(trained.policy.network, world, workshop.new_reward, trained.env_steps)

@@ -15,8 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as dump
 from torch import Tensor, nn
 from torch.nn import functional
@@ -24,6 +22,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from envs.works import Works, write_atomically
 from envs.worlds import World
+from novelty.storage import load_weights, read_json
 
 from .imitation import sample_works
 from .makers import Workshop
@@ -32,7 +31,7 @@ from .training import train_policy
 FILE = "rl_imitation.safetensors"
 FACTS = "rl_imitation.json"
 KL_WEIGHT = 0.02
-"""Nothing but the critic holds the policy to the human works."""
+"""As the creator's, so that the reward is all that differs."""
 FIRST_UPDATES = 400
 """Gradient steps of the critic before the learner learns, at most ``budget.updates``."""
 WORKS_PER_UPDATE = 32
@@ -198,20 +197,13 @@ def load(folder: Path, world: World) -> RLImitator:
     """Read what :func:`make` saved.
 
     Raises:
-        ValueError: If a file is missing, damaged, or of another world.
+        StorageError: If a file is missing, damaged, or of another world.
     """
     human = world.images(world.train)
     reward, network = WholeImageReward(human, human[:0], 0), world.network()
-    try:
-        weights = load_file(folder / FILE)
-        for name, module in (("network.", network), ("critic.", reward.critic)):
-            own = {k.removeprefix(name): v for k, v in weights.items() if k.startswith(name)}
-            module.load_state_dict(own)
-        steps = int(json.loads((folder / FACTS).read_text())["env_steps"])
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ValueError(
-            f"{folder / FILE}: no learner of the world {world.id!r} ({error})"
-        ) from error
+    load_weights(folder / FILE, network, "network.")
+    load_weights(folder / FILE, reward.critic, "critic.")
+    steps = int(read_json(folder / FACTS).get("env_steps", 0))
     return RLImitator(network.eval(), reward, world, steps)
 
 

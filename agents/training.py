@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from stable_baselines3.common.logger import Logger
 
 from envs.batch import Appraiser, WorldBatch
 from envs.sb3 import WorldVecEnv
@@ -91,7 +90,6 @@ def train_policy(
         batch_size=BATCH_SIZE, n_epochs=1, learning_rate=LEARNING_RATE, kl_weight=kl_weight,
         seed=workshop.seed,
     )  # fmt: skip
-    model.set_logger(Logger(None, []))
     warm_value(model, WARM_ROLLOUTS, callback)
     steps, next_line = model.num_timesteps, 0
     model.learn(total, callback)
