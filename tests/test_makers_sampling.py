@@ -298,7 +298,6 @@ def test_briefs_that_nobody_can_read_are_an_error():
         char_rnn.shape_for(world)
 
 
-@pytest.mark.xfail(reason="the GAN does not train stably yet", strict=False)
 def test_the_gan_learns_the_only_image():
     generator, critic = gan.networks(gan.Shape(8, 6, channels=32), 0)
     image = np.zeros((64, 8, 6), np.uint8)
