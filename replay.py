@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from agents.terminal import Parser
 from envs.pictures import save_png
 from envs.works import Works, WorksError, write_atomically
-from envs.worlds import ENTRY_POINTS, World, find_world
+from envs.worlds import ENTRY_POINTS, World, find_world, judge_again
 
 SHOWN = ("reward", "quality", "newness", "judged/heldout_quality", "judged/novelty_human")
 
@@ -94,7 +94,7 @@ def choose(works: Works, args: argparse.Namespace) -> NDArray[np.int64]:
 
 def verify(run: Path, works: Works) -> bool:
     """Play every work again, judge it again, and compare with what the run wrote, bit by bit."""
-    columns = find_world(works.world).judge_again(run, works)
+    columns = judge_again(find_world(works.world), run, works)
     same = True
     for key, values in sorted(columns.items()):
         differ = int((works.appraisal[key] != values).sum())

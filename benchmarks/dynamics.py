@@ -17,14 +17,16 @@ import torch
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 import envs  # noqa: F401  # registers the ids
+from envs.appraisal import Appraisal
 from envs.batch import WorldBatch
-from envs.drawing.appraisal import Appraisal
 from envs.drawing.corpus import load_corpus
 from envs.drawing.descriptor import Descriptor
 from envs.drawing.dynamics import DrawingCore, images_of
+from envs.drawing.form import form_quality
 from envs.drawing.moves import END
 from envs.drawing.newness import ArchiveNewness
 from envs.drawing.quality import HumanLevelQuality
+from envs.works import Works
 from novelty import NoveltyArchive
 
 BOARDS = 1024
@@ -76,9 +78,11 @@ def main() -> None:
     descriptor = Descriptor.fit(images)
     archive = NoveltyArchive(descriptor.dim, 15, scale=1.0)
     archive.pin(descriptor(images))
-    quality = HumanLevelQuality(moves, moves[:500], updates=1, pools=1)
+    quality = HumanLevelQuality(
+        Works("drawing", moves), Works("drawing", moves[:500]), updates=1, pools=1
+    )
     full = Appraisal(quality, ArchiveNewness(descriptor, archive, images, cap=2.0))
-    for name, appraisal in (("form alone", Appraisal()), ("the full appraisal", full)):
+    for name, appraisal in (("form alone", Appraisal(form_quality)), ("the full appraisal", full)):
         batch = WorldBatch(DrawingCore(BOARDS), appraisal)
         batch.step(actions[0])
         batch.reset()

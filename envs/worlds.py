@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
@@ -163,12 +164,9 @@ class World(Protocol):
     def load_yardstick(cls, folder: Path) -> Yardstick:
         """Read the judges that a run saved."""
 
-    @classmethod
-    def judge_again(cls, folder: Path, works: Works) -> Measures:
-        """Play works again in the environment and judge them with a run's saved judges.
-
-        Returns the terms that must equal those in ``works.appraisal``, bit by bit.
-        """
+    @staticmethod
+    def craft(folder: Path, works: Works) -> NDArray[np.float64]:
+        """(N,) float64: what the critic that a run saved says of works, their term ``craft``."""
 
     @staticmethod
     def summarise(measured: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
@@ -229,3 +227,29 @@ def make_world(name: str, corpus: str = "", withhold: Sequence[str] = (), limit:
     """
     make: Any = find_world(name)
     return cast(World, make(corpus=corpus, withhold=withhold, limit=limit))
+
+
+def judge_again(world: type[World], folder: Path, works: Works) -> Measures:
+    """Play works again in the environment and judge them with a run's saved judges.
+
+    Args:
+        world: Whose works they are.
+        folder: Of the run.
+        works: As the run saved them.
+
+    Returns:
+        Terms that must equal those in ``works.appraisal``, bit by bit: what form says in the
+        environment, what the run's critic says, and everything the yardstick measures.
+    """
+    again: dict[str, list[float]] = {}
+    env = gymnasium.make(world.env_id).unwrapped
+    for row, brief in zip(works.moves, works.briefs, strict=True):
+        env.reset(options={"brief": brief})
+        for move in row[row >= 0]:
+            info = env.step(move)[4]
+        for key in (key for key in info if key.startswith("form")):
+            again.setdefault(key, []).append(info[key])
+    columns = {key: np.array(values) for key, values in again.items()}
+    measured = world.load_yardstick(folder).measure(works)
+    columns |= {f"judged/{key}": values for key, values in measured.items()}
+    return columns | {"craft": world.craft(folder, works)}

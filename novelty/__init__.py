@@ -11,7 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from novelty.archive import ArchiveError, NoveltyArchive, leave_one_out_novelty
+    from novelty.archive import (
+        ArchiveError,
+        NoveltyArchive,
+        leave_one_out_novelty,
+        novelty_in_groups,
+    )
     from novelty.compression import (
         compression_progress,
         deflate_bits,
@@ -48,6 +53,7 @@ _HOMES = {
         "ArchiveError",
         "NoveltyArchive",
         "leave_one_out_novelty",
+        "novelty_in_groups",
     ),
     "compression": (
         "compression_progress",
@@ -117,6 +123,7 @@ __all__ = [
     "lzma_bits",
     "move_bytes",
     "nearest",
+    "novelty_in_groups",
     "novelty_index",
     "plain",
     "rank_agreement",

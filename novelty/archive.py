@@ -506,3 +506,25 @@ def _labels(ids: ArrayLike | None, n: int) -> NDArray[np.int64] | None:
     if labels.shape != (n,) or (n and not np.issubdtype(labels.dtype, np.integer)):
         raise ValueError(f"ids: expected {n} integers, got {labels.dtype} {labels.shape}")
     return labels.astype(np.int64)
+
+
+def novelty_in_groups(x: ArrayLike, k_neighbors: int, size: int = 400) -> NDArray[np.float64]:
+    """Novelty of rows among ``size`` of themselves at a time: many rows lie closer than few do.
+
+    So that sets of unequal size compare. The last group is filled up with rows of the one before.
+
+    Args:
+        x: (N, D) finite numbers.
+        k_neighbors: Neighbours to take the mean of.
+        size: Rows in a group; one group if there are fewer.
+
+    Returns:
+        (N,) float64, as :func:`leave_one_out_novelty` in each group.
+    """
+    rows = np.asarray(x)
+    out = np.zeros(len(rows))
+    for begin in range(0, len(rows), size):
+        first = max(0, min(begin, len(rows) - size))
+        among = leave_one_out_novelty(rows[first : first + size], k_neighbors)
+        out[begin : begin + size] = among[begin - first :]
+    return out

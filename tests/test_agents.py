@@ -8,8 +8,8 @@ from stable_baselines3.common.utils import obs_as_tensor
 from agents.imitation import evaluate, imitate, positions_of, sample_works
 from agents.learner import WorksCallback, make_ppo, warm_value
 from agents.policy import PriorPolicy
+from envs.appraisal import Appraisal
 from envs.batch import WorldBatch
-from envs.drawing.appraisal import Appraisal
 from envs.drawing.dynamics import DrawingCore
 from envs.drawing.moves import END, MAX_MOVES, POINTS, SIZE
 from envs.drawing.network import DrawingNetwork

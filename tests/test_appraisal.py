@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from envs.critics import CHUNK, judge
 from envs.drawing.corpus import load_corpus
-from envs.drawing.craft import CHUNK, PatchCritic, judge
+from envs.drawing.craft import PatchCritic
 from envs.drawing.descriptor import Descriptor
 from envs.drawing.dynamics import images_of
 from envs.drawing.form import CALIBRATION, RULES, calibrate, form, form_terms, measure

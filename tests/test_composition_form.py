@@ -1,6 +1,7 @@
 """The rules of counterpoint on known answers, on Bach, and on what must not win."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,11 +26,11 @@ from envs.composition.moves import (
     scores_of,
 )
 from envs.composition.originality import Originality
-from envs.composition.reward import CompositionReward
 from envs.composition.roll import rolls_of
 from envs.composition.rules import RULES
 from envs.composition.trivial import TRIVIAL
 from envs.composition.variation import KINDS, damage, damage_one, random_works, reverse
+from envs.composition.world import CompositionWorld
 from envs.works import Works, WorksError
 
 BACH = load_corpus("bach", progress=False)
@@ -246,11 +247,17 @@ def test_the_yardstick_survives_a_folder(yardstick, tmp_path):
     assert all(np.array_equal(a[key], b[key]) for key in a)
 
 
+def reward_of(yardstick, imitations, updates):
+    """The world's own reward, for the few human works of this yardstick."""
+    world = SimpleNamespace(train=yardstick.human)
+    return CompositionWorld.reward(world, yardstick, imitations, updates, 0, pools=1)
+
+
 @pytest.fixture(scope="module")
 def reward(yardstick):
     """The learner's reward with a critic of a few steps."""
     imitations = Works("composition", damage(HELD.moves, np.random.default_rng(5)), HELD.briefs)
-    return CompositionReward(yardstick, yardstick.human, imitations, 60, 0, pools=1)
+    return reward_of(yardstick, imitations, 60)
 
 
 @pytest.mark.parametrize("bass", TRIVIAL, ids=lambda bass: bass.__name__)
@@ -267,11 +274,8 @@ def test_a_reward_goes_on_exactly_from_its_state(reward, yardstick):
     reward.refresh(own)
     reward.admit(own)
     state = reward.state()
-    other = CompositionReward(yardstick, yardstick.human, own, 1, 0, pools=1)
-    other.quality._damaged, other.quality._imitated = (
-        reward.quality._damaged,
-        reward.quality._imitated,
-    )
+    other = reward_of(yardstick, own, 1)
+    other.quality.critic._others = reward.quality.critic._others
     other.load_state(state)
     for _ in range(2):
         a, b = (r(HELD.moves, rolls_of(HELD_SCORES)) for r in (reward, other))

@@ -11,9 +11,10 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
 import envs  # noqa: F401  # registers the ids
+from envs.appraisal import Appraisal
 from envs.batch import WorldBatch
-from envs.drawing.appraisal import Appraisal
 from envs.drawing.dynamics import DrawingCore, images_of
+from envs.drawing.form import form_quality
 from envs.drawing.moves import END, LIFT, MAX_MOVES, N_MOVES, moves_of, strokes_of
 from envs.sb3 import WorldVecEnv
 
@@ -109,7 +110,7 @@ def test_single_environments_vector_and_sb3_are_bit_equal():
     actions = random_actions(np.random.default_rng(1), 150, n)
     singles = [gymnasium.make("Move37/Drawing-v0").unwrapped for _ in range(n)]
     vector = gymnasium.make_vec("Move37/Drawing-v0", num_envs=n)
-    sb3 = WorldVecEnv(WorldBatch(DrawingCore(n), Appraisal()))
+    sb3 = WorldVecEnv(WorldBatch(DrawingCore(n), Appraisal(form_quality)))
     first, _ = vector.reset(seed=0)
     single = [env.reset(seed=0)[0] for env in singles]
     for key, value in sb3.reset().items():

@@ -64,7 +64,9 @@ def test_who_is_no_newer_than_human_works_usually_are_gets_nothing(human, newnes
 
 
 def test_quality_falls_with_open_ends_and_with_needless_moves(human):
-    quality = HumanLevelQuality(human[:400], human[400:500], updates=1, pools=1)
+    quality = HumanLevelQuality(
+        Works("drawing", human[:400]), Works("drawing", human[400:500]), updates=1, pools=1
+    )
     square = np.array([(4, 4), (19, 4), (19, 19), (4, 19), (4, 4)])
     inner = np.array([(8, 12), (15, 12)])
     whole = moves_of([square, np.array([(4, 12), (19, 12)])])

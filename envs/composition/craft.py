@@ -6,8 +6,6 @@ It sees 9 eighths of both voices, never the whole, and is spectrally normalised 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ..critics import Augment, Views, as_they_are
 from .moves import (
     BASS_ROW,
     EIGHTHS,
@@ -27,9 +26,6 @@ from .moves import (
     SOPRANO_ROW,
     sounding,
 )
-
-CHUNK = 64
-"""Works are judged in blocks of this size, padded: a work's craft does not depend on the batch."""
 
 N_CHANNELS = 13 + 13 + 13 + 27 + 27 + 8 + 6 + 4
 """Degree of each voice, interval between them, steps into each voice's note, place, height of the
@@ -84,75 +80,14 @@ class Critic(nn.Module):
         return total
 
 
-def judge(network: nn.Module, planes: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Probability, (N,) float64, that planes (N, 111, 32) are of human works."""
-    out = np.zeros(len(planes))
-    network.eval()
-    with torch.no_grad():
-        for begin in range(0, len(planes), CHUNK):
-            part = planes[begin : begin + CHUNK]
-            block = np.zeros((CHUNK, *planes.shape[1:]), np.float32)
-            block[: len(part)] = part
-            out[begin : begin + len(part)] = torch.sigmoid(
-                network(torch.from_numpy(block)).double()
-            ).numpy()[: len(part)]
-    return out
-
-
-def train_critic(
-    network: nn.Module,
-    human: NDArray[np.uint8],
-    negatives: Callable[[int, np.random.Generator], NDArray[np.uint8]],
-    *,
-    updates: int,
-    batch_size: int = 64,
-    learning_rate: float = 2e-3,
-    dropout: float = 0.3,
-    seed: int = 0,
-    optimizer: torch.optim.Optimizer | None = None,
-) -> float:
-    """Teach a critic to tell human works from negatives; returns the mean loss of the last tenth.
-
-    Args:
-        network: Maps planes to logits.
-        human: (M, 111, 32) uint8 in {0, 1}.
-        negatives: Gives n negatives' planes, fresh at every call.
-        updates: Gradient steps.
-        batch_size: Human works, and negatives, per step.
-        learning_rate: AdamW's step size, falling to a tenth.
-        dropout: Share of what is seen that is hidden: the human works are few.
-        seed: Order of the works, and what of them is hidden.
-        optimizer: Goes on with this one instead of a new one, at a constant rate.
-
-    Raises:
-        FloatingPointError: If the loss is not finite.
-    """
-    rng = np.random.default_rng(seed)
+def hidden(seed: int, share: float = 0.3) -> Augment:
+    """An augmentation: a share of what the critic would see is hidden, for human works are few."""
     generator = torch.Generator().manual_seed(seed)
-    fresh = optimizer is None
-    optimizer = optimizer or torch.optim.AdamW(
-        network.parameters(), learning_rate, weight_decay=1e-2
-    )
-    losses = []
-    network.train()
-    for update in range(updates):
-        if fresh:
-            rate = learning_rate * (1 - 0.9 * update / updates)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-        planes = np.concatenate(
-            [human[rng.integers(0, len(human), batch_size)], negatives(batch_size, rng)]
-        )
-        batch = torch.from_numpy(np.ascontiguousarray(planes, np.float32))
-        batch *= torch.rand(batch.shape, generator=generator) >= dropout
-        batch /= 1 - dropout
-        target = torch.cat([torch.full((batch_size,), 0.9), torch.zeros(len(planes) - batch_size)])
-        loss = functional.binary_cross_entropy_with_logits(network(batch), target)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        losses.append(loss.item())
-    network.eval()
-    if not np.isfinite(losses).all():
-        raise FloatingPointError("the critic's loss is not finite")
-    return float(np.mean(losses[-max(1, updates // 10) :]))
+
+    def hide(planes: Views, rng: np.random.Generator) -> Tensor:
+        batch = as_they_are(planes, rng)
+        batch *= torch.rand(batch.shape, generator=generator) >= share
+        batch /= 1 - share
+        return batch
+
+    return hide

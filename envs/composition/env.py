@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..appraisal import Appraisal
 from ..batch import Appraiser, Core
 from ..views import Observation, WorldEnv, WorldVectorEnv
-from .appraisal import Appraisal
 from .dynamics import CompositionCore, parse_brief
+from .form import form_quality
 from .render import picture
 
 
@@ -46,7 +47,7 @@ class CompositionEnv(WorldEnv):
     ## Rewards
     0 until the work is finished, then the appraisal's ``reward``: ``quality`` alone by default
     (the rules of counterpoint), ``quality`` x ``newness`` with an archive (see
-    :class:`envs.composition.appraisal.Appraisal`). Every term stands in ``info``.
+    :class:`envs.appraisal.Appraisal`). Every term stands in ``info``.
 
     ## Starting State
     A brief of the pool, drawn at random, or ``reset(options={"brief": b})``:
@@ -74,7 +75,12 @@ class CompositionEnv(WorldEnv):
     ) -> None:
         self._core = CompositionCore(1, pool)
         super().__init__(
-            self._core, appraiser or Appraisal(), parse_brief, _render, render_mode, render_size
+            self._core,
+            appraiser or Appraisal(form_quality),
+            parse_brief,
+            _render,
+            render_mode,
+            render_size,
         )
 
     def reset(
@@ -101,7 +107,12 @@ class CompositionVectorEnv(WorldVectorEnv):
             raise TypeError(f"unknown arguments for Move37/Composition-v0: {sorted(kwargs)}")
         self._core = CompositionCore(num_envs, pool)
         super().__init__(
-            self._core, appraiser or Appraisal(), parse_brief, _render, render_mode, render_size
+            self._core,
+            appraiser or Appraisal(form_quality),
+            parse_brief,
+            _render,
+            render_mode,
+            render_size,
         )
 
     def reset(

@@ -12,7 +12,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from ..appraisal import Terms
+from ..marks import marks, softened_product
 from .counterpoint import measure
+from .roll import read_rolls
 from .rules import RULES
 
 INF = float("inf")
@@ -72,18 +75,7 @@ CALIBRATION: dict[str, tuple[float, float, float, float]] = {
 
 def form_terms(scores: NDArray[np.int16]) -> dict[str, NDArray[np.float64]]:
     """Each rule's term in [0, 1], (N,) float64, for scores (N, 5, 32)."""
-    measured = measure(scores)
-    terms = {}
-    for column, rule in enumerate(RULES):
-        zero_below, full_from, full_to, zero_above = CALIBRATION[rule]
-        x = measured[:, column]
-        up = np.ones_like(x)
-        if np.isfinite(full_from):
-            up = np.clip((x - zero_below) / (full_from - zero_below), 0, 1)
-        if np.isfinite(full_to):
-            up = np.minimum(up, np.clip((zero_above - x) / (zero_above - full_to), 0, 1))
-        terms[rule] = up
-    return terms
+    return marks(measure(scores), RULES, CALIBRATION)
 
 
 FLOOR = 0.005
@@ -94,11 +86,14 @@ multiplies it by 0.52, and half marks in one rule by 0.92."""
 
 def form(terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """(N,) float64 in [0, 1]: the terms' product, softened as SHARPNESS says."""
-    logs = np.zeros(len(next(iter(terms.values()))))
-    for rule in RULES:
-        logs = logs + np.log(np.maximum(terms[rule], FLOOR))
-    result: NDArray[np.float64] = np.exp(logs / SHARPNESS)
-    return result
+    return softened_product([terms[rule] for rule in RULES], FLOOR, SHARPNESS)
+
+
+def form_quality(moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
+    """Rule-based quality: every rule's term as ``form/...``, ``form``, and ``quality`` = form."""
+    terms = form_terms(read_rolls(images))
+    value = form(terms)
+    return {f"form/{key}": v for key, v in terms.items()} | {"form": value, "quality": value}
 
 
 def calibrate(scores: NDArray[np.int16]) -> dict[str, tuple[float, float, float, float]]:

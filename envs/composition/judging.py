@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from novelty import NoveltyArchive, leave_one_out_novelty, repeats
+from novelty import NoveltyArchive, leave_one_out_novelty, novelty_in_groups, repeats
 
 from ..works import Works
 from .counterpoint import measure
@@ -24,8 +24,6 @@ from .trivial import trivial_works
 from .variation import damage, random_works
 
 REPEAT_BELOW = 0.5
-GROUP = 400
-"""Novelty among own works is taken in groups of this size, so that makers compare."""
 
 
 def scores_of_works(works: Works) -> NDArray[np.int16]:
@@ -124,16 +122,6 @@ class Yardstick:
             novelty_loose=float(np.quantile(among, 0.75) / self.scale),
         )
 
-    def _among_themselves(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Novelty among GROUP works at a time: many works lie closer than few do."""
-        out = np.zeros(len(x))
-        for begin in range(0, len(x), GROUP):
-            # The last group is filled up with works of the one before.
-            first = max(0, min(begin, len(x) - GROUP))
-            among = leave_one_out_novelty(x[first : first + GROUP], self.k_neighbors)
-            out[begin : begin + GROUP] = among[begin - first :] / self.scale
-        return out
-
     def describe(self, works: Works) -> NDArray[np.float32]:
         """Descriptors (N, D) of works."""
         return self.descriptor(scores_of_works(works))
@@ -186,7 +174,7 @@ class Yardstick:
             "heldout_quality": heldout,
             "form": shaped,
             "novelty_human": novelty,
-            "novelty_self": self._among_themselves(x),
+            "novelty_self": novelty_in_groups(x, self.k_neighbors) / self.scale,
             "copied": longest / scores.shape[2],
             "bass_copied": self._basses.copied(scores),
             "repeats": again.astype(np.float64),

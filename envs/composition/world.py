@@ -7,25 +7,29 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import nn
 
+from novelty import NoveltyArchive
+from novelty.storage import load_weights
+
+from ..critics import judge
+from ..newness import ArchiveNewness
 from ..pictures import save_png
+from ..rewards import LearningReward
 from ..works import Works, WorksError, write_atomically
-from ..worlds import Export, Measures
+from ..worlds import Export
 from . import notation, page, render, sound
 from .chorale import ChoraleError
 from .corpus import CorpusError, load_corpus
-from .craft import Critic, judge, planes_of
+from .craft import Critic, planes_of
 from .dynamics import CompositionCore
 from .explain import explain
 from .judging import Yardstick, pictures_of, scores_of_works, summarise, train_judge
 from .moves import moves_and_briefs
 from .network import CompositionNetwork
-from .reward import CompositionReward
+from .quality import HumanLevelQuality
 from .roll import read_rolls
 
 
@@ -44,6 +48,14 @@ def _write_rolls(works: Works, folder: Path) -> None:
     for i in range(len(works)):
         name = works.names[i] or f"{i:05d}"
         save_png(folder / f"{name}.png", render.sheet(works[i : i + 1], 1, size=1200))
+
+
+CAP = 1.1
+"""Novelty counts up to this multiple of the human 95th percentile."""
+
+
+def _planes(works: Works) -> NDArray[np.uint8]:
+    return planes_of(scores_of_works(works))
 
 
 class CompositionWorld:
@@ -168,25 +180,27 @@ class CompositionWorld:
 
     def reward(
         self, yardstick: Yardstick, imitations: Works, updates: int, seed: int, pools: int = 4
-    ) -> CompositionReward:
+    ) -> LearningReward:
         """The reward of a learner: a critic and an archive of its own."""
-        return CompositionReward(yardstick, self.train, imitations, updates, seed, pools)
+        quality = HumanLevelQuality(self.train, imitations, updates, seed, pools)
+        archive = NoveltyArchive(
+            yardstick.descriptor.dim,
+            yardstick.k_neighbors,
+            novelty_threshold=yardstick.bars.novelty,
+            quality_threshold=0.5,
+            scale=yardstick.scale,
+        )
+        archive.pin(yardstick.describe(self.train))
+        newness = ArchiveNewness(
+            yardstick.descriptor, archive, scores_of_works(self.train),
+            CAP * yardstick.bars.novelty, floor=0.95, exponent=1.5, repeat_above=0.7,
+            view=read_rolls,
+        )  # fmt: skip
+        return LearningReward(quality, newness, pictures_of, _planes)
 
-    @classmethod
-    def judge_again(cls, folder: Path, works: Works) -> Measures:
-        """Play works again, judge them with a run's saved judges; see :class:`World`."""
-        again: dict[str, list[float]] = {}
-        env = gymnasium.make(cls.env_id).unwrapped
-        for row, brief in zip(works.moves, works.briefs, strict=True):
-            env.reset(options={"brief": brief})
-            for move in row[row >= 0]:
-                info = env.step(move)[4]
-            for key in info:
-                if key.startswith("form"):
-                    again.setdefault(key, []).append(info[key])
-        columns = {key: np.array(values) for key, values in again.items()}
-        measured = cls.load_yardstick(folder).measure(works)
-        columns |= {f"judged/{key}": values for key, values in measured.items()}
+    @staticmethod
+    def craft(folder: Path, works: Works) -> NDArray[np.float64]:
+        """(N,) float64: what a run's saved critic says of works."""
         critic = Critic()
-        critic.load_state_dict(load_file(folder / "critic.safetensors"))
-        return columns | {"craft": judge(critic, planes_of(scores_of_works(works)))}
+        load_weights(folder / "critic.safetensors", critic)
+        return judge(critic, _planes(works))

@@ -7,13 +7,13 @@ work in float64, so that a work's descriptor does not depend on what else is in 
 
 from __future__ import annotations
 
-import os
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ..works import WorksError, read_npz, write_npz
+from ..components import PrincipalComponents
 from .moves import SIZE
 
 CELLS = 6
@@ -74,21 +74,6 @@ def _features(images: NDArray[np.uint8], out: NDArray[np.float64]) -> None:
                 out[n, base + (y // 2) * SMALL + x // 2] += blurred[y, x] * 0.5
 
 
-@njit(cache=True, nogil=True)
-def _project(
-    features: NDArray[np.float64],
-    mean: NDArray[np.float64],
-    components: NDArray[np.float64],
-    out: NDArray[np.float32],
-) -> None:
-    for n in range(features.shape[0]):
-        for d in range(components.shape[0]):
-            total = 0.0
-            for i in range(features.shape[1]):
-                total += (features[n, i] - mean[i]) * components[d, i]
-            out[n, d] = total
-
-
 def features(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Raw features (N, 288) float64 of images (N, 24, 24) uint8 in {0, 1}."""
     out = np.zeros((len(images), N_FEATURES))
@@ -96,53 +81,13 @@ def features(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     return out
 
 
-class Descriptor:
-    """Maps images to ``dim`` numbers.
+class Descriptor(PrincipalComponents):
+    """Maps images (N, 24, 24) uint8 in {0, 1} to 48 numbers."""
 
-    Args:
-        mean: (288,) float64.
-        components: (dim, 288) float64.
-    """
-
-    def __init__(self, mean: NDArray[np.float64], components: NDArray[np.float64]) -> None:
-        self.mean = np.ascontiguousarray(mean, np.float64)
-        self.components = np.ascontiguousarray(components, np.float64)
-        self.dim = len(self.components)
+    n_features = N_FEATURES
+    n_components = 48
 
     @classmethod
-    def fit(cls, images: NDArray[np.uint8], dim: int = 48) -> Descriptor:
-        """Fit the principal components to human works' images (N, 24, 24)."""
-        raw = features(images)
-        mean = raw.mean(axis=0)
-        _, _, components = np.linalg.svd(raw - mean, full_matrices=False)
-        # The sign of a component is arbitrary: fix it, so that every machine finds the same.
-        peak = np.abs(components).argmax(axis=1)
-        components *= np.sign(components[np.arange(len(components)), peak])[:, None]
-        return cls(mean, components[:dim])
-
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, dim) float32 for images (N, 24, 24) uint8 in {0, 1}."""
-        out = np.zeros((len(images), self.dim), np.float32)
-        _project(features(images), self.mean, self.components, out)
-        return out
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write to ``path`` (.npz, no pickle)."""
-        write_npz(path, {"mean": self.mean, "components": self.components})
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Descriptor:
-        """Read what :meth:`save` wrote; WorksError if it is damaged."""
-        arrays = read_npz(path)
-        mean, components = arrays.get("mean"), arrays.get("components")
-        if (
-            mean is None
-            or components is None
-            or mean.shape != (N_FEATURES,)
-            or components.ndim != 2
-            or components.shape[1] != N_FEATURES
-            or not np.isfinite(mean).all()
-            or not np.isfinite(components).all()
-        ):
-            raise WorksError(f"{path}: not a saved descriptor")
-        return cls(mean, components)
+    def features(cls, x: Any) -> NDArray[np.float64]:
+        """Raw features (N, 288) float64 of images (N, 24, 24)."""
+        return features(x)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..appraisal import Appraisal
 from ..batch import Appraiser, Core
 from ..views import WorldEnv, WorldVectorEnv
-from .appraisal import Appraisal
 from .dynamics import DrawingCore, parse_brief
+from .form import form_quality
 from .render import picture
 
 
@@ -43,7 +44,7 @@ class DrawingEnv(WorldEnv):
 
     ## Rewards
     0 until the work is finished, then the appraisal's ``reward``: ``quality`` alone by default,
-    ``quality`` x ``newness`` with an archive (see :class:`envs.drawing.appraisal.Appraisal`). Every
+    ``quality`` x ``newness`` with an archive (see :class:`envs.appraisal.Appraisal`). Every
     term stands in ``info``.
 
     ## Starting State
@@ -68,7 +69,12 @@ class DrawingEnv(WorldEnv):
         render_size: int = 512,
     ) -> None:
         super().__init__(
-            DrawingCore(1), appraiser or Appraisal(), parse_brief, _render, render_mode, render_size
+            DrawingCore(1),
+            appraiser or Appraisal(form_quality),
+            parse_brief,
+            _render,
+            render_mode,
+            render_size,
         )
 
 
@@ -86,5 +92,5 @@ class DrawingVectorEnv(WorldVectorEnv):
         if kwargs:
             raise TypeError(f"unknown arguments for Move37/Drawing-v0: {sorted(kwargs)}")
         core = DrawingCore(num_envs)
-        appraiser = appraiser or Appraisal()
+        appraiser = appraiser or Appraisal(form_quality)
         super().__init__(core, appraiser, parse_brief, _render, render_mode, render_size)

@@ -15,6 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ..appraisal import Terms
+from ..marks import marks, softened_product
 from .moves import SIZE
 
 RULES = (
@@ -199,18 +201,7 @@ def measure(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def form_terms(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
     """Each rule's term in [0, 1], (N,) float64, for images (N, 24, 24) in {0, 1}."""
-    measured = measure(images)
-    terms = {}
-    for column, rule in enumerate(RULES):
-        zero_below, full_from, full_to, zero_above = CALIBRATION[rule]
-        x = measured[:, column]
-        up = np.ones_like(x)
-        if np.isfinite(full_from):
-            up = np.clip((x - zero_below) / (full_from - zero_below), 0, 1)
-        if np.isfinite(full_to):
-            up = np.minimum(up, np.clip((zero_above - x) / (zero_above - full_to), 0, 1))
-        terms[rule] = up
-    return terms
+    return marks(measure(images), RULES, CALIBRATION)
 
 
 FLOOR = 0.005
@@ -221,11 +212,14 @@ multiplies it by 0.41, and half marks in one rule by 0.89."""
 
 def form(terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """(N,) float64 in [0, 1]: the terms' product, softened as SHARPNESS says."""
-    logs = np.zeros(len(next(iter(terms.values()))))
-    for rule in RULES:
-        logs = logs + np.log(np.maximum(terms[rule], FLOOR))
-    result: NDArray[np.float64] = np.exp(logs / SHARPNESS)
-    return result
+    return softened_product([terms[rule] for rule in RULES], FLOOR, SHARPNESS)
+
+
+def form_quality(moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
+    """Rule-based quality: every rule's term as ``form/...``, ``form``, and ``quality`` = form."""
+    terms = form_terms(images)
+    value = form(terms)
+    return {f"form/{key}": v for key, v in terms.items()} | {"form": value, "quality": value}
 
 
 def calibrate(images: NDArray[np.uint8]) -> dict[str, tuple[float, float, float, float]]:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from safetensors.torch import save as dump
 
-from novelty import NoveltyArchive, leave_one_out_novelty, repeats
+from novelty import NoveltyArchive, leave_one_out_novelty, novelty_in_groups, repeats
 
+from ..critics import judge, train_critic
 from ..works import Works, write_atomically
-from .craft import HeldOutJudge, judge, train_critic
+from .craft import HeldOutJudge
 from .descriptor import Descriptor
 from .dynamics import images_of
 from .form import form, form_terms
@@ -24,8 +25,6 @@ from .variation import damage, random_works
 
 COPIED_AT_MOST = 1 / 3
 REPEAT_BELOW = 0.5
-GROUP = 400
-"""Novelty among own works is taken in groups of this size, so that makers compare."""
 
 
 def pictures_of(works: Works) -> NDArray[np.uint8]:
@@ -119,16 +118,6 @@ class Yardstick:
             novelty_loose=float(np.quantile(among, 0.75) / self.scale),
         )
 
-    def _among_themselves(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Novelty among GROUP works at a time: many works lie closer than few do."""
-        out = np.zeros(len(x))
-        for begin in range(0, len(x), GROUP):
-            # The last group is filled up with works of the one before.
-            first = max(0, min(begin, len(x) - GROUP))
-            among = leave_one_out_novelty(x[first : first + GROUP], self.k_neighbors)
-            out[begin : begin + GROUP] = among[begin - first :] / self.scale
-        return out
-
     def describe(self, works: Works) -> NDArray[np.float32]:
         """Descriptors (N, D) of works."""
         return self.descriptor(pictures_of(works))
@@ -168,7 +157,7 @@ class Yardstick:
         novelty = self.archive.novelty(x)
         copied = self.originality.copied(moves)
         again = repeats(x, REPEAT_BELOW * self.scale)
-        own = self._among_themselves(x)
+        own = novelty_in_groups(x, self.k_neighbors) / self.scale
         both = (shaped >= bars.form) & (copied <= COPIED_AT_MOST) & ~again
         strict = both & (heldout >= bars.heldout) & (novelty >= bars.novelty)
         loose = both & (heldout >= bars.heldout_loose) & (novelty >= bars.novelty_loose)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .appraisal import Terms
-from .craft import PatchCritic, judge, train_critic
-from .dynamics import images_of
+from ..appraisal import Terms
+from ..critics import LearningCritic
+from ..works import Works
+from .craft import PatchCritic
 from .form import form, form_terms
-from .judging import negatives_of
+from .judging import negatives_of, pictures_of
 from .originality import Originality, stroke_facts
 
 
@@ -29,111 +27,43 @@ class HumanLevelQuality:
     minimal criterion (Lehman and Stanley 2010), so that newness decides.
 
     Args:
-        human: (M, T) int16: human works the critic and the copied strokes are taken from.
-        imitations: (S, T) int16: samples of the imitator, among the critic's negatives.
+        human: Human works the critic and the copied strokes are taken from.
+        imitations: Samples of the imitator, among the critic's negatives.
         updates: Gradient steps of the critic's first training.
         seed: Of the critic.
     """
 
     def __init__(
-        self,
-        human: NDArray[np.int16],
-        imitations: NDArray[np.int16],
-        updates: int = 1500,
-        seed: int = 0,
-        pools: int = 4,
+        self, human: Works, imitations: Works, updates: int = 1500, seed: int = 0, pools: int = 4
     ) -> None:
         torch.manual_seed(seed)
-        self.critic = PatchCritic()
-        self._human = images_of(human)
-        self._damaged = negatives_of(human, seed + 1, pools)
-        self._imitated = images_of(imitations)
-        self._own = self._imitated[:0]
-        self._originality = Originality(human)
-        self._rounds = 0
-        self._seed = seed
-        train_critic(self.critic, self._human, self._negatives, updates=updates, seed=seed)
-        self._optimizer = torch.optim.AdamW(self.critic.parameters(), 3e-4, weight_decay=1e-3)
-        self.form_target = float(np.median(form(form_terms(self._human))))
-        self.closed_target = float(np.median(stroke_facts(human)["closed_ends"]))
-        lengths = (human >= 0).sum(axis=1)
-        self.moves_full = float(np.quantile(lengths, 0.6))
-        self.moves_zero = float(np.quantile(lengths, 0.99)) + 1
-        self.craft_target = self._human_craft()
-
-    def _human_craft(self) -> float:
-        return float(np.quantile(judge(self.critic, self._human), 0.65))
-
-    def _negatives(self, n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-        pools = [self._damaged, self._imitated]
-        if len(self._own):
-            pools.append(self._own)
-        sizes = [n - (len(pools) - 1) * (n // len(pools))] + [n // len(pools)] * (len(pools) - 1)
-        return np.concatenate(
-            [p[rng.integers(0, len(p), k)] for p, k in zip(pools, sizes, strict=True)]
-        )
-
-    def refresh(self, own: NDArray[np.int16], updates: int = 30) -> float:
-        """Teach the critic the learner's own latest works ((N, T)) too; returns its mean loss."""
-        self._own = images_of(own)
-        self._rounds += 1
-        loss = train_critic(
-            self.critic,
-            self._human,
-            self._negatives,
+        network = PatchCritic()
+        images = pictures_of(human)
+        self.critic = LearningCritic(
+            network,
+            images,
+            (negatives_of(human.moves, seed + 1, pools), pictures_of(imitations)),
+            images,
             updates=updates,
-            seed=self._seed + 1000 + self._rounds,
-            optimizer=self._optimizer,
+            seed=seed,
         )
-        self.craft_target = self._human_craft()
-        return loss
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Copies of what learning changes: the critic, its optimiser, counters, own works."""
-        state = {f"critic/{k}": v.numpy().copy() for k, v in self.critic.state_dict().items()}
-        for i, values in self._optimizer.state_dict()["state"].items():
-            state |= {f"optimizer/{i}/{k}": v.numpy().copy() for k, v in values.items()}
-        return state | {
-            "own": self._own.copy(),
-            "rounds": np.array(self._rounds),
-            "craft_target": np.array(self.craft_target),
-        }
-
-    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back what :meth:`state` gave.
-
-        Raises:
-            KeyError: If an array is missing.
-            ValueError: If a weight has another shape.
-        """
-        weights = self.critic.state_dict()
-        for key, value in weights.items():
-            if state[f"critic/{key}"].shape != tuple(value.shape):
-                raise ValueError(f"critic/{key}: expected shape {tuple(value.shape)}")
-            weights[key] = torch.from_numpy(state[f"critic/{key}"].copy())
-        self.critic.load_state_dict(weights)
-        self.critic.eval()
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for name in (name for name in state if name.startswith("optimizer/")):
-            _, i, key = name.split("/")
-            moments.setdefault(int(i), {})[key] = torch.from_numpy(state[name].copy())
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self._own = state["own"].copy()
-        self._rounds = int(state["rounds"])
-        self.craft_target = float(state["craft_target"])
+        self._originality = Originality(human.moves)
+        self.form_target = float(np.median(form(form_terms(images))))
+        self.closed_target = float(np.median(stroke_facts(human.moves)["closed_ends"]))
+        self.moves_full = float(np.quantile(human.lengths, 0.6))
+        self.moves_zero = float(np.quantile(human.lengths, 0.99)) + 1
 
     def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
         """Terms of works (R, T), each (R,) float64, ``quality`` among them."""
         terms = form_terms(images)
         shaped = form(terms)
-        craft = judge(self.critic, images)
+        craft = self.critic(images)
         copied = self._originality.copied(moves)
         closed = stroke_facts(moves, images)["closed_ends"]
         lengths = (moves >= 0).sum(axis=1)
         economy = np.clip((self.moves_zero - lengths) / (self.moves_zero - self.moves_full), 0, 1)
         quality = (
-            np.minimum(craft / self.craft_target, 1) ** 2
+            np.minimum(craft / self.critic.target, 1) ** 2
             * np.minimum(shaped / self.form_target, 1)
             * np.minimum(closed / self.closed_target, 1)
             * economy

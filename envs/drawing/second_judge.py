@@ -21,8 +21,8 @@ from safetensors.torch import save as dump
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..critics import judge, train_critic
 from ..works import PAD, Works, write_atomically
-from .craft import judge, train_critic
 from .dynamics import images_of
 from .judging import pictures_of
 from .moves import MAX_MOVES, SIZE

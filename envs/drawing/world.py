@@ -6,23 +6,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import gymnasium
 import numpy as np
-from safetensors.torch import load_file
+from numpy.typing import NDArray
 from torch import nn
 
+from novelty import NoveltyArchive
+from novelty.storage import load_weights
+
+from ..critics import judge
+from ..rewards import LearningReward
 from ..works import Works, write_atomically
-from ..worlds import Export, Measures
+from ..worlds import Export
 from . import page, render
 from .corpus import load_corpus
-from .craft import PatchCritic, judge
+from .craft import PatchCritic
 from .dynamics import DrawingCore
 from .explain import explain
 from .judging import Yardstick, pictures_of, summarise, train_judge
 from .mutation import mutate
 from .network import DrawingNetwork
+from .newness import ArchiveNewness
+from .quality import HumanLevelQuality
 from .reading import read_folder
-from .reward import DrawingReward
 from .trace import from_images
 from .variation import vary
 
@@ -35,6 +40,10 @@ def _write_svgs(works: Works, folder: Path) -> None:
 
 def _write_gif(works: Works, path: Path) -> None:
     render.gif(works.moves[0], path)
+
+
+CAP = 1.15
+"""Novelty counts up to this multiple of the human 95th percentile."""
 
 
 class DrawingWorld:
@@ -106,25 +115,24 @@ class DrawingWorld:
 
     def reward(
         self, yardstick: Yardstick, imitations: Works, updates: int, seed: int, pools: int = 4
-    ) -> DrawingReward:
+    ) -> LearningReward:
         """The reward of a learner: a critic and an archive of its own."""
-        return DrawingReward(yardstick, self.train, imitations, updates, seed, pools)
+        quality = HumanLevelQuality(self.train, imitations, updates, seed, pools)
+        archive = NoveltyArchive(
+            yardstick.descriptor.dim,
+            yardstick.k_neighbors,
+            novelty_threshold=yardstick.bars.novelty,
+            quality_threshold=0.5,
+            scale=yardstick.scale,
+        )
+        archive.pin(yardstick.describe(self.train))
+        cap = CAP * yardstick.bars.novelty
+        newness = ArchiveNewness(yardstick.descriptor, archive, pictures_of(self.train), cap)
+        return LearningReward(quality, newness, pictures_of, pictures_of)
 
-    @classmethod
-    def judge_again(cls, folder: Path, works: Works) -> Measures:
-        """Play works again, judge them with a run's saved judges; see :class:`World`."""
-        again: dict[str, list[float]] = {}
-        env = gymnasium.make(cls.env_id).unwrapped
-        for row, brief in zip(works.moves, works.briefs, strict=True):
-            env.reset(options={"brief": brief})
-            for move in row[row >= 0]:
-                info = env.step(move)[4]
-            for key in info:
-                if key.startswith("form"):
-                    again.setdefault(key, []).append(info[key])
-        columns = {key: np.array(values) for key, values in again.items()}
-        measured = cls.load_yardstick(folder).measure(works)
-        columns |= {f"judged/{key}": values for key, values in measured.items()}
+    @staticmethod
+    def craft(folder: Path, works: Works) -> NDArray[np.float64]:
+        """(N,) float64: what a run's saved critic says of works."""
         critic = PatchCritic()
-        critic.load_state_dict(load_file(folder / "critic.safetensors"))
-        return columns | {"craft": judge(critic, pictures_of(works))}
+        load_weights(folder / "critic.safetensors", critic)
+        return judge(critic, pictures_of(works))

@@ -1,4 +1,4 @@
-"""What a drawing is worth: quality x newness, every term by name."""
+"""What a work is worth: quality x newness, every term by name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from .form import form, form_terms
 
 Terms = dict[str, NDArray[np.float64]]
 
@@ -19,7 +17,7 @@ class Quality(Protocol):
     def __call__(
         self, moves: NDArray[np.int16], images: NDArray[np.uint8]
     ) -> Mapping[str, NDArray[np.float64]]:
-        """Terms, each (R,) float64, of moves (R, T) with images (R, 24, 24)."""
+        """Terms, each (R,) float64, of moves (R, T) with images (R, H, W)."""
 
 
 class Newness(Protocol):
@@ -31,23 +29,16 @@ class Newness(Protocol):
         """Terms, each (R,) float64; may also remember the works, row by row."""
 
 
-def form_quality(moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
-    """Rule-based quality: every rule's term as ``form/...``, ``form``, and ``quality`` = form."""
-    terms = form_terms(images)
-    value = form(terms)
-    return {f"form/{key}": v for key, v in terms.items()} | {"form": value, "quality": value}
-
-
 class Appraisal:
     """Reward = quality x newness of finished works.
 
     Args:
-        quality: Quality of works; rule-based form if None.
+        quality: Quality of works.
         newness: Newness against an archive; 1 for every work if None.
     """
 
-    def __init__(self, quality: Quality | None = None, newness: Newness | None = None) -> None:
-        self.quality = form_quality if quality is None else quality
+    def __init__(self, quality: Quality, newness: Newness | None = None) -> None:
+        self.quality = quality
         self.newness = newness
 
     def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
