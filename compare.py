@@ -17,11 +17,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from agents.comparison import Comparison
-from agents.lineup import SCALES, Options, chosen_entries
+from agents.compare.comparison import Comparison
+from agents.compare.lineup import SCALES, Options, chosen_entries
+from agents.compare.report import write_report
+from agents.compare.sections import Results
 from agents.makers import RECIPES
-from agents.report import write_report
-from agents.sections import Results
 from agents.terminal import Clock, Parser
 from envs.worlds import ENTRY_POINTS, find_world
 

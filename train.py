@@ -30,7 +30,7 @@ from agents.options import Config, options_of, parse
 from agents.policy import PriorPolicy
 from agents.run_folder import Interrupts, RunFolder, quiet_writers
 from agents.terminal import Clock
-from envs.batch import NotFiniteError, WorldBatch
+from envs.batch import Core, NotFiniteError, WorldBatch
 from envs.pictures import save_png
 from envs.sb3 import WorldVecEnv
 from envs.works import Works, join_works, write_atomically
@@ -112,14 +112,18 @@ def run_in(
     fit = folder.stage("imitation", imitation)
     network = world.network()
     load_weights(path / "imitator.safetensors", network.eval())
-    boards = world.core(min(512, config.eval_works))
+    boards = world.exam(min(512, config.eval_works))
 
-    def made_by(maker: torch.nn.Module, n: int, stream: int, temperature: float = 1.0) -> Works:
+    def made_by(
+        maker: torch.nn.Module, n: int, stream: int, temperature: float = 1.0, on: Core = boards
+    ) -> Works:
         rng = np.random.default_rng((config.seed, 1, stream))
-        return sample_works(maker, boards, world.id, n, rng, temperature)
+        return sample_works(maker, on, world.id, n, rng, temperature)
 
     def imitators() -> dict[str, dict[str, float]]:
-        made_by(network, 2 * config.eval_works, 0).save(path / "imitations.npz")
+        # The critic learns from these: they answer the briefs that the learner will be given.
+        given = made_by(network, 2 * config.eval_works, 0, on=world.core(boards.n))
+        given.save(path / "imitations.npz")
         works = [made_by(network, config.eval_works, i, t) for i, t in enumerate(TEMPERATURES, 1)]
         measured = [world.summarise(yardstick.measure(w)) for w in works]
         return {str(t): m for t, m in zip(TEMPERATURES, measured, strict=True)}

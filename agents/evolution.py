@@ -198,6 +198,11 @@ class Evolution:
             self.works_searched += n
             made += n
 
+    @property
+    def stock(self) -> int:
+        """Elites in the archive: works that were paid for before they are asked for."""
+        return len(self.archive)
+
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:

@@ -177,6 +177,9 @@ class World(Protocol):
     outsiders: Works
     fingerprint: str
 
+    def exam(self, n: int) -> Core:
+        """N boards as makers are examined on them: with briefs that nothing was fitted to."""
+
     def variations(self, epoch: int, seed: int) -> Works:
         """The human works as one epoch of imitation sees them."""
 

@@ -11,13 +11,23 @@ import torch
 from scipy import stats
 
 import compare
-from agents import lineup, makers
-from agents.blocks import Grid, Line, Points, Section, Text
-from agents.columns import BEST, Figure, figure, label, medians_again, order_of, read_table, written
-from agents.comparison import Comparison
-from agents.expectations import check_all
-from agents.report import write_report
-from agents.sections import SECTIONS
+from agents import makers
+from agents.compare import lineup
+from agents.compare.blocks import Grid, Line, Points, Section, Text
+from agents.compare.columns import (
+    BEST,
+    Figure,
+    figure,
+    label,
+    medians_again,
+    order_of,
+    read_table,
+    written,
+)
+from agents.compare.comparison import Comparison
+from agents.compare.expectations import check_all
+from agents.compare.report import write_report
+from agents.compare.sections import SECTIONS
 from envs import worlds
 from envs.drawing.dynamics import images_of
 from envs.drawing.reading import read_folder
@@ -402,7 +412,7 @@ def test_works_of_others_join_the_table(stubs, tmp_path):
 
 def test_sections_are_a_list_that_others_add_to(finished, stubs, monkeypatch):
     more = [*SECTIONS, lambda results: Section("Influence", [Text("none yet")]), lambda _: None]
-    monkeypatch.setattr("agents.report.SECTIONS", more)
+    monkeypatch.setattr("agents.compare.report.SECTIONS", more)
     write_report(finished)
     assert "## Influence\n\nnone yet" in (finished / "report.md").read_text()
 

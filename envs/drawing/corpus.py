@@ -248,12 +248,20 @@ def _read_named(label: str, data: bytes) -> tuple[str, Strokes]:
     return PurePosixPath(label).stem, read_svg(data)
 
 
-def _tabler() -> _Source:
-    path = _installed("tabler", "tablericons2", "tablericons/tablericons.zip")
-    with zipfile.ZipFile(path) as file:
+def _outlines(corpus: str, package: str, path: str) -> _Source:
+    """The outline icons of a package that ships its icons as a .zip."""
+    with zipfile.ZipFile(_installed(corpus, package, path)) as file:
         names = sorted(n for n in file.namelist() if fnmatchcase(n, "outline/*.svg"))
         records = [(name, file.read(name)) for name in names]
-    return _Source("tabler", "tabler", records, _read_named)
+    return _Source(corpus, corpus, records, _read_named)
+
+
+def _tabler() -> _Source:
+    return _outlines("tabler", "tablericons2", "tablericons/tablericons.zip")
+
+
+def _heroicons() -> _Source:
+    return _outlines("heroicons", "heroicons", "heroicons/heroicons.zip")
 
 
 def _lucide() -> _Source:
@@ -285,6 +293,7 @@ _PACKAGES: dict[str, Callable[[], _Source]] = {
     "tabler": _tabler,
     "lucide": _lucide,
     "kanjivg": _kanjivg,
+    "heroicons": _heroicons,
 }
 
 

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
-from safetensors.torch import save as dump
 
 from novelty import NoveltyArchive, leave_one_out_novelty, novelty_in_groups, repeats
+from novelty.storage import load_weights, save_weights
 
 from ..critics import judge, train_critic
-from ..works import Works, write_atomically
+from ..works import Works
 from .craft import HeldOutJudge
 from .descriptor import Descriptor
 from .dynamics import images_of
@@ -127,14 +126,13 @@ class Yardstick:
         self.descriptor.save(folder / "descriptor.npz")
         Works("drawing", self.human).save(folder / "human.npz")
         Works("drawing", self.held_out).save(folder / "human-held-out.npz")
-        weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
-        write_atomically(folder / "judge.safetensors", dump(weights))
+        save_weights(folder / "judge.safetensors", self.network)
 
     @classmethod
     def load(cls, folder: Path) -> Yardstick:
         """Read what :meth:`save` wrote."""
         network = HeldOutJudge()
-        network.load_state_dict(load_file(folder / "judge.safetensors"))
+        load_weights(folder / "judge.safetensors", network)
         return cls(
             Works.load(folder / "human.npz").moves,
             Works.load(folder / "human-held-out.npz").moves,

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
-from safetensors.torch import save as dump
 from torch import Tensor, nn
 from torch.nn import functional
 
+from novelty.storage import load_weights, save_weights
+
 from ..critics import judge, train_critic
-from ..works import PAD, Works, write_atomically
+from ..works import PAD, Works
 from .dynamics import images_of
 from .judging import pictures_of
 from .moves import MAX_MOVES, SIZE
@@ -160,14 +160,13 @@ class SecondJudge:
 
     def save(self, folder: Path) -> None:
         """Write what :meth:`load` reads."""
-        weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
-        write_atomically(folder / FILE, dump(weights))
+        save_weights(folder / FILE, self.network)
 
     @classmethod
     def load(cls, folder: Path) -> SecondJudge:
         """Read what :meth:`save` wrote."""
         network = LocalPatterns()
-        network.load_state_dict(load_file(folder / FILE))
+        load_weights(folder / FILE, network)
         return cls(network.eval())
 
 

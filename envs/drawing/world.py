@@ -28,6 +28,7 @@ from .network import DrawingNetwork
 from .newness import ArchiveNewness
 from .quality import HumanLevelQuality
 from .reading import read_folder
+from .second_judge import SecondJudge, trials
 from .trace import from_images
 from .variation import vary
 
@@ -65,7 +66,7 @@ class DrawingWorld:
 
     id = "drawing"
     env_id = "Move37/Drawing-v0"
-    corpora = "tabler (default), lucide, kanjivg, an SVG folder, an .ndjson file"
+    corpora = "tabler (default), lucide, kanjivg, heroicons, an SVG folder, an .ndjson file"
     exports: ClassVar[Mapping[str, tuple[str, str, Export]]] = {
         "svg": ("FOLDER", "write one SVG per work", _write_svgs),
         "gif": ("FILE.gif", "animate the drawing hand of the first work", _write_gif),
@@ -83,6 +84,8 @@ class DrawingWorld:
     page = staticmethod(page.html_page)
     explain = staticmethod(explain)
     load_yardstick = staticmethod(Yardstick.load)
+    load_second_judge = staticmethod(SecondJudge.load)
+    exam = staticmethod(DrawingCore)
 
     def __init__(
         self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
@@ -112,6 +115,14 @@ class DrawingWorld:
         """The frozen judges: the same for every run, whatever its seed."""
         network = train_judge(self.judged_from.moves, 7, updates, pools)
         return Yardstick(self.train.moves, self.held_out.moves, network)
+
+    def second_judge(self, updates: int) -> SecondJudge:
+        """A second held-out judge, from designers that nothing else learns from (Heroicons)."""
+        return SecondJudge.fit(load_corpus("heroicons").works.moves, updates)
+
+    def trials(self, seed: int = 0) -> dict[str, Works]:
+        """Works whose order a judge should find, of designers that no judge learnt from."""
+        return trials(self.held_out, seed)
 
     def reward(
         self, yardstick: Yardstick, imitations: Works, updates: int, seed: int, pools: int = 4

@@ -21,7 +21,7 @@ from envs.worlds import Measures, World, Yardstick
 from novelty import nearest, vendi_score
 from novelty.compression import deflate_bits, move_bytes, train_dictionary
 
-from .scoring import Scorer
+from ..scoring import Scorer
 
 VENDI_GROUP = 100
 """Vendi scores are those of groups of so many works, so that makers with more works compare."""

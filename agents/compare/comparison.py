@@ -26,7 +26,9 @@ from torch import nn
 from envs.works import Works, write_atomically
 from envs.worlds import Reward, World, make_world
 
-from .imitation import imitate, positions_of
+from ..imitation import imitate, positions_of
+from ..makers import BUDGETS, Critical, Maker, Workshop, find_recipe
+from ..scoring import Scorer
 from .lineup import (
     Entry,
     Imitator,
@@ -38,9 +40,7 @@ from .lineup import (
     machine,
     versions,
 )
-from .makers import BUDGETS, Critical, Maker, Workshop, find_recipe
 from .panel import Judge, LanguageModel, Panel, SecondOpinion
-from .scoring import Scorer
 
 BEST_SHARE = 10
 """The best of a maker are the best tenth of its works by its own reward."""

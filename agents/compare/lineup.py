@@ -17,8 +17,8 @@ from torch import nn
 from envs.works import Works
 from envs.worlds import World
 
-from .imitation import sample_works
-from .makers import RECIPES, Maker
+from ..imitation import sample_works
+from ..makers import RECIPES, Maker
 
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5)
 BOARDS = 512
