@@ -144,6 +144,7 @@ def show(args: argparse.Namespace) -> None:
     names = tuple(works.names[i] or f"{i:05d}" for i in rows)
     shown = replace(works[rows], names=names)
     captions = [f"#{i}" for i in rows]
+    write_files(args, world, shown, captions)  # before the table, which a reader may cut short
     columns = [key for key in SHOWN if key in works.appraisal]
     print("  id  moves  " + "  ".join(key.removeprefix("judged/") for key in columns))
     explained = world.explain(shown) if args.explain else [[]] * len(rows)
@@ -154,7 +155,6 @@ def show(args: argparse.Namespace) -> None:
         print(f"{i:4d}  {shown.lengths[at]:5d}  {values}")
         for line in explained[at]:
             print(f"      {line}")
-    write_files(args, world, shown, captions)
 
 
 def main() -> None:

@@ -21,13 +21,12 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
-from safetensors.torch import save as dump
 from torch import Tensor, nn
 
 from envs.batch import Core
 from envs.works import PAD, Works, pad_moves, write_atomically
 from envs.worlds import World
+from novelty.storage import load_weights, save_weights
 
 from .makers import Maker, Workshop
 from .move_rnn import MoveRNN, Shape, Trail
@@ -272,8 +271,7 @@ class CharRNN:
 
     def save(self, folder: Path, notes: dict[str, object] | None = None) -> None:
         """Write ``rnn.safetensors`` and ``rnn.json``."""
-        weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
-        write_atomically(folder / "rnn.safetensors", dump(weights))
+        save_weights(folder / "rnn.safetensors", self.network)
         settings = {"shape": asdict(self.network.shape), "nats": self.nats, **(notes or {})}
         write_atomically(folder / "rnn.json", json.dumps(settings, indent=2).encode())
 
@@ -283,7 +281,7 @@ class CharRNN:
         settings = json.loads((folder / "rnn.json").read_text())
         shape = settings["shape"] | {"given": tuple(settings["shape"]["given"])}
         network = MoveRNN(Shape(**shape), coordinates_of(world))
-        network.load_state_dict(load_file(folder / "rnn.safetensors"))
+        load_weights(folder / "rnn.safetensors", network)
         return cls(world, network, float(settings["nats"]))
 
 

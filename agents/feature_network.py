@@ -23,15 +23,15 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from safetensors.torch import save as dump
 from scipy.cluster.vq import kmeans2
 from skimage.filters import apply_hysteresis_threshold, threshold_otsu
 from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.makers import Workshop
-from envs.works import Works, write_atomically
+from envs.works import Works
 from envs.worlds import World
+from novelty.storage import save_weights
 
 FILE = "features.safetensors"
 CHANNELS = (16, 32, 48, 64, 96)
@@ -154,7 +154,7 @@ def feature_network(workshop: Workshop) -> FeatureNetwork:
             f"feature network: {targets.shape[1]} {kind}, loss {loss:.2f}, "
             f"{hits:.0%} of the latest works named right"
         )
-        write_atomically(path, dump({k: v.contiguous() for k, v in network.state_dict().items()}))
+        save_weights(path, network)
     return network.eval().requires_grad_(False)
 
 

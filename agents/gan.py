@@ -19,14 +19,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
-from safetensors.torch import save as dump
 from torch import Tensor, nn
 from torch.nn import functional
 
 from envs.pictures import save_png
 from envs.works import Works, pad_moves, write_atomically
 from envs.worlds import World
+from novelty.storage import load_weights, save_weights
 
 from .gan_network import Critic, Generator, Shape, networks, shifted
 from .makers import Maker, Workshop
@@ -235,8 +234,7 @@ class GAN:
     def save(self, folder: Path, notes: dict[str, object] | None = None) -> None:
         """Write ``gan.safetensors`` and ``gan.json``."""
         both = nn.ModuleDict({"generator": self.generator, "critic": self.critic})
-        weights = {k: v.contiguous() for k, v in both.state_dict().items()}
-        write_atomically(folder / "gan.safetensors", dump(weights))
+        save_weights(folder / "gan.safetensors", both)
         settings = {"shape": asdict(self.generator.shape), **(notes or {})}
         write_atomically(folder / "gan.json", json.dumps(settings, indent=2).encode())
 
@@ -246,7 +244,7 @@ class GAN:
         settings = json.loads((folder / "gan.json").read_text())
         generator, critic = networks(Shape(**settings["shape"]), 0)
         both = nn.ModuleDict({"generator": generator, "critic": critic})
-        both.load_state_dict(load_file(folder / "gan.safetensors"))
+        load_weights(folder / "gan.safetensors", both)
         return cls(world, generator, critic)
 
 

@@ -15,14 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save as dump
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from envs.works import Works, write_atomically
 from envs.worlds import World
-from novelty.storage import load_weights, read_json
+from novelty.storage import load_weights, read_json, save_weights
 
 from .imitation import sample_works
 from .makers import Workshop
@@ -184,13 +183,8 @@ class RLImitator:
 
     def save(self, folder: Path) -> None:
         """Write the policy network and the critic."""
-        parts = {"network": self.network, "critic": self.reward.critic}
-        weights = {
-            f"{name}.{key}": value.contiguous()
-            for name, module in parts.items()
-            for key, value in module.state_dict().items()
-        }
-        write_atomically(folder / FILE, dump(weights))
+        both = nn.ModuleDict({"network": self.network, "critic": self.reward.critic})
+        save_weights(folder / FILE, both)
 
 
 def load(folder: Path, world: World) -> RLImitator:

@@ -92,6 +92,10 @@ Export = Callable[[Works, Path], None]
 class World(Protocol):
     """A kind of work: its dynamics, human works, judges, reward and renderers.
 
+    A world may also have ``mutate``, ``coordinates``, ``parts`` with ``assemble``, and
+    ``brief_steps``: evolution, the char-RNN and the collage say in their files what these are, and
+    make do without them, but less well.
+
     What stands first needs no corpus and works on the class itself; the rest needs an instance,
     made with ``(corpus, withhold, limit)``.
 

@@ -85,6 +85,17 @@ def test_replay_writes_every_kind_and_verifies(run, tmp_path):
     assert "reproduced exactly" in result.stdout
 
 
+def test_files_are_written_even_if_the_reader_of_the_table_leaves(run, tmp_path):
+    replay = subprocess.Popen(
+        [sys.executable, "replay.py", str(run), "--best", "50", "--explain",
+         "--html", str(tmp_path / "p.html")],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    replay.stdout.close()
+    assert replay.stderr.read() == "" and replay.wait() == 0
+    assert (tmp_path / "p.html").read_text().startswith("<!")
+
+
 def test_verification_finds_a_changed_work(run, tmp_path):
     shutil.copytree(run, tmp_path, dirs_exist_ok=True)
     works = Works.load(run / "works.npz")

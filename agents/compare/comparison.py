@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
-from safetensors.torch import save as dump
 from torch import nn
 
 from envs.works import Works, write_atomically
 from envs.worlds import Reward, World, make_world
+from novelty.storage import load_weights, save_weights
 
 from ..imitation import imitate, positions_of
 from ..makers import BUDGETS, Critical, Maker, Workshop, find_recipe
@@ -317,7 +316,7 @@ class Comparison:
         torch.manual_seed(seed)
         network = world.network(dropout=0.3)
         if cost.exists():
-            network.load_state_dict(load_file(path))
+            load_weights(path, network)
         else:
             begin, cpu = time.perf_counter(), time.process_time()
             fit = imitate(
@@ -331,8 +330,7 @@ class Comparison:
                 "wall_seconds": time.perf_counter() - begin,
                 "cpu_seconds": time.process_time() - cpu,
             }
-            weights = {k: v.contiguous() for k, v in network.state_dict().items()}
-            write_atomically(path, dump(weights))
+            save_weights(path, network)
             write_atomically(cost, json.dumps(spent).encode())
             self.say(f"imitator, seed {seed}: {fit.nats:.3f} nats per held-out move")
         self._networks[seed] = network.eval()

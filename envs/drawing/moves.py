@@ -12,11 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..works import Works
+
 SIZE = 24
 POINTS = SIZE * SIZE
 LIFT = POINTS
 END = POINTS + 1
 N_MOVES = POINTS + 2
+COORDINATES = np.array([(p % SIZE, p // SIZE) for p in range(POINTS)] + [(-1, -1)] * 2)
+"""(578, 2) int64: x and y of each move, -1 for those that are no point."""
 MAX_MOVES = 48
 
 
@@ -45,3 +49,13 @@ def moves_of(strokes: Sequence[NDArray[np.integer]]) -> NDArray[np.int16]:
             moves.append(LIFT)
         moves.extend((stroke[:, 1] * SIZE + stroke[:, 0]).tolist())
     return np.array([*moves, END], np.int16)
+
+
+def parts_of(works: Works) -> list[NDArray[np.int16]]:
+    """The strokes of all works, each as moves."""
+    return [moves_of([stroke])[:-1] for row in works.moves for stroke in strokes_of(row)]
+
+
+def assemble(parts: Sequence[NDArray[np.int16]]) -> NDArray[np.int16]:
+    """The moves of the work that consists of these strokes."""
+    return moves_of([np.stack([part % SIZE, part // SIZE], 1) for part in parts])

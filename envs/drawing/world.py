@@ -23,6 +23,7 @@ from .craft import PatchCritic
 from .dynamics import DrawingCore
 from .explain import explain
 from .judging import Yardstick, pictures_of, summarise, train_judge
+from .moves import COORDINATES, assemble, parts_of
 from .mutation import mutate
 from .network import DrawingNetwork
 from .newness import ArchiveNewness
@@ -77,6 +78,9 @@ class DrawingWorld:
     from_images = staticmethod(from_images)
     read_folder = staticmethod(read_folder)
     mutate = staticmethod(mutate)
+    coordinates = COORDINATES
+    parts = staticmethod(parts_of)
+    assemble = staticmethod(assemble)
     summarise = staticmethod(summarise)
     sheet = staticmethod(render.sheet)
     sheets_side_by_side = staticmethod(render.sheets_side_by_side)
