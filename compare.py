@@ -3,6 +3,7 @@
 python compare.py --out comparison                     # every maker, 3 seeds: hours on 2 cores
 python compare.py --budget smoke --out /tmp/comparison # everything, tiny: under 5 minutes
 python compare.py --out comparison --run runs/a --run runs/b --run runs/c
+python compare.py --out comparison --threads 1 --jobs 8 # on a machine with eight cores
 python compare.py --out comparison --only rnn,gan,learner --seeds 5
 python compare.py --out comparison --add mine=drawings/
 python compare.py --out comparison --report            # the report again, nothing made anew
@@ -47,7 +48,10 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
          "comma-separated makers; human works are always there"),
         ("--run", {"action": "append", "default": [], "type": Path, "metavar": "RUN"},
          "take imitator and learner from a finished run of train.py; one per seed, in order"),
-        ("--threads", {"type": int, "default": 2, "metavar": "N"}, "torch threads (default: 2)"),
+        ("--threads", {"type": int, "default": 2, "metavar": "N"},
+         "torch threads of each process (default: 2)"),
+        ("--jobs", {"type": int, "default": 1, "metavar": "N"},
+         "processes that fit makers and make works at once (default: 1)"),
         ("--report", {"action": "store_true"}, "make the report again from saved works"),
     ]  # fmt: skip
     for flag, how, text in lines:
@@ -58,7 +62,9 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
     scale = SCALES[args.budget]
     seeds = scale.seeds if args.seeds is None else args.seeds
     works = scale.works if args.works is None else args.works
-    for name, value in (("seeds", seeds), ("works", works), ("threads", args.threads)):
+    for name, value in (
+        ("seeds", seeds), ("works", works), ("threads", args.threads), ("jobs", args.jobs)
+    ):  # fmt: skip
         if value < 1:
             parser.error(f"--{name}: must be at least 1")
     if len(args.run) > seeds:
@@ -80,7 +86,8 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
     command = shlex.join(["python", "compare.py", *arguments])
     return Options(
         out=args.out, world=args.world, budget=args.budget, seeds=seeds, works=works, only=only,
-        added=tuple(added.items()), runs=tuple(args.run), threads=args.threads, command=command,
+        added=tuple(added.items()), runs=tuple(args.run), threads=args.threads, jobs=args.jobs,
+        command=command,
     ), args.report  # fmt: skip
 
 

@@ -3,7 +3,10 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -387,7 +390,7 @@ def test_the_report_says_everything_and_needs_nothing_outside_it(finished, stubs
     for columns in data["makers"].values():
         for column in columns.values():
             assert set(column) == {"mean", "low", "high", "values"}
-    assert data["meta"]["expectations"] and data["meta"]["machine"] and data["meta"]["versions"]
+    assert data["meta"]["expectations"] and data["meta"]["places"][0]["machine"]
     # Made again from the saved works alone, it says the same.
     (finished / "comparison.json").unlink()
     write_report(finished)
@@ -476,3 +479,21 @@ def test_a_wrong_option_is_one_line_and_exit_status_1(arguments, words, capsys, 
     assert stop.value.code == 1
     error = capsys.readouterr().err
     assert words in error and len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_several_processes_make_what_one_makes(tmp_path):
+    script = Path(__file__).parents[1] / "compare.py"
+    for jobs in ("1", "2"):
+        subprocess.run(
+            [sys.executable, str(script), "--budget", "smoke", "--works", "30", "--threads", "1",
+             "--only", "random,rnn,collage", "--jobs", jobs, "--out", str(tmp_path / jobs)],
+            check=True,
+        )  # fmt: skip
+    names = sorted(path.name for path in (tmp_path / "1" / "works").glob("*.npz"))
+    assert len(names) > 10
+    for name in names:
+        one, two = (Works.load(tmp_path / jobs / "works" / name) for jobs in ("1", "2"))
+        np.testing.assert_array_equal(one.moves, two.moves)
+        for key, values in one.appraisal.items():
+            np.testing.assert_array_equal(values, two.appraisal[key], err_msg=key)

@@ -16,8 +16,11 @@ import envs  # noqa: F401  # registers the ids
 from envs.appraisal import Appraisal
 from envs.batch import WorldBatch
 from envs.composition import notation, render, sound
+from envs.composition.account import UNITS
 from envs.composition.chorale import ChoraleError, find_key, read_chorale
 from envs.composition.corpus import CorpusError, load_corpus
+from envs.composition.counterpoint import measure
+from envs.composition.descriptor import features
 from envs.composition.dynamics import AHEAD, BEHIND, CompositionCore, images_of, parse_brief
 from envs.composition.explain import explain, findings
 from envs.composition.form import form_quality
@@ -195,6 +198,10 @@ def test_observations_equal_the_oracle():
             want = oracle_observation(moves[i], works.briefs[i])
             for key, value in want.items():
                 np.testing.assert_array_equal(core.observations[key][i], value, err_msg=key)
+            silent = np.array([*moves[i], *[REST] * (EIGHTHS - len(moves[i]))], np.int16)
+            sofar = scores_of(silent[None], works.briefs[i : i + 1])
+            want = np.concatenate([measure(sofar)[0] / UNITS, features(sofar)[0]]).clip(-4, 4)
+            np.testing.assert_allclose(core.observations["account"][i], want, rtol=1e-6)
         actions = rng.integers(0, N_MOVES, 6)
         done = core.step(actions)
         for i in range(6):

@@ -11,7 +11,7 @@ import json
 import shutil
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from envs.works import Works, write_atomically
-from envs.worlds import Reward, World, make_world
+from envs.worlds import Reward, World, Yardstick, make_world
 from novelty.storage import load_weights, save_weights
 
 from ..imitation import imitate, positions_of
@@ -43,7 +43,7 @@ from .panel import Judge, LanguageModel, Panel, SecondOpinion
 
 BEST_SHARE = 10
 """The best of a maker are the best tenth of its works by its own reward."""
-FORMAT = "move37-comparison-1"
+FORMAT = "move37-comparison-2"
 MORE_SHARE = 10
 """Works beyond a maker's stock, as a share of those compared, by which its price is found."""
 OWN_SCORE = "own_score"
@@ -73,46 +73,75 @@ class Comparison:
         A maker that raises is noted with its error, and the others go on.
         """
         options = self.options
-        torch.set_num_threads(options.threads)
-        commands = self._check_folder()
-        self.world = make_world(options.world, limit=options.scale.human_works)
+        before = self._check_folder()
+        self.enter()
         for run in options.runs:
             check_run(run, self.world, options.scale)
         added = [(name, *self.world.read_folder(folder)) for name, folder in options.added]
-        self._claim_folder(commands)
-        panel = self._prepare()
+        self._claim_folder(before)
+        self.judges()
+        if options.jobs == 1:
+            panel = self._measure_given(added)
+            for seed in range(options.seeds):
+                self.make(panel, self.entries, seed)
+                self.forget_makers()
+            return
+        from .parallel import Crew  # here, because it imports this module
+
+        with Crew(options, self.entries, self.say) as crew:
+            crew.fit()
+            self._measure_given(added)
+            crew.make()
+
+    def _measure_given(self, added: Sequence[tuple[str, Works, list[str]]]) -> Panel:
+        """Measure what nobody has to make: human works, and those brought along."""
+        panel = self.panel()
         for name, works in (("human", self.world.held_out), ("outsiders", self.world.outsiders)):
             if len(works) and not self._facts_path(name, 0).exists():
                 self._keep(panel, name, 0, works, panel.scorer.score, {})
         for name, works, left_out in added:
             facts = {"added": True, "found": len(works), "left_out": left_out}
-            self._keep(panel, name, 0, works[: options.works], panel.scorer.score, facts)
-        for seed in range(options.seeds):
-            for entry in self.entries:
-                if not self._facts_path(entry.name, seed).exists() or self._failed(entry, seed):
-                    self._make_works(panel, entry, seed)
-            self._made = {key: made for key, made in self._made.items() if key[1] != seed}
-            self._rewards.pop(seed, None)
-            self._networks.pop(seed, None)
+            self._keep(
+                panel, name, 0, works[: self.options.works], panel.scorer.score, facts
+            )  # fmt: skip
+        return panel
 
-    def _check_folder(self) -> list[str]:
-        """Commands of the comparison that is there already, if it can be gone on with.
+    def enter(self) -> None:
+        """Read the world."""
+        torch.set_num_threads(self.options.threads)
+        self.world = make_world(self.options.world, limit=self.options.scale.human_works)
+
+    def make(self, panel: Panel, entries: Sequence[Entry], seed: int) -> None:
+        """Make and measure works of one seed, where they are not there yet."""
+        for entry in entries:
+            if not self._facts_path(entry.name, seed).exists() or self._failed(entry, seed):
+                self._make_works(panel, entry, seed)
+
+    def fit(self, entry: Entry, seed: int) -> None:
+        """Fit the maker of a line, so that :meth:`make` finds it in its folder."""
+        self._maker(entry, seed)
+
+    def forget_makers(self) -> None:
+        """Free the memory that makers take; they are read from their folders again."""
+        self._made.clear()
+
+    def _check_folder(self) -> dict[str, Any]:
+        """What the comparison that is there already says of itself, if it can be gone on with.
 
         Raises:
             ValueError: If the folder holds a comparison that cannot.
         """
         path = self.out / "config.json"
         if not path.exists():
-            return []
-        found = json.loads(path.read_text())
+            return {}
+        found: dict[str, Any] = json.loads(path.read_text())
         for key, value in self._terms().items():
             if found.get(key) != value:
                 raise ValueError(
                     f"{self.out}: holds a comparison with {key} = {found.get(key)!r}, not "
                     f"{value!r}; choose another --out"
                 )
-        commands: list[str] = found["commands"]
-        return commands
+        return found
 
     def _terms(self) -> dict[str, Any]:
         """Options that cannot change while a comparison goes on."""
@@ -122,19 +151,21 @@ class Comparison:
             "works": options.works, "runs": [str(run) for run in options.runs],
         }  # fmt: skip
 
-    def _claim_folder(self, commands: list[str]) -> None:
-        """Write what is asked for, and on which machine."""
+    def _claim_folder(self, before: dict[str, Any]) -> None:
+        """Write what is asked for, and on which machines, after what was there ``before``."""
         options = self.options
-        asked = [command for command in (*commands, options.command) if command]
+        asked = [command for command in (*before.get("commands", ()), options.command) if command]
+        here = {"machine": machine(), "versions": versions()}
+        places = [place for place in before.get("places", ()) if place != here]
         more = {
             "seeds": options.seeds, "threads": options.threads, "scale": asdict(options.scale),
-            "commands": list(dict.fromkeys(asked)), "machine": machine(), "versions": versions(),
+            "commands": list(dict.fromkeys(asked)), "places": [*places, here],
         }  # fmt: skip
         data = json.dumps(self._terms() | more, indent=2).encode()
         write_atomically(self.out / "config.json", data)
 
-    def _prepare(self) -> Panel:
-        """The frozen panel, and what it says of works whose order is known."""
+    def judges(self) -> tuple[Yardstick, Judge | None]:
+        """The frozen judges: trained, or read from the folder if they are there."""
         world, scale, folder = self.world, self.options.scale, self.out / "judges"
         done = folder / "done.json"
         second: Judge | None = None
@@ -150,16 +181,21 @@ class Comparison:
                 second = world.second_judge(scale.critic_updates)
                 second.save(folder)
             write_atomically(done, b"{}")
+            self.say("the judges are ready")
         self.yardstick = yardstick
-        self.say("the judges are ready")
+        return yardstick, second
+
+    def panel(self) -> Panel:
+        """The frozen panel, and what it says of works whose order is known."""
+        yardstick, second = self.judges()
         language: LanguageModel | None = None
         try:
             made, _ = self._maker(Entry("rnn", "rnn"), 0)
             language = made if isinstance(made, LanguageModel) else None
         except Exception as error:  # whatever a maker does wrong must not stop the others
             self.say(f"no char-RNN to measure bits with: {type(error).__name__}: {error}")
-        panel = Panel.of(world, yardstick, second, self._scorer(0), language)
-        trials = folder / "trials.json"
+        panel = Panel.of(self.world, yardstick, second, self._scorer(0), language)
+        trials = self.out / "judges" / "trials.json"
         if not trials.exists():
             write_atomically(trials, json.dumps(panel.trials()).encode())
         return panel
@@ -306,6 +342,7 @@ class Comparison:
         """The imitator of a seed: of the run given for it, from its folder, or fitted now."""
         if seed in self._networks:
             return self._networks[seed]
+        self._networks.clear()
         world, options = self.world, self.options
         folder = self.out / "makers" / str(seed) / "imitator"
         path, cost = folder / "imitator.safetensors", folder / "cost.json"
@@ -339,6 +376,7 @@ class Comparison:
     def _reward(self, seed: int) -> Reward:
         """The learner's reward of a seed before learning; to be copied, never to be asked."""
         if seed not in self._rewards:
+            self._rewards.clear()  # seeds come one after the other
             scale = self.options.scale
             rng = np.random.default_rng((seed, 1))
             imitations = Imitator(self._network(seed), self.world).generate(scale.imitations, rng)

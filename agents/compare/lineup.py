@@ -65,7 +65,8 @@ class Options:
         only: Names of makers; empty for all.
         added: (name, folder) of works of other makers.
         runs: Finished runs of ``train.py``: their imitator and learner are used, one per seed.
-        threads: torch threads.
+        threads: torch threads of each process.
+        jobs: Processes that fit makers and make works at once.
         command: As it was typed, for the report.
     """
 
@@ -78,6 +79,7 @@ class Options:
     added: tuple[tuple[str, Path], ...] = ()
     runs: tuple[Path, ...] = ()
     threads: int = 2
+    jobs: int = 1
     command: str = ""
 
     @property

@@ -200,14 +200,19 @@ def brought(results: Results) -> Section | None:
 def method(results: Results) -> Section:
     """How it was made, and what the columns mean."""
     config = results.config
-    machine = ", ".join(f"{key} {value}" for key, value in config["machine"].items())
-    versions = ", ".join(f"{key} {value}" for key, value in config["versions"].items())
+    places = []
+    for place in config["places"]:
+        machine, versions = (
+            ", ".join(f"{key} {value}" for key, value in place[what].items())
+            for what in ("machine", "versions")
+        )
+        places.append(f"Machine: {machine}. Versions: {versions}.")
     columns = [(f"{c.title}:", c.text) for c in (*QUALITY, *NEWNESS, *COST)]
     return Section(
         "How it was made",
         [
             Text("\n".join(config["commands"]), "code"),
-            Text(f"Machine: {machine}. Versions: {versions}."),
+            Text(" ".join(places)),
             Text(
                 "A figure is the inter-quartile mean over the seeds of each seed's median (of "
                 "shares: mean) over its works; intervals are 95 % two-stage bootstrap intervals "

@@ -226,9 +226,13 @@ def _measure(scores: NDArray[np.int16], out: NDArray[np.float64], where: NDArray
 def measure(scores: NDArray[np.int16]) -> NDArray[np.float64]:
     """Measure scores (N, 5, 32); returns (N, 35) float64, columns as RULES."""
     out = np.zeros((len(scores), len(RULES)))
-    where = np.zeros((1, len(RULES), EIGHTHS), np.uint8)
-    _measure(np.ascontiguousarray(scores, np.int16), out, where)
+    measure_into(np.ascontiguousarray(scores, np.int16), out)
     return out
+
+
+def measure_into(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
+    """As :func:`measure`, of C-contiguous scores, into ``out`` (N, 35), which must be zeros."""
+    _measure(scores, out, np.zeros((1, len(RULES), EIGHTHS), np.uint8))
 
 
 def find(scores: NDArray[np.int16]) -> NDArray[np.bool_]:

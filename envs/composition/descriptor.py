@@ -94,8 +94,13 @@ def _features(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
 def features(scores: NDArray[np.int16]) -> NDArray[np.float64]:
     """Raw features (N, 151) float64 of scores (N, 5, 32)."""
     out = np.zeros((len(scores), N_FEATURES))
-    _features(np.ascontiguousarray(scores, np.int16), out)
+    features_into(np.ascontiguousarray(scores, np.int16), out)
     return out
+
+
+def features_into(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
+    """As :func:`features`, of C-contiguous scores, into ``out`` (N, 151)."""
+    _features(scores, out)
 
 
 class Descriptor(PrincipalComponents):

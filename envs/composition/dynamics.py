@@ -16,8 +16,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..works import PAD
+from .account import MOST, N_ACCOUNT, account_of
 from .corpus import load_corpus
 from .moves import (
+    BASS_ROW,
     BRIEF,
     EIGHTHS,
     FERMATA,
@@ -80,13 +82,16 @@ def step_boards(
     actions: NDArray[np.int64], given: NDArray[np.int16], soprano: NDArray[np.int16],
     onsets: NDArray[np.uint8], fermatas: NDArray[np.uint8], recent: NDArray[np.int16],
     state: NDArray[np.int16], moves: NDArray[np.int16], counts: NDArray[np.int64],
-    done: NDArray[np.bool_],
+    scores: NDArray[np.int16], done: NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Play one move on every board, in place. Shapes as in :class:`CompositionCore`."""
     for i in range(actions.shape[0]):
         a = actions[i]
         moves[i, counts[i]] = a
+        scores[i, BASS_ROW, counts[i]] = a
         counts[i] += 1
+        if counts[i] < MAX_MOVES:
+            scores[i, BASS_ROW, counts[i]] = REST
         for j in range(N_RECENT - 1, 0, -1):
             recent[i, j] = recent[i, j - 1]
         recent[i, 0] = a
@@ -131,7 +136,9 @@ class CompositionCore:
             silence); ``onsets`` and ``fermatas`` (N, 16) uint8: where its notes begin, and which
             have a fermata; ``recent`` (N, 8) int16: the last moves, newest first, 31 for none;
             ``state`` (N, 6) int16: code of what sounds in the bass (1: silence), for how many
-            eighths, place in the bar, eighths left, mode, tonic.
+            eighths, place in the bar, eighths left, mode, tonic; ``account`` (N, 186) float32: what
+            the rules and the descriptor find in the bass so far, as if it were silent from here on
+            (:mod:`envs.composition.account`).
         moves: (N, 32) int16, padded with -1.
         counts: (N,) int64: moves made.
         briefs: (N, 67) int16: what each board answers.
@@ -148,7 +155,9 @@ class CompositionCore:
             "fermatas": np.zeros((n, WINDOW), np.uint8),
             "recent": np.full((n, N_RECENT), NO_MOVE, np.int16),
             "state": np.zeros((n, N_STATE), np.int16),
+            "account": np.zeros((n, N_ACCOUNT), np.float32),
         }
+        self._scores = np.zeros((n, 5, EIGHTHS), np.int16)
         self.moves = np.full((n, MAX_MOVES), PAD, np.int16)
         self.counts = np.zeros(n, np.int64)
         self.briefs = np.full((n, BRIEF), PAD, np.int16)
@@ -173,6 +182,7 @@ class CompositionCore:
                 "fermatas": spaces.Box(0, 1, (WINDOW,), np.uint8),
                 "recent": spaces.Box(0, NO_MOVE, (N_RECENT,), np.int16),
                 "state": spaces.Box(np.zeros(N_STATE, np.int16), high, (N_STATE,), np.int16),
+                "account": spaces.Box(-MOST, MOST, (N_ACCOUNT,), np.float32),
             }
         )
 
@@ -203,6 +213,9 @@ class CompositionCore:
         self.set_brief(parse_brief(state["brief"]))
         self._seed, self._drawn = (int(value) for value in state["dealt"])
         lay_out(self.briefs, np.arange(self.n), self._given)
+        self._scores = scores_of(self.moves, self.briefs)
+        begun = np.flatnonzero(self.counts < MAX_MOVES)
+        self._scores[begun, BASS_ROW, self.counts[begun]] = REST
 
     def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
         """Clear the boards ``rows`` ((R,) int64) and lay ``briefs`` (R, 67) before them.
@@ -235,6 +248,9 @@ class CompositionCore:
         obs["state"][rows] = state
         self.moves[rows] = PAD
         self.counts[rows] = 0
+        self._scores[rows] = scores_of(self.moves[rows], briefs)
+        self._scores[rows, BASS_ROW, 0] = REST
+        obs["account"][rows] = account_of(self._scores[rows])
 
     def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Play one move on every board.
@@ -257,8 +273,9 @@ class CompositionCore:
         obs = self.observations
         step_boards(
             actions, self._given, obs["soprano"], obs["onsets"], obs["fermatas"], obs["recent"],
-            obs["state"], self.moves, self.counts, self._done,
+            obs["state"], self.moves, self.counts, self._scores, self._done,
         )  # fmt: skip
+        account_of(self._scores, obs["account"])
         return self._done
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:

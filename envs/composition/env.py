@@ -43,6 +43,8 @@ class CompositionEnv(WorldEnv):
     | state    | (6,)  | int16 | what sounds in the bass (1 silence, 2 to 30), for how many    |
     |          |       |       | eighths; place in the bar (0 to 7); eighths left; mode (0     |
     |          |       |       | major, 1 minor); tonic of the original (0 to 11)              |
+    | account  | (186,)| float | what rules and descriptor find in the bass so far             |
+    |          |       |       | (:func:`envs.composition.account.account_of`)                 |
 
     ## Rewards
     0 until the work is finished, then the appraisal's ``reward``: ``quality`` alone by default

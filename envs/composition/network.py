@@ -1,9 +1,10 @@
 """The network that reads a score and proposes what the bass does next.
 
 Embeddings of what sounds in the soprano, of its intervals above the bass, of the own last moves and
-of the place, then two hidden layers: small, because the cost of training is the network. The head
-scores a note three times: as a pitch, as an interval from the bass note before, and as an interval
-under the soprano. "A third under the soprano" is the same idea everywhere.
+of the place, with the account of the bass so far, then two hidden layers: small, because the cost
+of training is the network. The head scores a note three times: as a pitch, as an interval from the
+bass note before, and as an interval under the soprano. "A third under the soprano" is the same idea
+everywhere.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .account import N_ACCOUNT
 from .dynamics import BEHIND, N_RECENT, NO_MOVE, WINDOW
 from .moves import EIGHTHS, FIRST_NOTE, LOW, N_MOVES, N_SOPRANO, SOPRANO_LOW
 
@@ -23,6 +25,7 @@ N_NOTES = N_MOVES - FIRST_NOTE
 N_STEPS = 2 * N_NOTES - 1
 N_GAPS = OFFSET + N_SOPRANO + N_NOTES
 N_MELODIC = 2 * N_SOPRANO + 1
+ACCOUNT_WIDTH = 64
 
 
 def _tables() -> tuple[Tensor, Tensor]:
@@ -47,7 +50,7 @@ class CompositionNetwork(nn.Module):
     """Observation -> logits of the moves and features.
 
     Args:
-        width: Size of the hidden layers and of the features.
+        width: Size of the hidden layers.
         embedding: Numbers per soprano note and per own move.
         dropout: Share of the features dropped while training (the imitator only).
     """
@@ -58,7 +61,7 @@ class CompositionNetwork(nn.Module):
 
     def __init__(self, width: int = 256, embedding: int = 12, dropout: float = 0.0) -> None:
         super().__init__()
-        self.n_features = width
+        self.n_features = width + N_ACCOUNT
         self.dropout = dropout
         half = embedding // 2
         self.degree = nn.Embedding(13, embedding)
@@ -73,6 +76,8 @@ class CompositionNetwork(nn.Module):
         self.tonic = nn.Embedding(12, half)
         per_slot = embedding + 2 * half + 2
         n_inputs = WINDOW * per_slot + N_RECENT * (embedding + half) + 2 * embedding + 3 * half + 2
+        n_inputs += ACCOUNT_WIDTH
+        self.account = nn.Linear(N_ACCOUNT, ACCOUNT_WIDTH)
         self.hidden1 = nn.Linear(n_inputs, width)
         self.hidden2 = nn.Linear(width, width)
         self.head = nn.Linear(width, N_MOVES + N_STEPS + N_GAPS)
@@ -93,10 +98,11 @@ class CompositionNetwork(nn.Module):
 
         Args:
             obs: ``soprano``, ``onsets``, ``fermatas`` (N, 16), ``recent`` (N, 8), ``state``
-                (N, 6); any number type.
+                (N, 6), ``account`` (N, 186); any number type.
 
         Returns:
-            logits (N, 31) and features (N, width), float32.
+            logits (N, 31) and features (N, width + 186), float32: the account stands among them as
+            it is, for a value head.
         """
         soprano, state = obs["soprano"].long(), obs["state"].long()
         recent = obs["recent"].long()
@@ -111,19 +117,21 @@ class CompositionNetwork(nn.Module):
         is_note = (recent >= FIRST_NOTE) & (recent < NO_MOVE) & (low >= FIRST_NOTE)
         steps = torch.where(is_note, recent - low + N_NOTES - 1, N_STEPS)
         own = torch.cat([self.move(recent + self.recent_slots), self.step(steps)], 2)
+        account = obs["account"].float()
+        known = functional.dropout(account, self.dropout, self.training)
         parts = [
             given.flatten(1), own.flatten(1), self.height(above), self.bass(bass),
             self.place(state[:, 2]), self.left(state[:, 3]), self.tonic(state[:, 5]),
-            state[:, 1:2].float() / 8, state[:, 4:5].float(),
+            state[:, 1:2].float() / 8, state[:, 4:5].float(), functional.relu(self.account(known)),
         ]  # fmt: skip
         inputs = functional.dropout(torch.cat(parts, 1), self.dropout / 2, self.training)
         x = functional.relu(self.hidden1(inputs))
         x = functional.dropout(x, self.dropout, self.training)
         x = functional.relu(self.hidden2(x))
-        features = functional.dropout(x, self.dropout, self.training)
-        scores = self.head(features)
+        x = functional.dropout(x, self.dropout, self.training)
+        scores = self.head(x)
         moves = scores[:, :N_MOVES]
         by_step = functional.pad(scores[:, N_MOVES : N_MOVES + N_STEPS], (0, 1))
         by_gap = functional.pad(scores[:, N_MOVES + N_STEPS :], (0, 1))
         notes = by_step.gather(1, self.step_of[bass]) + by_gap.gather(1, self.gap_of[above])
-        return moves + functional.pad(notes, (FIRST_NOTE, 0)), features
+        return moves + functional.pad(notes, (FIRST_NOTE, 0)), torch.cat([x, account], 1)
