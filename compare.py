@@ -48,6 +48,10 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
          "comma-separated makers; human works are always there"),
         ("--run", {"action": "append", "default": [], "type": Path, "metavar": "RUN"},
          "take imitator and learner from a finished run of train.py; one per seed, in order"),
+        ("--withhold", {"default": "", "metavar": "PATTERNS"},
+         "comma-separated name patterns of human works to take out of the world, and look for"),
+        ("--no-evidence", {"action": "store_true"},
+         "leave out the measures of shift (docs/measures.md): half of the time"),
         ("--threads", {"type": int, "default": 2, "metavar": "N"},
          "torch threads of each process (default: 2)"),
         ("--jobs", {"type": int, "default": 1, "metavar": "N"},
@@ -69,7 +73,10 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
             parser.error(f"--{name}: must be at least 1")
     if len(args.run) > seeds:
         parser.error(f"--run: {len(args.run)} runs for {seeds} seeds")
-    only = tuple(name.strip() for name in args.only.split(",") if name.strip())
+    only, withhold = (
+        tuple(part.strip() for part in text.split(",") if part.strip())
+        for text in (args.only, args.withhold)
+    )
     try:
         find_world(args.world)
         chosen_entries(only)
@@ -86,7 +93,8 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
     command = shlex.join(["python", "compare.py", *arguments])
     return Options(
         out=args.out, world=args.world, budget=args.budget, seeds=seeds, works=works, only=only,
-        added=tuple(added.items()), runs=tuple(args.run), threads=args.threads, jobs=args.jobs,
+        added=tuple(added.items()), runs=tuple(args.run), withhold=withhold,
+        evidence=not args.no_evidence, threads=args.threads, jobs=args.jobs,
         command=command,
     ), args.report  # fmt: skip
 

@@ -29,6 +29,7 @@ from agents.learner import WorksCallback, collapse, learner_limit_share, make_pp
 from agents.options import Config, options_of, parse
 from agents.policy import PriorPolicy
 from agents.run_folder import Interrupts, RunFolder, quiet_writers
+from agents.shifting import Shifting
 from agents.terminal import Clock
 from envs.batch import Core, NotFiniteError, WorldBatch
 from envs.pictures import save_png
@@ -37,6 +38,8 @@ from envs.works import Works, join_works, write_atomically
 from envs.worlds import World, make_world
 from novelty.storage import load_weights, read_json, save_weights
 
+TRACED_EACH = 64
+"""Works of each round that stand for it in the picture of styles over time."""
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.5)
 HEADLINES = (
     "yield", "yield_loose", "heldout_quality", "form", "novelty_human", "novelty_self", "copied",
@@ -138,17 +141,21 @@ def run_in(
     reward = world.reward(yardstick, imitations, updates, config.seed, pools)
     say("the reward's critic is ready")
 
+    shifting = Shifting(yardstick, world.train, config.seed)
     bar = tqdm(total=config.env_steps, unit="step", disable=None)
     sheet_steps = config.env_steps // 8
 
     def on_round(works: Works, steps: int) -> None:
         figures: dict[str, float] = dict(reward.refresh(works))
         newest = works[-256:]
+        if callback.on_rollout:  # not while only the value is fitted
+            session.trace(works[-TRACED_EACH:])
         kept = reward.admit(newest)
         session.admit(newest[kept])
         measured = world.summarise(yardstick.measure(works[-400:]))
         figures |= {f"eval/{key}": value for key, value in measured.items()}
         figures["eval/judge_gap"] = callback.latest["craft"] - measured["heldout_quality"]
+        figures |= shifting.curves(works, steps)
         figures["archive/size"] = float(len(reward.archive))
         figures["archive/admitted"] = float(kept.sum())
         for key, value in figures.items():
@@ -156,9 +163,10 @@ def run_in(
         for key, what in collapse(callback.entropy, measured["novelty_self"]).items():
             if notes["collapsed"].setdefault(key, steps) == steps:
                 say(f"the policy has collapsed after {steps} moves: {what}")
-        if callback.on_rollout and steps >= notes["sheets"]:  # not while only the value is fitted
+        if callback.on_rollout and steps >= notes["sheets"]:
             notes["sheets"] = steps + sheet_steps
             dashboard.sheets(works)
+            dashboard.picture("shift/styles", shifting.picture(join_works(session.traced)))
         bar.n = min(steps, config.env_steps)
         bar.set_postfix(
             {"yield": f"{measured['yield']:.1%}", "reward": f"{callback.latest['reward']:.3f}",
@@ -229,6 +237,10 @@ def run_in(
         model.num_timesteps,
     )  # fmt: skip
     dashboard.sheets(fresh)
+    if session.traced:
+        styles = shifting.picture(join_works(session.traced))
+        dashboard.picture("shift/styles", styles)
+        save_png(path / "styles.png", styles)
     summary = {
         **result,
         "imitator_yield": tempered[best_t]["yield"],

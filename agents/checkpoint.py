@@ -37,6 +37,8 @@ from .learner import WorksCallback
 Arrays = dict[str, NDArray[Any]]
 
 FORMAT = "move37-checkpoint-1"
+TRACED = 4096
+"""Works as they were made that are kept at most."""
 KEEP = 2
 """Checkpoints that are kept: if the newest is damaged, there is one more."""
 
@@ -131,6 +133,7 @@ class Session:
         callback: Gathers the works.
         reward: What the model learns from.
         admitted: The works that entered the archive, oldest first.
+        traced: Some of the works as they were made, evenly spread over the run, oldest first.
         notes: Counters of whoever trains, as JSON can hold them.
     """
 
@@ -138,7 +141,14 @@ class Session:
     callback: WorksCallback
     reward: Reward
     admitted: list[Works] = field(default_factory=list)
+    traced: list[Works] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
+
+    def trace(self, works: Works) -> None:
+        """Remember works as they are made; every second one is let go when they become many."""
+        self.traced.append(works)
+        if sum(map(len, self.traced)) > TRACED:
+            self.traced[:] = [join_works(self.traced)[::2]]
 
     def admit(self, works: Works) -> None:
         """Remember works; no more than the archive can hold, so that a long run stays small."""
@@ -165,7 +175,9 @@ class Session:
         arrays |= {f"seen/{key}": value.copy() for key, value in model._last_obs.items()}
         arrays["starts"] = np.array(model._last_episode_starts)
         arrays |= {f"reward/{key}": value for key, value in self.reward.state().items()}
-        for name, works in (("works", callback.kept()), ("admitted", self.admitted)):
+        for name, works in (
+            ("works", callback.kept()), ("admitted", self.admitted), ("traced", self.traced)
+        ):  # fmt: skip
             if works:
                 arrays |= {f"{name}/{k}": v for k, v in arrays_of(join_works(works)).items()}
         for key in ("r", "l"):
@@ -207,8 +219,8 @@ class Session:
             model._last_obs = {k: v.copy() for k, v in part(arrays, "seen").items()}
             model._last_episode_starts = arrays["starts"].copy()
             self.reward.load_state(part(arrays, "reward"))
-            found = {n: part(arrays, n) for n in ("works", "admitted")}
-            kept, self.admitted[:] = (
+            found = {n: part(arrays, n) for n in ("works", "admitted", "traced")}
+            kept, self.admitted[:], self.traced[:] = (
                 [works_of(callback.world, some)] if some else [] for some in found.values()
             )
             callback.restore(facts["callback"], kept, facts["num_timesteps"])

@@ -28,6 +28,10 @@ LAYOUT: dict[str, dict[str, list[Any]]] = {
             "Multiline",
             ["eval/novelty_human", "eval/novelty_self"],
         ],
+        "away from human works (0: no shift)": [
+            "Multiline",
+            ["shift/energy_effect", "shift/kernel_effect"],
+        ],
         "away from the imitator (KL, nats a move)": ["Multiline", ["train/kl_from_imitator"]],
     },
     "2 reward": {
@@ -72,8 +76,11 @@ class Dashboard:
         """Queue contact sheets of the newest and of the best of these works (oldest first)."""
         order = np.argsort(-np.asarray(works.appraisal["reward"]), kind="stable")
         for tag, rows in (("newest", np.arange(len(works))[::-1]), ("best", order)):
-            picture = self.world.sheet(works[rows[:n]], columns=columns)
-            self.logger.record(f"sheets/{tag}", Image(picture, "HWC"), exclude=NO_TABLE)
+            self.picture(f"sheets/{tag}", self.world.sheet(works[rows[:n]], columns=columns))
+
+    def picture(self, tag: str, pixels: NDArray[np.uint8]) -> None:
+        """Queue a picture (H, W, 3)."""
+        self.logger.record(tag, Image(pixels, "HWC"), exclude=NO_TABLE)
 
     def archive(
         self, groups: Sequence[tuple[str, Works, NDArray[np.float32]]], step: int, most: int = 800

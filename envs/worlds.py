@@ -147,6 +147,21 @@ class World(Protocol):
         """A contact sheet, (H, W, 3) uint8."""
 
     @staticmethod
+    def marked_sheet(
+        works: Works,
+        first: NDArray[np.int64],
+        marks: Sequence[Sequence[int]],
+        labels: Sequence[str],
+        columns: int = 5,
+    ) -> NDArray[np.uint8]:
+        """A contact sheet, (H, W, 3) uint8, of where N works with moves left the known.
+
+        ``first``, (N,), is the move with which each did, from 0 (-1: never): what was made before
+        it is pale, what was made from it on is dark. The moves with the indices in ``marks``, a
+        list for each work, are marked in one colour; ``labels`` are N texts under the pictures.
+        """
+
+    @staticmethod
     def sheets_side_by_side(
         left: Works, right: Works, titles: tuple[str, str], columns: int = 6
     ) -> NDArray[np.uint8]:
@@ -157,8 +172,16 @@ class World(Protocol):
         """(N, size, size, 3) uint8 small pictures."""
 
     @staticmethod
-    def page(works: Works, title: str, captions: Sequence[str]) -> str:
-        """One HTML page, nothing outside it, that plays the works."""
+    def page(
+        works: Works,
+        title: str,
+        captions: Sequence[str],
+        marks: Sequence[Sequence[int]] | None = None,
+    ) -> str:
+        """One HTML page, nothing outside it, that plays the works.
+
+        ``marks``: for each work the indices of moves, from 0, that are marked when they are made.
+        """
 
     @staticmethod
     def explain(works: Works) -> list[list[str]]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from novelty.diversity import repeats, vendi_score
     from novelty.knn import nearest
+    from novelty.rediscovery import Rediscovery, rediscovered
     from novelty.shift import calibrated_density_coverage, density_coverage, shift_test
     from novelty.statistics import (
         Interval,
@@ -74,6 +75,7 @@ _HOMES = {
         "vendi_score",
     ),
     "knn": ("nearest",),
+    "rediscovery": ("Rediscovery", "rediscovered"),
     "shift": (
         "calibrated_density_coverage",
         "density_coverage",
@@ -106,6 +108,7 @@ __all__ = [
     "ArchiveError",
     "Interval",
     "NoveltyArchive",
+    "Rediscovery",
     "Styles",
     "airplane_ratio",
     "bootstrap",
@@ -127,6 +130,7 @@ __all__ = [
     "novelty_index",
     "plain",
     "rank_agreement",
+    "rediscovered",
     "repeats",
     "rule_of_three",
     "shift_test",

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import types
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from agents.compare.columns import (
     BEST,
     Figure,
     figure,
+    figure_of_seeds,
     label,
     medians_again,
     order_of,
@@ -28,6 +30,7 @@ from agents.compare.columns import (
     written,
 )
 from agents.compare.comparison import Comparison
+from agents.compare.evidence import DEPTHS, Depth, withheld_works
 from agents.compare.expectations import check_all
 from agents.compare.report import write_report
 from agents.compare.sections import SECTIONS
@@ -497,3 +500,80 @@ def test_several_processes_make_what_one_makes(tmp_path):
         np.testing.assert_array_equal(one.moves, two.moves)
         for key, values in one.appraisal.items():
             np.testing.assert_array_equal(values, two.appraisal[key], err_msg=key)
+
+
+def test_evidence_is_taken_once_and_joins_table_and_report(finished, stubs, monkeypatch):
+    monkeypatch.setitem(
+        DEPTHS, "smoke", Depth((10, 40), 19, 40, 20, 30, 1, 2, 3, 2, 60)
+    )  # fmt: skip
+    asked = options(finished, only=("random", "rnn_t1.50", "good", "broken"), evidence=True)
+    Comparison(asked).run()
+    files = {path.name: path.read_bytes() for path in (finished / "evidence").iterdir()}
+    assert {"human-0.json", "noise-0.json", "good-1.json", "rnn_t1.50-0.json"} <= set(files)
+    assert not any(name.startswith("broken") for name in files)
+    results = write_report(finished)
+    makers = json.loads((finished / "comparison.json").read_text())["makers"]
+    good = makers["good"]
+    for measure in ("shift", "support", "move37", "novelty_index", "decision_quality_index",
+                    "influence", "compression_progress"):  # fmt: skip
+        assert measure in good, measure
+    assert set(good["shift"]["effect"]) == {"mean", "low", "high", "values"}
+    assert len(good["shift"]["effect"]["values"]) == 2
+    # The stub gives back human works: nothing has shifted; noise has.
+    assert good["shift"]["effect"]["mean"] < 0.05 < makers["noise"]["shift"]["effect"]["mean"]
+    novel = {name: makers[name]["novelty_index"]["index"]["mean"] for name in ("good", "random")}
+    assert novel["good"] < 0.5 < novel["random"]
+    report = (finished / "report.md").read_text()
+    assert "Support: could sampling have found them?" in report
+    assert "Rediscovery" not in report and "noise" in results.table
+    Comparison(asked).run()
+    assert files == {p.name: p.read_bytes() for p in (finished / "evidence").iterdir()}
+
+
+def test_figures_of_seeds_know_of_seeds_and_of_their_own_intervals():
+    rng = np.random.default_rng(0)
+    one = {"value": 1.0, "low": 0.5, "high": 1.5}
+    assert figure_of_seeds([one], rng) == Figure(1.0, 0.5, 1.5, (1.0,))
+    assert figure_of_seeds([2.0], rng) == Figure(2.0, None, None, (2.0,))
+    same = figure_of_seeds([one] * 4, rng)
+    assert same.mean == 1.0 and 0.55 < same.low < 0.9 < 1.1 < same.high < 1.45
+    apart = figure_of_seeds([1.0, 2.0, 3.0, 4.0], rng)
+    assert apart.mean == 2.5 and 1.0 <= apart.low < 2 < 3 < apart.high <= 4.0
+
+
+def test_withheld_works_are_those_that_the_patterns_name():
+    world = DrawingWorld(limit=400)
+    names = [*world.train.names, *world.held_out.names]
+    pattern = names[0][:3] + "*"
+    found = withheld_works(world, [pattern])
+    assert sorted(found.names) == sorted(n for n in names if n.startswith(names[0][:3]))
+    with pytest.raises(ValueError, match="no work is named"):
+        withheld_works(world, ["no such work"])
+
+
+@pytest.mark.slow
+def test_processes_end_with_the_one_that_began_them(tmp_path):
+    script = Path(__file__).parents[1] / "compare.py"
+    ours = subprocess.Popen(
+        [sys.executable, str(script), "--budget", "smoke", "--threads", "1", "--jobs", "2",
+         "--out", str(tmp_path / "out")],
+    )  # fmt: skip
+
+    def workers():
+        listed = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True).stdout
+        rows = [line.split() for line in listed.splitlines()[1:]]
+        return [int(pid) for pid, ppid in rows if ppid == str(ours.pid)]
+
+    try:
+        while len(before := workers()) < 2 and ours.poll() is None:
+            time.sleep(0.2)
+    finally:
+        ours.kill()
+        ours.wait()
+    assert len(before) >= 2
+    for _ in range(100):
+        alive = [pid for pid in before if Path(f"/proc/{pid}").exists()]
+        if not alive:
+            break
+        time.sleep(0.2)
+    assert not alive

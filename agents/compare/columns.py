@@ -76,7 +76,78 @@ COST = (
         "cpu_per_1000", "CPU, 1,000 more", "CPU time of 1,000 more works than it holds", "seconds"
     ),
 )
-COLUMNS = {column.key: column for column in (*QUALITY, *NEWNESS, *COST)}
+EVIDENCE: dict[str, tuple[Column, ...]] = {
+    "shift": (
+        Column("shift/effect", "energy effect", "energy distance to the human works over its "
+               "largest value: 0 without a shift, 1 for samples far apart"),
+        Column("shift/p_value", "p", "of the permutation test"),
+        Column("shift/kernel_effect", "kernel effect", "unbiased MMD squared over its scale: 0 "
+               "without a shift, about 0.5 for samples far apart"),
+        Column("shift/density", "density", "share of human neighbourhoods that a work lies in, "
+               "over that of human works: low for new kinds and for noise"),
+        Column("shift/coverage", "coverage", "share of human neighbourhoods that hold a work, over "
+               "that of human works: low where modes were dropped"),
+    ),
+    "support": (
+        Column("support/never", "never approached", "share of the best tenth that none of all the "
+               "imitator's samples came near", "share"),
+        Column("support/never_100", "by 100", "by the first 100 samples", "share"),
+        Column("support/never_1000", "by 1,000", "by the first 1,000 samples", "share"),
+        Column("support/never_learner", "learner's, never", "share of the learner's best tenth "
+               "that none of this maker's own works came near", "share"),
+    ),
+    "move37": (
+        Column("move37/share", "works with a moment", "share of works at or above the human median "
+               "of held-out quality in which a move has p <= 0.0001 under the imitator", "share"),
+        Column("move37/per_work", "moments a work", "of good works only, over all works"),
+        Column("move37/all_per_work", "improbable moves a work", "whatever the work was worth"),
+        Column("move37/expected_per_work", "expected", "as many as the imitator itself would make "
+               "at the same positions"),
+        Column("move37/gain", "gain", "held-out quality of works that the imitator finishes with "
+               "the move, minus without it"),
+        Column("move37/control_gain", "gain, ordinary", "the same of ordinary moves of the same "
+               "works"),
+    ),
+    "novelty_index": (
+        Column("novelty_index/index", "Novelty Index", "how early an opening has no precedent "
+               "among human works: 0 never, 1 at once"),
+        Column("novelty_index/drop", "drop, imitator's", "when imitator's works are added to the "
+               "reference"),
+        Column("novelty_index/control_drop", "drop, human", "when as many human works are added"),
+    ),
+    "decision_quality_index": (
+        Column("decision_quality_index/index", "Decision Quality Index", "of the first novel move; "
+               "100: the imitator knows nothing better"),
+        Column("decision_quality_index/played", "its value", "held-out quality of works that the "
+               "imitator finishes from it"),
+    ),
+    "influence": (
+        Column("influence/log_ratio", "log airplane ratio", "natural logarithm of how much more "
+               "often an imitator that learnt 500 of the works hits the new region of others"),
+        Column("influence/share_after", "share after", "of that imitator's samples in the region",
+               "share"),
+        Column("influence/share_before", "share before", "of the samples of an imitator of human "
+               "works alone", "share"),
+        Column("influence/nats_gain", "nats gained", "a move, on works it has not learnt"),
+    ),
+    "compression_progress": (
+        Column("compression_progress/bits", "progress, bits", "a work, under the imitator, each "
+               "free to write the work down literally"),
+        Column("compression_progress/share", "progress, share", "of the bits before", "share"),
+        Column("compression_progress/deflate_bits", "progress, DEFLATE", "the same for DEFLATE"),
+    ),
+    "rediscovery": (
+        Column("rediscovery/found", "found", "share of the withheld works that a work came near",
+               "share"),
+        Column("rediscovery/expected", "expected", "the same of other unseen human works, equally "
+               "far from what was learnt", "share"),
+        Column("rediscovery/excess", "excess", "found minus expected"),
+    ),
+}  # fmt: skip
+"""By measure, as in ``docs/measures.md``; figures of one seed come with an interval."""
+COLUMNS = {
+    column.key: column for group in (QUALITY, NEWNESS, COST, *EVIDENCE.values()) for column in group
+}
 SHARES = {"closed_ends"}
 """Measures beside the columns of which the mean is taken."""
 
@@ -128,6 +199,32 @@ def figure(groups: Sequence[NDArray[np.float64]], mean: bool, rng: np.random.Gen
     seeds = rng.integers(0, len(groups), (len(groups), RESAMPLES))
     resampled = drawn[seeds, rng.integers(0, RESAMPLES, seeds.shape)]
     low, high = np.quantile(stats.trim_mean(resampled, 0.25, axis=0), [0.025, 0.975])
+    return Figure(interquartile_mean(values), float(low), float(high), values)
+
+
+def figure_of_seeds(found: Sequence[Any], rng: np.random.Generator) -> Figure:
+    """The inter-quartile mean of what was found with each seed.
+
+    A seed's own interval tells how sure its figure is. Of several seeds every resample draws seeds
+    with replacement, and each one's figure from a normal distribution as wide as its interval.
+
+    Args:
+        found: A number, or {"value": , "low": , "high": }, of each seed; at least one.
+        rng: The only source of chance.
+    """
+    rows = [
+        one if isinstance(one, Mapping) else {"value": one, "low": None, "high": None}
+        for one in found
+    ]
+    values = tuple(float(row["value"]) for row in rows)
+    known = all(row["low"] is not None and row["high"] is not None for row in rows)
+    if len(rows) == 1:
+        low, high = (float(rows[0][end]) if known else None for end in ("low", "high"))
+        return Figure(values[0], low, high, values)
+    width = np.array([(row["high"] - row["low"]) / 3.92 if known else 0.0 for row in rows])
+    chosen = rng.integers(0, len(rows), (len(rows), RESAMPLES))
+    drawn = np.array(values)[chosen] + width[chosen] * rng.standard_normal(chosen.shape)
+    low, high = np.quantile(stats.trim_mean(drawn, 0.25, axis=0), [0.025, 0.975])
     return Figure(interquartile_mean(values), float(low), float(high), values)
 
 
@@ -204,7 +301,24 @@ def read_table(out: Path) -> tuple[Table, dict[str, Any]]:
             key: figure(groups, takes_mean(key.removeprefix(BEST)), rng)
             for key, groups in columns.items()
         }
+    for name, evidence in _evidence(out).items():
+        table.setdefault(name, {}).update(
+            {key: figure_of_seeds(found, rng) for key, found in evidence.items()}
+        )
     return table, notes
+
+
+def _evidence(out: Path) -> dict[str, dict[str, list[Any]]]:
+    """What ``evidence/`` holds: of each maker, by ``measure/figure``, one entry per seed."""
+    out_of: dict[str, dict[str, list[Any]]] = {}
+    for path in sorted((out / "evidence").glob("*.json"), key=_by_name_and_seed):
+        name, _ = path.stem.rsplit("-", 1)
+        columns = out_of.setdefault(name, {})
+        for measure, figures in json.loads(path.read_text()).items():
+            for key, value in figures.items():
+                if value is not None and not (isinstance(value, dict) and value["value"] is None):
+                    columns.setdefault(f"{measure}/{key}", []).append(value)
+    return out_of
 
 
 def takes_mean(key: str) -> bool:
@@ -238,7 +352,7 @@ def order_of(table: Mapping[str, Any], added: Sequence[str] = ()) -> list[str]:
     """Names as they stand in tables: humans, what exists, contrasts, the learner, added ones."""
 
     def rank(name: str) -> tuple[int, str]:
-        fixed = ("human", "outsiders", "random", "imitator", "rnn", "gan", "inceptionism",
+        fixed = ("human", "outsiders", "noise", "random", "imitator", "rnn", "gan", "inceptionism",
                  "deep_style", "rl_imitation", "collage", "selection", "evolution",
                  "evolution_time")  # fmt: skip
         stem = name.split("_t")[0] if "_t" in name and name.split("_t")[-1][0].isdigit() else name
@@ -253,6 +367,7 @@ def order_of(table: Mapping[str, Any], added: Sequence[str] = ()) -> list[str]:
 
 LABELS = {
     "human": "human works, held out", "outsiders": "human outsiders", "random": "random moves",
+    "noise": "human works, moves drawn at random",
     "gan": "GAN", "inceptionism": "Inceptionism", "deep_style": "Deep Style",
     "rl_imitation": "imitation by RL", "evolution_time": "evolution, same CPU time",
 }  # fmt: skip

@@ -23,12 +23,15 @@ from torch import nn
 
 from envs.works import Works, write_atomically
 from envs.worlds import Reward, World, Yardstick, make_world
+from novelty.statistics import plain
 from novelty.storage import load_weights, save_weights
 
 from ..imitation import imitate, positions_of
 from ..makers import BUDGETS, Critical, Maker, Workshop, find_recipe
 from ..scoring import Scorer
+from .evidence import DEPTHS, NOISE, Evidence, noise, withheld_works
 from .lineup import (
+    EXAMINED,
     Entry,
     Imitator,
     Options,
@@ -66,6 +69,7 @@ class Comparison:
         self._made: dict[tuple[str, int], Maker] = {}
         self._rewards: dict[int, Reward] = {}
         self._networks: dict[int, nn.Module] = {}
+        self._evidence: dict[int, Evidence] = {}
 
     def run(self) -> None:
         """Make and measure whatever is not there yet.
@@ -76,7 +80,7 @@ class Comparison:
         before = self._check_folder()
         self.enter()
         for run in options.runs:
-            check_run(run, self.world, options.scale)
+            check_run(run, self.world, options.scale, options.withhold)
         added = [(name, *self.world.read_folder(folder)) for name, folder in options.added]
         self._claim_folder(before)
         self.judges()
@@ -85,6 +89,8 @@ class Comparison:
             for seed in range(options.seeds):
                 self.make(panel, self.entries, seed)
                 self.forget_makers()
+            for name, seed in self.examined():
+                self.examine(name, seed)
             return
         from .parallel import Crew  # here, because it imports this module
 
@@ -92,6 +98,7 @@ class Comparison:
             crew.fit()
             self._measure_given(added)
             crew.make()
+            crew.examine(self.examined())
 
     def _measure_given(self, added: Sequence[tuple[str, Works, list[str]]]) -> Panel:
         """Measure what nobody has to make: human works, and those brought along."""
@@ -99,6 +106,9 @@ class Comparison:
         for name, works in (("human", self.world.held_out), ("outsiders", self.world.outsiders)):
             if len(works) and not self._facts_path(name, 0).exists():
                 self._keep(panel, name, 0, works, panel.scorer.score, {})
+        if self.options.evidence and not self._facts_path(NOISE, 0).exists():
+            works = noise(self.world.train, self.options.works, np.random.default_rng(39))
+            self._keep(panel, NOISE, 0, works, panel.scorer.score, {})
         for name, works, left_out in added:
             facts = {"added": True, "found": len(works), "left_out": left_out}
             self._keep(
@@ -109,7 +119,8 @@ class Comparison:
     def enter(self) -> None:
         """Read the world."""
         torch.set_num_threads(self.options.threads)
-        self.world = make_world(self.options.world, limit=self.options.scale.human_works)
+        options, limit = self.options, self.options.scale.human_works
+        self.world = make_world(options.world, withhold=options.withhold, limit=limit)
 
     def make(self, panel: Panel, entries: Sequence[Entry], seed: int) -> None:
         """Make and measure works of one seed, where they are not there yet."""
@@ -120,6 +131,53 @@ class Comparison:
     def fit(self, entry: Entry, seed: int) -> None:
         """Fit the maker of a line, so that :meth:`make` finds it in its folder."""
         self._maker(entry, seed)
+
+    def examined(self) -> list[tuple[str, int]]:
+        """Makers and seeds of which evidence is asked; those without seeds with the first."""
+        options = self.options
+        if not options.evidence:
+            return []
+        fixed = ["human", "outsiders", NOISE, *(name for name, _ in options.added)]
+        out = [(name, 0) for name in fixed if self._facts_path(name, 0).exists()]
+        for seed in range(options.seeds):
+            for entry in self.entries:
+                if entry.temperature is None or entry.temperature in EXAMINED:
+                    out.append((entry.name, seed))
+        return out
+
+    def examine(self, name: str, seed: int) -> None:
+        """Take the evidence of shift of one maker, if it is not there yet."""
+        path, facts = self.out / "evidence" / f"{name}-{seed}.json", self._facts_path(name, seed)
+        if path.exists() or "error" in json.loads(facts.read_text()):
+            return
+        works, best = (
+            Works.load(facts.with_name(f"{name}-{seed}{suffix}.npz")) for suffix in ("", "-best")
+        )
+        if seed not in self._evidence:
+            self._evidence = {seed: self._new_evidence(seed)}
+        path.parent.mkdir(exist_ok=True)
+        found = self._evidence[seed].measure(works, best, name)
+        write_atomically(path, json.dumps(plain(found), indent=1).encode())
+        self.say(f"{name}, seed {seed}: evidence taken")
+
+    def _new_evidence(self, seed: int) -> Evidence:
+        options, works = self.options, self.out / "works"
+        yields = {
+            entry.temperature: Works.load(path).appraisal["yield"].mean()
+            for entry in self.entries
+            if entry.recipe == "imitator" and (path := works / f"{entry.name}-{seed}.npz").exists()
+        }
+        temperature = max(yields, key=lambda t: yields[t]) if yields else 1.0
+        best = works / f"learner-{seed}-best.npz"
+        withheld = None
+        if options.withhold:
+            whole = make_world(options.world)
+            withheld = withheld_works(whole, options.withhold)
+        return Evidence(
+            self.world, self.judges()[0], self._network(seed), float(temperature or 1.0),
+            Works.load(best) if best.exists() else None, DEPTHS[options.budget], seed, withheld,
+            self.say,
+        )  # fmt: skip
 
     def forget_makers(self) -> None:
         """Free the memory that makers take; they are read from their folders again."""
@@ -148,7 +206,8 @@ class Comparison:
         options = self.options
         return {
             "format": FORMAT, "world": options.world, "budget": options.budget,
-            "works": options.works, "runs": [str(run) for run in options.runs],
+            "works": options.works, "withhold": list(options.withhold),
+            "runs": [str(run) for run in options.runs],
         }  # fmt: skip
 
     def _claim_folder(self, before: dict[str, Any]) -> None:
@@ -328,7 +387,7 @@ class Comparison:
 
     def _take_learner(self, run: Path, folder: Path, cost: Path) -> None:
         """Copy the learner of a finished run to where its recipe looks for it."""
-        summary = check_run(run, self.world, self.options.scale)
+        summary = check_run(run, self.world, self.options.scale, self.options.withhold)
         seconds = summary["env_steps"] / summary["steps_per_second"]
         facts = {"env_steps": summary["env_steps"], "seconds": seconds}
         write_atomically(folder / "learner.json", json.dumps(facts).encode())

@@ -21,6 +21,8 @@ from ..imitation import sample_works
 from ..makers import RECIPES, Maker
 
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5)
+EXAMINED = (1.0, 1.5)
+"""Temperatures at which evidence of shift is taken: as fitted, and a high one as a control."""
 BOARDS = 512
 
 
@@ -66,6 +68,8 @@ class Options:
         added: (name, folder) of works of other makers.
         runs: Finished runs of ``train.py``: their imitator and learner are used, one per seed.
         threads: torch threads of each process.
+        withhold: Name patterns of human works that are taken out of the world.
+        evidence: Whether the measures of shift are taken.
         jobs: Processes that fit makers and make works at once.
         command: As it was typed, for the report.
     """
@@ -79,6 +83,8 @@ class Options:
     added: tuple[tuple[str, Path], ...] = ()
     runs: tuple[Path, ...] = ()
     threads: int = 2
+    withhold: tuple[str, ...] = ()
+    evidence: bool = False
     jobs: int = 1
     command: str = ""
 
@@ -184,7 +190,9 @@ class Imitator:
         )
 
 
-def check_run(run: Path, world: World, scale: Scale) -> dict[str, Any]:
+def check_run(
+    run: Path, world: World, scale: Scale, withhold: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """The summary of a run whose learner may join a comparison.
 
     Raises:
@@ -197,12 +205,17 @@ def check_run(run: Path, world: World, scale: Scale) -> dict[str, Any]:
     config = json.loads((run / "config.json").read_text())
     summary: dict[str, Any] = json.loads((run / "summary.json").read_text())
     for key, wanted in (
-        ("world", world.id), ("corpus", ""), ("withhold", ""), ("human_works", scale.human_works)
+        ("world", world.id), ("corpus", ""), ("human_works", scale.human_works)
     ):  # fmt: skip
         if config.get(key) != wanted:
             raise ValueError(
                 f"{run}: a run with {key} = {config.get(key)!r}; this comparison has {wanted!r}"
             )
+    patterns = tuple(p.strip() for p in str(config.get("withhold", "")).split(",") if p.strip())
+    if patterns != tuple(withhold):
+        raise ValueError(
+            f"{run}: a run that withheld {patterns!r}; this comparison withholds {withhold!r}"
+        )
     if summary.get("corpus") != world.fingerprint:
         raise ValueError(f"{run}: was trained on another version of the human works")
     return summary | {"config": config}

@@ -7,9 +7,13 @@ fails in one of them is tried again, and noted, when its works are made.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from typing import Any
 
 from .comparison import Comparison
 from .lineup import Entry, Options
@@ -22,9 +26,17 @@ _comparison: Comparison | None = None
 _panel: Panel | None = None
 
 
-def _enter(options: Options) -> None:
+def _end_with(parent: int) -> None:
+    """End this process when its parent is no more: it would go on for hours, for nobody."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _enter(options: Options, parent: int) -> None:
     """Begin a process."""
     global _comparison
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _comparison = Comparison(replace(options, jobs=1))
     _comparison.enter()
     _comparison.judges()
@@ -52,6 +64,12 @@ def _make(entries: Sequence[Entry], seed: int) -> str:
     return ""
 
 
+def _examine(name: str, seed: int) -> str:
+    assert _comparison is not None
+    _comparison.examine(name, seed)
+    return ""
+
+
 class Crew:
     """Processes at work on one comparison; leave it as a context to end them.
 
@@ -69,7 +87,7 @@ class Crew:
         for entry in entries:
             self._lines.setdefault((entry.recipe, entry.timed), []).append(entry)
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(options.jobs, context, _enter, (options,))
+        self._pool = ProcessPoolExecutor(options.jobs, context, _enter, (options, os.getpid()))
 
     def __enter__(self) -> Crew:
         return self
@@ -77,7 +95,7 @@ class Crew:
     def __exit__(self, *error: object) -> None:
         self._pool.shutdown(wait=error[0] is None, cancel_futures=True)
 
-    def _all(self, what: Callable[..., str], tasks: Sequence[tuple[object, int]]) -> None:
+    def _all(self, what: Callable[..., str], tasks: Sequence[tuple[Any, int]]) -> None:
         futures = [self._pool.submit(what, *task) for task in tasks]
         for future in as_completed(futures):
             if line := future.result():
@@ -101,3 +119,7 @@ class Crew:
     def make(self) -> None:
         """Make and measure works of every maker and seed."""
         self._all(_make, [(lines, seed) for seed in self._seeds for lines in self._lines.values()])
+
+    def examine(self, tasks: Sequence[tuple[str, int]]) -> None:
+        """Take the evidence of shift of makers and seeds."""
+        self._all(_examine, tasks)

@@ -17,7 +17,7 @@ from envs.works import write_atomically
 from envs.worlds import find_world
 
 from . import figures
-from .columns import BEST, read_table
+from .columns import BEST, EVIDENCE, Figure, read_table
 from .expectations import check_all
 from .sections import SECTIONS, Results
 
@@ -79,16 +79,25 @@ def plain(results: Results) -> dict[str, Any]:
     """What ``comparison.json`` holds."""
     config = results.config
     return {
-        "makers": {
-            name: {key: found.plain() for key, found in sorted(results.table[name].items())}
-            for name in results.names
-        },
+        "makers": {name: _nested(results.table[name]) for name in results.names},
         "meta": {
             **config,
             "expectations": [vars(check) for check in results.checks],
             "notes": results.notes,
         },
     }
+
+
+def _nested(columns: dict[str, Figure]) -> dict[str, Any]:
+    """The columns of one maker; those of a measure of shift together, under the measure's name."""
+    nested: dict[str, Any] = {}
+    for key, found in sorted(columns.items()):
+        measure, _, name = key.partition("/")
+        if name and measure in EVIDENCE:
+            nested.setdefault(measure, {})[name] = found.plain()
+        else:
+            nested[key] = found.plain()
+    return nested
 
 
 def write_report(out: Path) -> Results:

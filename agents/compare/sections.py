@@ -14,7 +14,7 @@ from envs.worlds import World
 from novelty.statistics import bootstrap, probability_of_improvement, rank_agreement
 
 from .blocks import Block, Cell, Grid, Line, Pair, Picture, Points, Section, Text
-from .columns import BEST, COST, NEWNESS, QUALITY, Column, Table, label, order_of, written
+from .columns import BEST, COST, EVIDENCE, NEWNESS, QUALITY, Column, Table, label, order_of, written
 from .expectations import Check
 
 JUDGES = (("heldout_quality", "first judge"), ("second_quality", "second judge"))
@@ -224,6 +224,63 @@ def method(results: Results) -> Section:
     )
 
 
+def _evidence(title: str, text: str, *measures: str) -> Callable[[Results], Section | None]:
+    """A section of measures of shift: the makers for which there are any."""
+
+    def section(results: Results) -> Section | None:
+        columns = [column for measure in measures for column in EVIDENCE[measure]]
+        names = [n for n in results.names if any(c.key in results.table[n] for c in columns)]
+        if not names:
+            return None
+        there = [c for c in columns if any(c.key in results.table[n] for n in names)]
+        lines = [_line(results, name, there) for name in names]
+        grid = Grid([(c.title, c.text) for c in there], lines, "maker")
+        return Section(title, [Text(text), grid])
+
+    section.__doc__ = title
+    return section
+
+
+shift = _evidence(
+    "Shift: do the works lie elsewhere?",
+    "Against the human works to learn from. Human works held out show what no shift looks like; "
+    "noise shifts most, so a shift alone proves nothing.",
+    "shift",
+)
+support = _evidence(
+    "Support: could sampling have found them?",
+    "How many of the best tenth none of the imitator's samples (at its best temperature) came "
+    "near, within the distance of human works to each other. Human works held out have such works "
+    "too: only what goes beyond theirs says anything.",
+    "support",
+)
+moments = _evidence(
+    "Moves that no imitator would make",
+    "Under the frozen imitator of the seed. A move that made the work has a gain above that of "
+    "ordinary moves of the same works.",
+    "move37",
+)
+decisions = _evidence(
+    "Novelty and quality of decisions",
+    "After Shin et al. (PNAS 2023), within strata of human lengths.",
+    "novelty_index",
+    "decision_quality_index",
+)
+influence = _evidence(
+    "Influence: does a culture that has seen them go on?",
+    "An imitator trained again from scratch on the human works and works of the maker, measured on "
+    "other works of the maker. Works of other humans (outsiders) and noise are the controls of the "
+    "same size.",
+    "influence",
+    "compression_progress",
+)
+rediscovered = _evidence(
+    "Rediscovery of withheld works",
+    "Human works that were taken out of the world before anything was fitted.",
+    "rediscovery",
+)
+
+
 SECTIONS: list[Callable[[Results], Section | None]] = [
     expectations,
     plane,
@@ -231,6 +288,12 @@ SECTIONS: list[Callable[[Results], Section | None]] = [
     newness,
     cost,
     judges,
+    shift,
+    support,
+    moments,
+    decisions,
+    influence,
+    rediscovered,
     gallery,
     brought,
     method,

@@ -18,7 +18,12 @@ from .sound import PARTIALS, timing
 from .staff import sheet_of
 
 
-def html_page(works: Works, title: str, captions: Sequence[str] | None = None) -> str:
+def html_page(
+    works: Works,
+    title: str,
+    captions: Sequence[str] | None = None,
+    marks: Sequence[Sequence[int]] | None = None,
+) -> str:
     """Write a page of works that opens from a file, offline: nothing outside it is referred to.
 
     A click on a tile opens the work: its score, which lights up while it is played, and what the
@@ -28,17 +33,23 @@ def html_page(works: Works, title: str, captions: Sequence[str] | None = None) -
         works: N works.
         title: Title and heading of the page.
         captions: N texts, or None.
+        marks: For each work the eighths, from 0, that get a disc above the bass when they are
+            reached, or None.
 
     Returns:
         The HTML document. Every text is escaped.
 
     Raises:
-        ValueError: If there are not N captions.
+        ValueError: If there are not N captions, or marks of N works.
     """
     if captions is None:
         captions = [""] * len(works)
     if len(captions) != len(works):
         raise ValueError(f"captions: expected {len(works)}, got {len(captions)}")
+    if marks is None:
+        marks = [[]] * len(works)
+    if len(marks) != len(works):
+        raise ValueError(f"marks: expected {len(works)}, got {len(marks)}")
     # The total terms first: "form" before its parts "form/fifths", "form/key".
     terms = sorted(works.appraisal, key=lambda key: "/" in key)
     scores, explained = scores_of_works(works), explain(works)
@@ -58,6 +69,7 @@ def html_page(works: Works, title: str, captions: Sequence[str] | None = None) -
                 ],
                 "bars": [t for t in range(score.shape[1]) if score[PLACE_ROW, t] == 0],
                 "fermatas": [t for t in range(score.shape[1]) if score[FERMATA_ROW, t]],
+                "marks": [int(t) for t in marks[i]],
                 "found": [[t, f"{where}: {what}"] for t, where, what in found],
                 "said": [explained[i][0], *explained[i][1 + len(found) :]],
                 "values": [_finite(float(works.appraisal[key][i])) for key in terms],

@@ -17,12 +17,24 @@ Picture = NDArray[np.uint8]
 
 PAPER, EDGE, TEXT = (252, 250, 245), (220, 215, 204), (43, 41, 38)
 GIVEN, OWN, HELD, BEAT = (126, 149, 178), (22, 21, 20), (243, 236, 220), (236, 232, 222)
+PALE, MARK = (200, 195, 186), (214, 84, 46)
+"""Of what was made before a work left the known, and of marks."""
 TOP, BOTTOM = SOPRANO_HIGH + 6, LOW - 5
 """MIDI numbers at the edges of a picture; works are shown up to 6 semitones from where they are."""
 
 
-def _roll(score: NDArray[np.int16], width: int, height: int) -> Image.Image:
-    """One score (5, 32) as a piano roll."""
+def _roll(
+    score: NDArray[np.int16], width: int, height: int, known: int = 0, marks: Sequence[int] = ()
+) -> Image.Image:
+    """One score (5, 32) as a piano roll.
+
+    Args:
+        score: As it is written.
+        width: In pixels.
+        height: In pixels.
+        known: Eighths from the beginning in which the bass is pale.
+        marks: Eighths with a disc above the bass.
+    """
     scale = 2
     image = Image.new("RGB", (width * scale, height * scale), PAPER)
     pen = ImageDraw.Draw(image)
@@ -35,14 +47,26 @@ def _roll(score: NDArray[np.int16], width: int, height: int) -> Image.Image:
         if place % 2 == 0 and t:
             line = scale if place == 0 else 1
             pen.line((t * column, 0, t * column, height * scale), EDGE if place else GIVEN, line)
-    for note in sheet_of(score).notes:
+    notes = sheet_of(score).notes
+    for note in notes:
         if note.midi < 0:
             continue
         y = (TOP - note.midi) * row
         gap = max(1.0, column * 0.12)
-        box = (note.begin * column + gap / 2, y - row * 0.35,
-               (note.begin + note.size) * column - gap, y + row * 1.35)  # fmt: skip
-        pen.rounded_rectangle(box, row * 0.8, fill=OWN if note.voice else GIVEN)
+        end = note.begin + note.size
+        inks = [(note.begin, OWN if note.voice else GIVEN)]
+        if note.voice and note.begin < known:
+            inks = [(note.begin, PALE), *([(known, OWN)] if known < end else [])]
+        for begin, ink in inks:
+            box = (begin * column + gap / 2, y - row * 0.35, end * column - gap, y + row * 1.35)
+            pen.rounded_rectangle(box, row * 0.8, fill=ink)
+    for t in marks:
+        # Above the note that sounds, in a rest above the one before it.
+        before = [n.midi for n in notes if n.voice and n.begin <= t and n.midi >= 0]
+        y = (TOP - (before[-1] if before else (LOW + HIGH) // 2)) * row
+        radius = min(0.42 * column, 4.0 * scale)
+        x, y = (t + 0.5) * column, y - row * 0.35 - radius - scale
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), MARK)
     pen.rectangle((0, 0, width * scale - 1, height * scale - 1), outline=EDGE, width=scale)
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
@@ -90,20 +114,71 @@ def sheet(
         raise ValueError("a sheet needs at least one work")
     if captions is not None and len(captions) != len(works):
         raise ValueError(f"captions: expected {len(works)}, got {len(captions)}")
-    columns = max(1, min(columns, len(works)))
+    tiles = [_roll(score, size, size * 5 // 8) for score in _scores(works)]
+    return _lay_out(tiles, columns, captions, size, title)
+
+
+def marked_sheet(
+    works: Works,
+    first: NDArray[np.integer],
+    marks: Sequence[Sequence[int]],
+    labels: Sequence[str],
+    columns: int = 5,
+    size: int = 256,
+) -> Picture:
+    """A contact sheet of where works left the known.
+
+    Args:
+        works: N works with moves of their own, at least one.
+        first: (N,) int. The eighth with which the bass of each left the known, from 0: what was
+            written before it is pale, what was written from it on is dark. -1: never, all of it
+            is pale.
+        marks: For each work the eighths, from 0, that get a disc above the bass.
+        labels: N texts under the tiles.
+        columns: Tiles in a row, at most.
+        size: Width of a tile in pixels; it is five eighths as high.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        ValueError: If there are no works, not N of something, or the works are images.
+    """
+    if not len(works):
+        raise ValueError("a sheet needs at least one work")
+    if works.images is not None:
+        raise ValueError("works that are images have no moves to mark")
+    if len(labels) != len(works):
+        raise ValueError(f"labels: expected {len(works)}, got {len(labels)}")
+    tiles = [
+        _roll(score, size, size * 5 // 8, t if t >= 0 else EIGHTHS, some)
+        for score, t, some in zip(_scores(works), first.tolist(), marks, strict=True)
+    ]
+    return _lay_out(tiles, columns, labels, size, None)
+
+
+def _lay_out(
+    tiles: Sequence[Image.Image],
+    columns: int,
+    captions: Sequence[str] | None,
+    size: int,
+    title: str | None,
+) -> Picture:
+    """Tiles row by row, (H, W, 3) uint8; see :func:`sheet`."""
+    columns = max(1, min(columns, len(tiles)))
     gap, line, high = 10, 18, size * 5 // 8
     top = gap + (28 if title else 0)
-    tile = high + gap + (line if captions else 0)
-    rows = -(-len(works) // columns)
+    step = high + gap + (line if captions else 0)
+    rows = -(-len(tiles) // columns)
     width = gap + columns * (size + gap)
-    image = Image.new("RGB", (width, top + rows * tile), (241, 238, 231))
+    image = Image.new("RGB", (width, top + rows * step), (241, 238, 231))
     pen = ImageDraw.Draw(image)
     font = ImageFont.load_default(12)
     if title:
         pen.text((gap, gap), title, TEXT, ImageFont.load_default(16))
-    for i, score in enumerate(_scores(works)):
-        x, y = gap + i % columns * (size + gap), top + i // columns * tile
-        image.paste(_roll(score, size, high), (x, y))
+    for i, tile in enumerate(tiles):
+        x, y = gap + i % columns * (size + gap), top + i // columns * step
+        image.paste(tile, (x, y))
         if captions:
             pen.text((x + 2, y + high + 2), captions[i], TEXT, font)
     return np.asarray(image, np.uint8)

@@ -107,6 +107,7 @@ class CompositionWorld:
     images = staticmethod(pictures_of)
     summarise = staticmethod(summarise)
     sheet = staticmethod(render.sheet)
+    marked_sheet = staticmethod(render.marked_sheet)
     sheets_side_by_side = staticmethod(render.sheets_side_by_side)
     thumbnails = staticmethod(render.thumbnails)
     page = staticmethod(page.html_page)

@@ -14,7 +14,12 @@ from .moves import END, LIFT, SIZE
 from .render import STROKE
 
 
-def html_page(works: Works, title: str, captions: Sequence[str] | None = None) -> str:
+def html_page(
+    works: Works,
+    title: str,
+    captions: Sequence[str] | None = None,
+    marks: Sequence[Sequence[int]] | None = None,
+) -> str:
     """Write a page of works that opens from a file, offline: nothing outside it is referred to.
 
     A click on a tile plays the work, with pause, speed and a scrubber; the arrow keys go to its
@@ -25,17 +30,23 @@ def html_page(works: Works, title: str, captions: Sequence[str] | None = None) -
         works: N works.
         title: Title and heading of the page.
         captions: N texts, or None.
+        marks: For each work the indices of moves, from 0, that get a disc when the pen is there,
+            or None.
 
     Returns:
         The HTML document. Every text is escaped.
 
     Raises:
-        ValueError: If there are not N captions.
+        ValueError: If there are not N captions, or marks of N works.
     """
     if captions is None:
         captions = [""] * len(works)
     if len(captions) != len(works):
         raise ValueError(f"captions: expected {len(works)}, got {len(captions)}")
+    if marks is None:
+        marks = [[]] * len(works)
+    if len(marks) != len(works):
+        raise ValueError(f"marks: expected {len(works)}, got {len(marks)}")
     # The total terms first: "form" before its parts "form/ink", "form/clutter".
     terms = sorted(works.appraisal, key=lambda key: "/" in key)
     data = {
@@ -46,6 +57,7 @@ def html_page(works: Works, title: str, captions: Sequence[str] | None = None) -
                 "name": works.names[i],
                 "caption": captions[i],
                 "moves": [m for m in works.moves[i].tolist() if m != PAD],
+                "marks": [int(t) for t in marks[i]],
                 "brief": [m for m in works.briefs[i].tolist() if m != PAD],
                 "values": [_finite(float(works.appraisal[key][i])) for key in terms],
             }

@@ -28,8 +28,12 @@ STROKE = 1.6
 PAPER = (252, 250, 245)
 INK = (22, 21, 20)
 GIVEN_INK = (126, 149, 178)
+PALE_INK = (200, 195, 186)
+"""Of what was made before a work left the known."""
 MARK = (214, 84, 46)
 PEN = (214, 84, 46)
+DISC, RIM = 1.25 * STROKE, 1.75 * STROKE
+"""Diameters, in points of the board, of the disc that marks a move and of the paper around it."""
 GROUND = (231, 227, 218)
 """Colour between the tiles of a sheet."""
 TEXT = (58, 55, 50)
@@ -105,7 +109,80 @@ def sheet(
     Raises:
         ValueError: If ``columns`` is not positive or there are not N captions.
     """
-    n = len(works)
+    tiles = [_tile(works, i, size) for i in range(len(works))]
+    return _lay_out(tiles, columns, size, captions, title)
+
+
+def marked_sheet(
+    works: Works,
+    first: NDArray[np.integer],
+    marks: Sequence[Sequence[int]],
+    labels: Sequence[str],
+    columns: int = 5,
+    size: int = 192,
+) -> Picture:
+    """A contact sheet of where works left the known.
+
+    Args:
+        works: N works with moves of their own.
+        first: (N,) int. The move with which each left the known, from 0: what was drawn before it
+            is pale, what was drawn from it on is dark. -1: never, all of it is pale.
+        marks: For each work the indices of moves, from 0, that get a disc in the accent colour:
+            where the pen then is.
+        labels: N texts below the tiles, shortened to fit.
+        columns: Tiles in a row, at most.
+        size: Width and height of a tile in pixels.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        ValueError: If ``columns`` is not positive, there are not N of something, or the works are
+            images.
+    """
+    if works.images is not None:
+        raise ValueError("works that are images have no moves to mark")
+    tiles = [
+        _marked_tile(moves, brief, t, some, size)
+        for moves, brief, t, some in zip(
+            works.moves, works.briefs, first.tolist(), marks, strict=True
+        )
+    ]
+    return _lay_out(tiles, min(columns, max(1, len(works))), size, labels, None)
+
+
+def _marked_tile(
+    moves: NDArray[np.int16],
+    brief: NDArray[np.int16],
+    first: int,
+    marks: Sequence[int],
+    size: int,
+) -> Picture:
+    """One work of :func:`marked_sheet`."""
+    image = np.empty((size, size, 3), np.float32)
+    image[:] = PAPER
+    lines = _segments(moves)
+    known = len(lines) if first < 0 else len(_segments(moves[:first]))
+    for colour, some in (
+        (GIVEN_INK, _segments(brief)), (PALE_INK, lines[:known]), (INK, lines[known:]),
+    ):  # fmt: skip
+        _blend(image, _tone(some, size, STROKE), colour)
+    middle = ((SIZE - 1) / 2, (SIZE - 1) / 2)  # of moves before the pen touched the paper
+    places = [_pen_after(moves[: t + 1])[0] or middle for t in marks]
+    for colour, width in ((PAPER, RIM), (MARK, DISC)):
+        _blend(image, _tone([(at, at) for at in places], size, width), colour)
+    return _rounded(image)
+
+
+def _lay_out(
+    tiles: Sequence[Picture],
+    columns: int | None,
+    size: int,
+    captions: Sequence[str] | None,
+    title: str | None,
+) -> Picture:
+    """Square tiles row by row, (H, W, 3) uint8; see :func:`sheet`."""
+    n = len(tiles)
     if captions is not None and len(captions) != n:
         raise ValueError(f"captions: expected {n}, got {len(captions)}")
     if columns is None:
@@ -125,10 +202,9 @@ def sheet(
     draw = ImageDraw.Draw(canvas)
     if title is not None:
         _write(draw, (gutter + 1, gutter), title, title_font, width - 2 * gutter - 2)
-    for i in range(n):
+    for i, tile in enumerate(tiles):
         left = gutter + i % columns * (size + gutter)
         top = head + gutter + i // columns * (size + foot + gutter)
-        tile = _tile(works, i, size)
         canvas.paste(Image.fromarray(tile), (left, top))
         if captions is not None:
             _write(draw, (left + 1, top + size), captions[i], font, size - 2)

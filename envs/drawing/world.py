@@ -83,6 +83,7 @@ class DrawingWorld:
     assemble = staticmethod(assemble)
     summarise = staticmethod(summarise)
     sheet = staticmethod(render.sheet)
+    marked_sheet = staticmethod(render.marked_sheet)
     sheets_side_by_side = staticmethod(render.sheets_side_by_side)
     thumbnails = staticmethod(render.thumbnails)
     page = staticmethod(page.html_page)

@@ -1,0 +1,344 @@
+"""Evidence that a maker shifts the distribution: the measures of ``docs/measures.md``.
+
+Measured once the works are made, from their files, one maker and seed at a time; what is found is
+kept in ``evidence/NAME-SEED.json``. Human works held out are the control that nothing has shifted,
+works of other humans and noise the controls of the same size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from envs.works import Works, join_works
+from envs.worlds import World, Yardstick
+from novelty import (
+    calibrated_density_coverage,
+    compression_progress,
+    copy_insertion,
+    first_novel_moves,
+    human_radius,
+    length_strata,
+    move_bytes,
+    novelty_index,
+    rediscovered,
+    shift_test,
+    stratified_by_length,
+    support_curve,
+    support_test,
+)
+from novelty.statistics import bootstrap
+
+from ..decisions import decision_quality
+from ..imitation import sample_works
+from ..influence import Influences, noise_works
+from ..move37 import detect
+
+HELD_OUT = "human"
+"""Name of the human works held out."""
+NOISE = "noise"
+"""Name of the control whose works are human ones with their moves drawn at random."""
+BOARDS = 500
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How much is spent on evidence.
+
+    Attributes:
+        samples: Imitator's works among which others are looked for; the last of the sizes.
+        permutations: Of each shift test.
+        learnt: Works of a maker from which an imitator learns.
+        tested: Other works of the maker on which it is tested.
+        influence_samples: Works that each imitator makes before and after.
+        epochs: Passes of each imitator.
+        moments: Works whose improbable move is examined.
+        decisions: Works one decision of which is valued.
+        completions: Works finished from each position.
+        reference: Human works that an opening may have its precedent in.
+    """
+
+    samples: tuple[int, ...] = (100, 1_000, 10_000)
+    permutations: int = 999
+    learnt: int = 500
+    tested: int = 250
+    influence_samples: int = 2000
+    epochs: int = 6
+    moments: int = 40
+    decisions: int = 60
+    completions: int = 16
+    reference: int = 2000
+
+
+DEPTHS = {
+    "smoke": Depth((50, 200), 99, 60, 30, 100, 1, 3, 6, 4, 200),
+    "default": Depth(),
+    "full": Depth(samples=(100, 1_000, 10_000, 100_000), epochs=12, completions=32),
+}
+
+Found = dict[str, Any]
+"""Figures by name: numbers or :class:`~novelty.statistics.Interval`; nan where nothing is known."""
+
+
+def _moves_of(works: Works) -> Works:
+    return Works(works.world, works.moves, works.briefs)
+
+
+class Evidence:
+    """Measures makers of one seed, all against the same imitator and the same human works.
+
+    Args:
+        world: Human works and dynamics.
+        yardstick: Describes works; its held-out judge says what works are worth.
+        imitator: The frozen one of this seed, in eval mode.
+        temperature: At which the imitator's own yield is best.
+        learner: The learner's best works, which other makers may come near; None if there are none.
+        depth: How much is spent.
+        seed: Of all chance.
+        withheld: Human works taken out of the world; None if there are none.
+        say: Takes one line about what happens.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        yardstick: Yardstick,
+        imitator: nn.Module,
+        temperature: float,
+        learner: Works | None,
+        depth: Depth,
+        seed: int,
+        withheld: Works | None = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.world, self.yardstick, self.imitator = world, yardstick, imitator
+        self.temperature, self.learner, self.depth = temperature, learner, depth
+        self.seed, self.withheld, self.say = seed, withheld, say
+        self.human = yardstick.describe(world.train)
+        self.radius = human_radius(self.human)
+
+    def judge(self, works: Works) -> NDArray[np.float64]:
+        """(N,) float64: the held-out judge of works."""
+        return np.asarray(self.yardstick.measure(works)["heldout_quality"], np.float64)
+
+    @cached_property
+    def samples(self) -> Works:
+        """The imitator's works at its best temperature."""
+        n = self.depth.samples[-1]
+        rng = np.random.default_rng((self.seed, 37))
+        boards = self.world.core(min(BOARDS, n))
+        return sample_works(self.imitator, boards, self.world.id, n, rng, self.temperature)
+
+    @cached_property
+    def _sampled(self) -> NDArray[np.float32]:
+        parts = [self.samples[i : i + 2000] for i in range(0, len(self.samples), 2000)]
+        return np.concatenate([self.yardstick.describe(part) for part in parts])
+
+    @cached_property
+    def _human_quality(self) -> tuple[float, float]:
+        """Lower quartile and median of the held-out judge on human works held out."""
+        low, median = np.quantile(self.judge(self.world.held_out), [0.25, 0.5])
+        return float(low), float(median)
+
+    @cached_property
+    def _influences(self) -> Influences:
+        depth = self.depth
+        return Influences(
+            self.world, self.yardstick, depth.learnt, depth.tested, depth.influence_samples,
+            depth.epochs, self.seed, self.judge, self._human_quality[0], self.radius, say=self.say,
+        )  # fmt: skip
+
+    def measure(self, works: Works, best: Works, name: str) -> dict[str, Found]:
+        """Everything about one maker.
+
+        Args:
+            works: Fresh and unselected, in an order that means nothing.
+            best: The best tenth of them.
+            name: The maker's.
+        """
+        rng = np.random.default_rng((self.seed, 38))
+        found = {
+            "shift": self.shift(works, rng),
+            "support": self.support(works, best),
+            "move37": self.move37(works, rng),
+            "novelty_index": self.novelty_index(works, rng),
+            "decision_quality_index": self.decision_quality_index(works, rng),
+        }
+        found |= self.influence(works, name, rng)
+        if self.withheld is not None and name != HELD_OUT:  # they are what is matched
+            found["rediscovery"] = self.rediscovery(works, rng)
+        return found
+
+    def shift(self, works: Works, rng: np.random.Generator) -> Found:
+        """How far works lie from the human works to learn from."""
+        x = self.yardstick.describe(works)
+        tests = shift_test(x, self.human, rng, self.depth.permutations, at_most=1000)
+        manifold = calibrated_density_coverage(self.human, x, rng)
+        kernel, energy = tests["kernel"], tests["energy"]
+        return {
+            "effect": {"value": energy.effect, "low": energy.low, "high": energy.high},
+            "p_value": energy.p_value,
+            "kernel_effect": {"value": kernel.effect, "low": kernel.low, "high": kernel.high},
+            "kernel_p_value": kernel.p_value,
+            "density": manifold.density_ratio,
+            "coverage": manifold.coverage_ratio,
+        }
+
+    def support(self, works: Works, best: Works) -> Found:
+        """How near the imitator's samples come to the best works, and these to the learner's."""
+        targets = self.yardstick.describe(best)
+        out: Found = {}
+        curve = support_curve(targets, self._sampled, self.radius, self.depth.samples)
+        for one in curve:
+            out[f"never_{one.samples}"] = one.never
+            out[f"hits_{one.samples}"] = one.probability
+        out["never"] = curve[-1].never
+        out["bound"] = curve[-1].bound
+        if self.learner is not None:
+            goals = self.yardstick.describe(self.learner)
+            reached = support_test(goals, self.yardstick.describe(works), self.radius)
+            out["never_learner"] = reached.never
+        return out
+
+    def move37(self, works: Works, rng: np.random.Generator) -> Found:
+        """Moves that the imitator would hardly make, in works worth having."""
+        found = detect(
+            self.imitator, self.world.core, _moves_of(works), self.judge, self._human_quality[1],
+            rng, completions=self.depth.completions, most=self.depth.moments,
+        )  # fmt: skip
+        return {
+            "share": found.share,
+            "per_work": found.per_work,
+            "all_per_work": found.all_per_work,
+            "expected_per_work": found.expected_per_work,
+            "gain": found.gain,
+            "control_gain": found.control_gain,
+            "worse": found.worse,
+            "control_worse": found.control_worse,
+        }
+
+    @cached_property
+    def _strata(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return length_strata(self.world.train.lengths)
+
+    def novelty_index(self, works: Works, rng: np.random.Generator) -> Found:
+        """How early works leave what there was, and what copy-insertion takes from that."""
+        human, lengths = self.world.train, works.lengths
+        size = min(self.depth.reference, len(human) * 2 // 3)
+        horizon = int(np.median(human.lengths))
+        index = novelty_index(works.moves, human.moves, rng, size, horizon)
+        inserted = self.samples.moves[:size]
+        copies = copy_insertion(works.moves, human.moves, inserted, rng, size, horizon)
+        others = human[rng.permutation(len(human))[:size]].moves
+        control = copy_insertion(works.moves, human.moves, others, rng, size, horizon)
+        return {
+            "index": stratified_by_length(index, lengths, *self._strata, rng).value,
+            "drop": copies.drop,
+            "control_drop": control.drop,
+        }
+
+    def decision_quality_index(self, works: Works, rng: np.random.Generator) -> Found:
+        """What the first novel move was worth against the best that the imitator knows."""
+        some = _moves_of(works[rng.permutation(len(works))[: self.depth.decisions]])
+        at = first_novel_moves(some.moves, self.world.train.moves)
+        found = decision_quality(
+            self.imitator, self.world.core, some, at, self.judge, rng,
+            completions=self.depth.completions,
+        )  # fmt: skip
+        if not len(found.work):
+            return {"decisions": 0}
+        lengths = some.lengths[found.work]
+        mean = stratified_by_length(found.index, lengths, *self._strata, rng)
+        return {
+            "index": mean.value,
+            "played": bootstrap(_mean, found.played, rng=rng),
+            "decisions": len(found.work),
+        }
+
+    def influence(self, works: Works, name: str, rng: np.random.Generator) -> dict[str, Found]:
+        """What an imitator that has learnt some of the works makes of the others.
+
+        Repeats are left out: between learnt and tested works they would be memory.
+        """
+        fresh = self.yardstick.measure(works)["repeats"] == 0
+        some = _moves_of(works[np.flatnonzero(fresh)])
+        needed = self.depth.learnt + self.depth.tested
+        if len(some) < needed:
+            return {}
+        found = self._influences.measure(some, name)
+        world = self.world
+        n_moves = world.core(1).n_moves
+        learnt, tested = some.moves[: self.depth.learnt], some.moves[self.depth.learnt : needed]
+        deflated = compression_progress(
+            move_bytes(world.train.moves), move_bytes(learnt), move_bytes(tested), rng,
+            math.log2(n_moves),
+        )  # fmt: skip
+        influence: Found = {
+            "log_ratio": found.log_ratio,
+            "ratio": found.ratio,
+            "any_ratio": found.any_ratio,
+            "nats_gain": found.nats_gain,
+            "share_before": found.share_before,
+            "share_after": found.share_after,
+            "region": found.region,
+            "human_nats_after": found.human_nats_after,
+        }
+        progress: Found = {
+            "bits": found.progress.progress,
+            "share": found.progress.share,
+            "deflate_bits": deflated.progress,
+        }
+        return {"influence": influence, "compression_progress": progress}
+
+    def rediscovery(self, works: Works, rng: np.random.Generator) -> Found:
+        """Whether works come near human works that were withheld from everybody."""
+        assert self.withheld is not None
+        describe = self.yardstick.describe
+        found = rediscovered(
+            describe(works), describe(self.withheld), describe(self.world.held_out), self.human,
+            self.radius, rng,
+        )  # fmt: skip
+        return {
+            "found": found.found,
+            "expected": found.expected,
+            "excess": found.excess,
+            "hits": found.hits,
+            "withheld": found.withheld,
+        }
+
+
+def noise(human: Works, n: int, rng: np.random.Generator) -> Works:
+    """The control: n human works with their moves drawn at random."""
+    return noise_works(_moves_of(human[rng.integers(0, len(human), n)]), rng)
+
+
+def withheld_works(world: World, patterns: Sequence[str]) -> Works:
+    """The human works of a whole world that these name patterns take out of it.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    known = join_works([_moves_of_named(world.train), _moves_of_named(world.held_out)])
+    rows = [
+        i for i, name in enumerate(known.names)
+        if any(fnmatchcase(name, pattern) for pattern in patterns)
+    ]  # fmt: skip
+    if not rows:
+        raise ValueError(f"--withhold: no work is named like {', '.join(patterns)}")
+    return known[np.array(rows)]
+
+
+def _moves_of_named(works: Works) -> Works:
+    return Works(works.world, works.moves, works.briefs, names=works.names)
+
+
+def _mean(x: NDArray[np.float64]) -> float:
+    return float(x.mean())
