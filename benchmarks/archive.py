@@ -22,6 +22,7 @@ import scipy
 import torch
 from ribs.archives import ProximityArchive
 
+from agents.compare.lineup import machine
 from novelty import NoveltyArchive
 
 QUERIES, DIM, K = 128, 48, 15
@@ -78,14 +79,6 @@ def measure(n: int, kind: str, rounds: int, ribs_rounds: int, seed: int) -> list
     ]
 
 
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=100, help="of our archive and the product")
@@ -127,9 +120,9 @@ deviations 1, 1/2, 1/3, ..., so that few directions matter: easy for a tree.
 
 Building: ribs makes a new tree at every `add` (not timed here), ours writes the new columns.
 
-Machine: {processor()}, {os.cpu_count()} cores, torch on {args.threads} thread(s), seed {args.seed}.
-Python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__},
-scipy {scipy.__version__}, ribs {ribs.__version__}.
+Machine: {machine()["CPU"]}, {os.cpu_count()} cores, torch on {args.threads} thread(s),
+seed {args.seed}. Python {platform.python_version()}, torch {torch.__version__},
+numpy {np.__version__}, scipy {scipy.__version__}, ribs {ribs.__version__}.
 """
     results = Path(__file__).parent / "results" / "archive.md"
     results.parent.mkdir(exist_ok=True)

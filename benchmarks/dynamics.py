@@ -2,6 +2,8 @@
 
     python -m benchmarks.dynamics
 
+Writes benchmarks/results/dynamics.md.
+
 All rows are measured in one run on one thread; human works are replayed, so that works have human
 lengths. The appraisal's critic is untrained: it costs the same.
 """
@@ -14,7 +16,7 @@ from collections.abc import Callable
 import gymnasium
 import numpy as np
 import torch
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
 import envs  # noqa: F401  # registers the ids
 from envs.appraisal import Appraisal
@@ -28,6 +30,8 @@ from envs.drawing.newness import ArchiveNewness
 from envs.drawing.quality import HumanLevelQuality
 from envs.works import Works
 from novelty import NoveltyArchive
+
+from .reporting import place, write
 
 BOARDS = 1024
 
@@ -92,8 +96,17 @@ def main() -> None:
     singles.reset()
     few = np.ascontiguousarray(actions[:, :16])
     rows["16 single environments in DummyVecEnv, form"] = steps_per_second(singles.step, few)
-    for name, value in rows.items():
-        print(f"| {name} | {value:,.0f} |")
+    apart = SubprocVecEnv([lambda: gymnasium.make("Move37/Drawing-v0")] * 16)
+    apart.reset()
+    rows["16 single environments in SubprocVecEnv, form"] = steps_per_second(apart.step, few[:100])
+    apart.close()
+    lines = "\n".join(f"| {name} | {value:,.0f} |" for name, value in rows.items())
+    write(
+        "dynamics",
+        "# Steps of the drawing world\n\n`python -m benchmarks.dynamics`; best of three passes, "
+        "one thread (SubprocVecEnv: one process each).\n\n| | steps a second |\n|---|---|\n"
+        f"{lines}\n\n{place(1)}\n",
+    )
 
 
 if __name__ == "__main__":

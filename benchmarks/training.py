@@ -1,6 +1,6 @@
 """How fast the learner trains, beside the same PPO schedule with nothing but the network.
 
-    python -m benchmarks.training [--rollouts 12] [--threads 2]
+    python -m benchmarks.training [--world drawing] [--rollouts 12] [--threads 2]
 
 The learner-only limit is the same policy, rollout buffer and updates on a `VecEnv` that gives back
 one stored observation and a reward now and then. Both are measured in turns in one process, so that
@@ -25,7 +25,10 @@ from envs.sb3 import WorldVecEnv
 from envs.works import Works
 from envs.worlds import make_world
 
+from .reporting import place, write
+
 MEAN_MOVES = 24
+"""A work of the learner that does nothing else; works of the other worlds end as seldom."""
 
 
 class NullVecEnv(VecEnv):
@@ -73,10 +76,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rollouts", type=int, default=12, help="of each, in turns")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--world", default="drawing")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    world = make_world("drawing")
+    world = make_world(args.world)
     network = world.network()
     yardstick = world.yardstick(updates=2, pools=1)
     reward = world.reward(yardstick, world.train[:500], updates=2, seed=0, pools=1)
@@ -100,10 +104,15 @@ def main() -> None:
         times["training"].append(seconds(model, 4 * steps, callback))
         times["learner alone"].append(seconds(limit, 4 * steps, None))
     rates = {k: 4 * steps * (len(v) - 1) / sum(v[1:]) for k, v in times.items()}
-    print("| | steps a second |\n|---|---|")
-    for name, rate in rates.items():
-        print(f"| {name} | {rate:,.0f} |")
-    print(f"| training, share of the limit | {rates['training'] / rates['learner alone']:.2f} |")
+    lines = "\n".join(f"| {name} | {rate:,.0f} |" for name, rate in rates.items())
+    write(
+        f"training-{args.world}",
+        f"# Training in the {args.world} world\n\n"
+        f"`python -m benchmarks.training --world {args.world} --rollouts {args.rollouts} "
+        f"--threads {args.threads}`\n\n| | steps a second |\n|---|---|\n"
+        f"{lines}\n| training, share of the limit | "
+        f"{rates['training'] / rates['learner alone']:.2f} |\n\n{place(args.threads)}\n",
+    )
 
 
 if __name__ == "__main__":
