@@ -68,7 +68,7 @@ def parse(arguments: list[str], description: str | None) -> Config:
             type=type(default),
             default=SUPPRESS,
             metavar=type(default).__name__.upper(),
-            help=f"{item.metadata['help']} (default: {default!r})",
+            help=item.metadata["help"] + (f" (default: {default})" if default != "" else ""),
         )
     given = vars(parser.parse_args(arguments))
     preset = given.get("preset", "default")

@@ -318,7 +318,7 @@ LAUGHS = "".join(f"<!ENTITY a{i} '{f'&a{i - 1};' * 10}'>" for i in range(1, 10))
         # A long default on every element: 500 kB x 40,000.
         (
             svg("<g/>" * 40_000, f"<!DOCTYPE svg [<!ATTLIST g style CDATA '{'a:b;' * 99_999}'>]>"),
-            "defaults are refused",
+            "declares long defaults",
         ),
         (svg('<use href="http://localhost/x.svg"/>'), "refers to another element"),
         (svg("<g>" * 5000 + LINE + "</g>" * 5000), "nested more than"),

@@ -40,7 +40,7 @@ from envs.works import Works, pad_moves, read_npz, write_npz
 
 MAX_NDJSON = 1 << 30
 """Largest .ndjson file read, in bytes."""
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 """Raised whenever the same files would give other works, so that old caches are not used."""
 
 Strokes = list[NDArray[np.int64]]

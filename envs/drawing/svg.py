@@ -2,8 +2,9 @@
 
 Only outlines are read: paths, lines, polylines, polygons, rectangles, circles and ellipses in
 nested groups with transforms. Text, images, stylesheets and paint are ignored. Files are taken
-to be untrusted: declarations of entities and attributes are refused, nothing outside the file is
-looked at, and size, depth, elements, segments and the work on a line are limited.
+to be untrusted: declarations of entities and of long attribute defaults are refused, nothing
+outside the file is looked at, and size, depth, elements, segments and the work on a line are
+limited.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ MAX_DEPTH = 64
 """Deepest nesting of elements."""
 MAX_ELEMENTS = 20_000
 """Most elements in one file."""
+MAX_DEFAULTS = 512
+"""Characters of all attribute defaults that a file declares: each element may get them all."""
 MAX_TOKENS = 20_000
 """Most path commands and numbers in one file, which bounds its segments."""
 MAX_WORK = 10_000_000
@@ -183,7 +186,7 @@ class _Reader:
         self.box: Box | None = None
         self._states: list[_State] = []
         self._counts: dict[str, int] = {}
-        self._elements = self._tokens = 0
+        self._elements = self._tokens = self._defaults = 0
         self.parser = expat.ParserCreate(namespace_separator="}")
         self.parser.EntityDeclHandler = self._refuse_entity
         self.parser.AttlistDeclHandler = self._refuse_defaults
@@ -196,10 +199,12 @@ class _Reader:
     def _refuse_defaults(
         self, element: str, name: str, kind: str, default: str | None, required: int
     ) -> None:
-        # Like entities they multiply: one long default, on every element of that name.
-        if default is not None:
+        # Like entities they multiply: one long default, on every element of that name. Short ones
+        # stand in honest files: KanjiVG's declare the namespace of its own attributes.
+        self._defaults += len(default or "")
+        if self._defaults > MAX_DEFAULTS:
             what = f"{name!r:.40} of {element!r:.40}"
-            raise SvgError(f"declares a default for {what}, defaults are refused")
+            raise SvgError(f"declares long defaults ({what}), they are refused")
 
     def _end(self, _: str) -> None:
         self._states.pop()
