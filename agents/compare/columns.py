@@ -367,7 +367,7 @@ def order_of(table: Mapping[str, Any], added: Sequence[str] = ()) -> list[str]:
 
 LABELS = {
     "human": "human works, held out", "outsiders": "human outsiders", "random": "random moves",
-    "noise": "human works, moves drawn at random",
+    "noise": "noise of human lengths",
     "gan": "GAN", "inceptionism": "Inceptionism", "deep_style": "Deep Style",
     "rl_imitation": "imitation by RL", "evolution_time": "evolution, same CPU time",
 }  # fmt: skip
