@@ -92,6 +92,11 @@ def main() -> None:
         batch.reset()
         rows[f"with {name}, 1,024 boards"] = steps_per_second(batch.step, actions[:100])
 
+    torch.set_num_threads(2)
+    batch.reset()
+    rows["the same, two torch threads"] = steps_per_second(batch.step, actions[:100])
+    torch.set_num_threads(1)
+
     singles = DummyVecEnv([lambda: gymnasium.make("Move37/Drawing-v0")] * 16)
     singles.reset()
     few = np.ascontiguousarray(actions[:, :16])
