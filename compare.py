@@ -20,6 +20,7 @@ from typing import Any
 
 from agents.compare.comparison import Comparison
 from agents.compare.lineup import SCALES, Options, chosen_entries
+from agents.compare.parallel import run
 from agents.compare.report import write_report
 from agents.compare.sections import Results
 from agents.makers import RECIPES
@@ -117,7 +118,8 @@ def main() -> None:
     try:
         if not only_report:
             try:
-                Comparison(options, Clock().say).run()
+                comparison = Comparison(options, Clock().say)
+                run(comparison) if options.jobs > 1 else comparison.run()
             except KeyboardInterrupt:
                 stopped = True
                 print("compare.py: stopped; the same command goes on", file=sys.stderr)

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.move37 import THRESHOLD, find_moments, left_the_known, surprise
+from agents.continuation import THRESHOLD, surprise
+from agents.move37 import find_moments, left_the_known
 from agents.terminal import Parser
 from envs.pictures import save_png
 from envs.works import Works, WorksError, write_atomically

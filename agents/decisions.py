@@ -19,8 +19,8 @@ from torch import nn
 from envs.batch import Core
 from envs.works import Works
 
+from .continuation import Judge, finish_works
 from .imitation import positions_of
-from .move37 import Judge, finish_works
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from novelty.knn import nearest
 from novelty.statistics import Interval, airplane_ratio, bootstrap, log_ratio
 from novelty.support import human_radius
 
+from .continuation import Judge, surprise
 from .imitation import evaluate, imitate, positions_of, sample_works
-from .move37 import Judge, surprise
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,31 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from novelty import NoveltyArchive
 from novelty.storage import save_weights
 
 from .appraisal import Appraisal, Terms
 from .critics import LearningCritic
 from .newness import ArchiveNewness
 from .works import Works
+
+
+def reward_archive(
+    human: NDArray[np.float32], k_neighbors: int, bar: float, scale: float
+) -> NoveltyArchive:
+    """The archive of a reward: human works pinned, own works admitted if they are new and good.
+
+    Args:
+        human: (M, D) descriptors of the human works to learn from.
+        k_neighbors: Neighbours that novelty is the mean distance to.
+        bar: Novelty from which a work is admitted, in units of ``scale``.
+        scale: Median distance among the human works.
+    """
+    archive = NoveltyArchive(
+        human.shape[1], k_neighbors, novelty_threshold=bar, quality_threshold=0.5, scale=scale
+    )
+    archive.pin(human)
+    return archive
 
 
 class LearningQuality(Protocol):

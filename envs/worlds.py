@@ -38,6 +38,9 @@ class Yardstick(Protocol):
     def describe(self, works: Works) -> NDArray[np.float32]:
         """Descriptors (N, D) of works."""
 
+    def judge(self, works: Works) -> NDArray[np.float64]:
+        """(N,) float64: what the held-out judge says of works, ``heldout_quality`` alone."""
+
     def measure(self, works: Works) -> Measures:
         """Everything measured of works, each (N,) float64.
 

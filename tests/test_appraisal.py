@@ -144,6 +144,8 @@ def test_the_held_out_judge_orders_works_of_designers_it_never_saw(human):
 def test_the_yield_asks_for_all_four_conditions(human):
     yardstick = Yardstick(human[:600], human[600:900], train_judge(human[900:1300], 0, 60, 1))
     measured = yardstick.measure(Works("drawing", human[:100]))
+    judged = yardstick.judge(Works("drawing", human[:100]))
+    np.testing.assert_array_equal(judged, measured["heldout_quality"])
     assert measured["copied"].max() == 1 and measured["yield"][measured["copied"] > 0.34].sum() == 0
     twice = yardstick.measure(Works("drawing", np.concatenate([human[600:650], human[600:650]])))
     assert twice["repeats"][50:].all() and not twice["yield"][50:].any()

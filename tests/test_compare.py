@@ -18,22 +18,13 @@ import compare
 from agents import makers
 from agents.compare import lineup
 from agents.compare.blocks import Grid, Line, Points, Section, Text
-from agents.compare.columns import (
-    BEST,
-    Figure,
-    figure,
-    figure_of_seeds,
-    label,
-    medians_again,
-    order_of,
-    read_table,
-    written,
-)
+from agents.compare.columns import BEST, label, order_of, written
 from agents.compare.comparison import Comparison
 from agents.compare.evidence import DEPTHS, Depth, withheld_works
 from agents.compare.expectations import check_all
 from agents.compare.report import write_report
 from agents.compare.sections import SECTIONS
+from agents.compare.table import Figure, figure, figure_of_seeds, medians_again, read_table
 from envs import worlds
 from envs.drawing.dynamics import images_of
 from envs.drawing.reading import read_folder

@@ -245,6 +245,7 @@ def test_the_yardstick_survives_a_folder(yardstick, tmp_path):
     assert again.bars == yardstick.bars and again.scale == yardstick.scale
     a, b = yardstick.measure(HELD[:9]), again.measure(HELD[:9])
     assert all(np.array_equal(a[key], b[key]) for key in a)
+    np.testing.assert_array_equal(yardstick.judge(HELD[:9]), a["heldout_quality"])
 
 
 def reward_of(yardstick, imitations, updates):

@@ -5,14 +5,13 @@ import pytest
 import torch
 from toy_world import END, LETTERS, LONGEST, Scripted, ToyCore, rows
 
+from agents.continuation import finish_works, surprise
 from agents.imitation import sample_works
 from agents.move37 import (
     counterfactuals,
     detect,
     find_moments,
-    finish_works,
     left_the_known,
-    surprise,
 )
 from envs.drawing.dynamics import DrawingCore
 from envs.drawing.network import DrawingNetwork
@@ -138,7 +137,7 @@ def test_only_moments_in_good_works_count_and_controls_have_none():
 
 
 def test_works_of_several_lengths_are_detected_in_pieces(monkeypatch):
-    monkeypatch.setattr("agents.move37.WORKS_AT_ONCE", 3)
+    monkeypatch.setattr("agents.continuation.WORKS_AT_ONCE", 3)
     works = join_works([rows([1, END], [RARE, END]), rows([2, 3, RARE, 4, END]), rows([END])] * 3)
     found = find_moments(surprise(imitator(), ToyCore, works).log_p, np.ones(len(works), bool))
     assert found.tolist() == [[1, 0], [2, 2], [5, 0], [6, 2], [9, 0], [10, 2]]

@@ -6,37 +6,30 @@ was stopped goes on where it was, and its report can be made again without makin
 
 from __future__ import annotations
 
-import copy
 import json
-import shutil
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from envs.works import Works, write_atomically
-from envs.worlds import Reward, World, Yardstick, make_world
+from envs.worlds import World, Yardstick, make_world
 from novelty.statistics import plain
-from novelty.storage import load_weights, save_weights
 
-from ..imitation import imitate, positions_of
-from ..makers import BUDGETS, Critical, Maker, Workshop, find_recipe
-from ..scoring import Scorer
+from ..makers import Critical
 from .evidence import DEPTHS, NOISE, Evidence, noise, withheld_works
+from .fitting import Fitting
 from .lineup import (
     EXAMINED,
     Entry,
-    Imitator,
     Options,
     Stocked,
-    Tempered,
     check_run,
     chosen_entries,
     machine,
@@ -66,41 +59,55 @@ class Comparison:
         self.entries = chosen_entries(options.only)
         self.out = options.out
         self.world: World
-        self._made: dict[tuple[str, int], Maker] = {}
-        self._rewards: dict[int, Reward] = {}
-        self._networks: dict[int, nn.Module] = {}
+        self.fitting: Fitting
         self._evidence: dict[int, Evidence] = {}
 
     def run(self) -> None:
-        """Make and measure whatever is not there yet.
+        """Make and measure whatever is not there yet, one after the other.
 
         A maker that raises is noted with its error, and the others go on.
         """
+        added = self.begin()
+        panel = self.measure_given(added)
+        for seed in range(self.options.seeds):
+            self.make(panel, self.entries, seed)
+        for name, seed in self.examined():
+            self.examine(name, seed)
+
+    def begin(self) -> list[tuple[str, Works, list[str]]]:
+        """Check what is asked for, claim the folder and make the judges ready.
+
+        Returns:
+            Of each kind of works brought along its name, the works, and what was left out and why.
+
+        Raises:
+            ValueError: If the folder holds another comparison, or a run or a folder is refused.
+        """
         options = self.options
         before = self._check_folder()
-        self.enter()
+        self._read_world()
         for run in options.runs:
             check_run(run, self.world, options.scale, options.withhold)
         added = [(name, *self.world.read_folder(folder)) for name, folder in options.added]
         self._claim_folder(before)
-        self.judges()
-        if options.jobs == 1:
-            panel = self._measure_given(added)
-            for seed in range(options.seeds):
-                self.make(panel, self.entries, seed)
-                self.forget_makers()
-            for name, seed in self.examined():
-                self.examine(name, seed)
-            return
-        from .parallel import Crew  # here, because it imports this module
+        self._make_ready()
+        return added
 
-        with Crew(options, self.entries, self.say) as crew:
-            crew.fit()
-            self._measure_given(added)
-            crew.make()
-            crew.examine(self.examined())
+    def enter(self) -> None:
+        """Take part in a comparison that another process has begun."""
+        self._read_world()
+        self._make_ready()
 
-    def _measure_given(self, added: Sequence[tuple[str, Works, list[str]]]) -> Panel:
+    def _read_world(self) -> None:
+        torch.set_num_threads(self.options.threads)
+        options, limit = self.options, self.options.scale.human_works
+        self.world = make_world(options.world, withhold=options.withhold, limit=limit)
+
+    def _make_ready(self) -> None:
+        self.yardstick, self.second = self._judges()
+        self.fitting = Fitting(self.options, self.world, self.yardstick, self.say)
+
+    def measure_given(self, added: Sequence[tuple[str, Works, list[str]]]) -> Panel:
         """Measure what nobody has to make: human works, and those brought along."""
         panel = self.panel()
         for name, works in (("human", self.world.held_out), ("outsiders", self.world.outsiders)):
@@ -116,21 +123,12 @@ class Comparison:
             )  # fmt: skip
         return panel
 
-    def enter(self) -> None:
-        """Read the world."""
-        torch.set_num_threads(self.options.threads)
-        options, limit = self.options, self.options.scale.human_works
-        self.world = make_world(options.world, withhold=options.withhold, limit=limit)
-
     def make(self, panel: Panel, entries: Sequence[Entry], seed: int) -> None:
         """Make and measure works of one seed, where they are not there yet."""
         for entry in entries:
             if not self._facts_path(entry.name, seed).exists() or self._failed(entry, seed):
                 self._make_works(panel, entry, seed)
-
-    def fit(self, entry: Entry, seed: int) -> None:
-        """Fit the maker of a line, so that :meth:`make` finds it in its folder."""
-        self._maker(entry, seed)
+        self.fitting.forget_makers()
 
     def examined(self) -> list[tuple[str, int]]:
         """Makers and seeds of which evidence is asked; those without seeds with the first."""
@@ -174,14 +172,10 @@ class Comparison:
             whole = make_world(options.world)
             withheld = withheld_works(whole, options.withhold)
         return Evidence(
-            self.world, self.judges()[0], self._network(seed), float(temperature or 1.0),
+            self.world, self.yardstick, self.fitting.network(seed), float(temperature or 1.0),
             Works.load(best) if best.exists() else None, DEPTHS[options.budget], seed, withheld,
             self.say,
         )  # fmt: skip
-
-    def forget_makers(self) -> None:
-        """Free the memory that makers take; they are read from their folders again."""
-        self._made.clear()
 
     def _check_folder(self) -> dict[str, Any]:
         """What the comparison that is there already says of itself, if it can be gone on with.
@@ -223,7 +217,7 @@ class Comparison:
         data = json.dumps(self._terms() | more, indent=2).encode()
         write_atomically(self.out / "config.json", data)
 
-    def judges(self) -> tuple[Yardstick, Judge | None]:
+    def _judges(self) -> tuple[Yardstick, Judge | None]:
         """The frozen judges: trained, or read from the folder if they are there."""
         world, scale, folder = self.world, self.options.scale, self.out / "judges"
         done = folder / "done.json"
@@ -241,19 +235,17 @@ class Comparison:
                 second.save(folder)
             write_atomically(done, b"{}")
             self.say("the judges are ready")
-        self.yardstick = yardstick
         return yardstick, second
 
     def panel(self) -> Panel:
         """The frozen panel, and what it says of works whose order is known."""
-        yardstick, second = self.judges()
         language: LanguageModel | None = None
         try:
-            made, _ = self._maker(Entry("rnn", "rnn"), 0)
+            made, _ = self.fitting.maker(Entry("rnn", "rnn"), 0)
             language = made if isinstance(made, LanguageModel) else None
         except Exception as error:  # whatever a maker does wrong must not stop the others
             self.say(f"no char-RNN to measure bits with: {type(error).__name__}: {error}")
-        panel = Panel.of(self.world, yardstick, second, self._scorer(0), language)
+        panel = Panel.of(self.world, self.yardstick, self.second, self.fitting.scorer(0), language)
         trials = self.out / "judges" / "trials.json"
         if not trials.exists():
             write_atomically(trials, json.dumps(panel.trials()).encode())
@@ -299,7 +291,7 @@ class Comparison:
     def _make_works(self, panel: Panel, entry: Entry, seed: int) -> None:
         options = self.options
         try:
-            maker, facts = self._maker(entry, seed)
+            maker, facts = self.fitting.maker(entry, seed)
             rng = np.random.default_rng((seed, zlib.crc32(entry.name.encode())))
             begin, cpu, n = time.perf_counter(), time.process_time(), options.works
             works = maker.generate(n, rng)
@@ -312,134 +304,10 @@ class Comparison:
                 "seconds_per_1000": 1000 * (time.perf_counter() - begin) / n,
                 "cpu_per_1000": 1000 * (time.process_time() - cpu) / n,
             }
-            critic: Critical = maker if isinstance(maker, Critical) else self._scorer(seed)
+            critic: Critical = maker if isinstance(maker, Critical) else self.fitting.scorer(seed)
             self._keep(panel, entry.name, seed, works, critic.score, facts)
         except Exception as error:  # named in the report; the others go on
             text = f"{type(error).__name__}: {error}"
             self.say(f"{entry.name}, seed {seed}: FAILED: {text}")
             data = json.dumps({"error": text}, indent=2).encode()
             write_atomically(self._facts_path(entry.name, seed), data)
-
-    def _scorer(self, seed: int) -> Scorer:
-        """The learner's reward of a seed as it was before learning."""
-        reward = self._reward(seed)
-        return Scorer(self.world, lambda: reward)
-
-    def _maker(self, entry: Entry, seed: int) -> tuple[Maker, dict[str, Any]]:
-        """The maker of a line, fitted, with what fitting it cost."""
-        key = entry.name if entry.timed else entry.recipe
-        folder = self.out / "makers" / str(seed) / key
-        cost = folder / "cost.json"
-        if (key, seed) not in self._made:
-            self._made[key, seed] = self._fit(entry, seed, folder, cost)
-        maker = self._made[key, seed]
-        if entry.temperature is not None:
-            if not isinstance(maker, Tempered):
-                raise TypeError(f"{entry.recipe}: has no with_temperature")
-            maker = maker.with_temperature(entry.temperature)
-        return maker, json.loads(cost.read_text())
-
-    def _fit(self, entry: Entry, seed: int, folder: Path, cost: Path) -> Maker:
-        world, options = self.world, self.options
-        if entry.recipe == "imitator":
-            return Imitator(self._network(seed), world)
-        folder.mkdir(parents=True, exist_ok=True)
-        reused = (
-            options.runs[seed] if entry.recipe == "learner" and seed < len(options.runs) else None
-        )
-        if reused is not None and not cost.exists():
-            self._take_learner(reused, folder, cost)
-        budget = BUDGETS[options.budget]
-        if entry.timed:
-            budget = replace(budget, seconds=self._learner_seconds(seed))
-        # Paid before the clock starts: it is not this maker's work.
-        network = self._network(seed)
-        self._reward(seed)
-        workshop = Workshop(
-            world=world,
-            yardstick=self.yardstick,
-            imitator=network,
-            new_reward=lambda: copy.deepcopy(self._reward(seed)),
-            budget=budget,
-            seed=seed,
-            folder=folder,
-            threads=options.threads,
-            say=self.say,
-        )
-        torch.manual_seed(seed)
-        begin, cpu = time.perf_counter(), time.process_time()
-        maker = find_recipe(entry.recipe)(workshop)
-        seconds = {
-            "wall_seconds": time.perf_counter() - begin,
-            "cpu_seconds": time.process_time() - cpu,
-        }
-        torch.set_num_threads(options.threads)
-        if not cost.exists():  # else it was read from its folder
-            write_atomically(cost, json.dumps(seconds).encode())
-        return maker
-
-    def _learner_seconds(self, seed: int) -> float:
-        """CPU seconds that the learner of this seed took to learn."""
-        path = self.out / "makers" / str(seed) / "learner" / "cost.json"
-        if not path.exists():
-            raise ValueError("the learner, whose time it is held to, has not been made")
-        return float(json.loads(path.read_text())["cpu_seconds"])
-
-    def _take_learner(self, run: Path, folder: Path, cost: Path) -> None:
-        """Copy the learner of a finished run to where its recipe looks for it."""
-        summary = check_run(run, self.world, self.options.scale, self.options.withhold)
-        seconds = summary["env_steps"] / summary["steps_per_second"]
-        facts = {"env_steps": summary["env_steps"], "seconds": seconds}
-        write_atomically(folder / "learner.json", json.dumps(facts).encode())
-        shutil.copyfile(run / "learner.safetensors", folder / "learner.safetensors")
-        threads = int(summary["config"]["threads"])
-        # train.py notes no CPU time; all its threads busy is the most it can have been.
-        spent = {"wall_seconds": seconds, "cpu_seconds": seconds * threads}
-        write_atomically(cost, json.dumps(spent).encode())
-
-    def _network(self, seed: int) -> nn.Module:
-        """The imitator of a seed: of the run given for it, from its folder, or fitted now."""
-        if seed in self._networks:
-            return self._networks[seed]
-        self._networks.clear()
-        world, options = self.world, self.options
-        folder = self.out / "makers" / str(seed) / "imitator"
-        path, cost = folder / "imitator.safetensors", folder / "cost.json"
-        if not cost.exists() and seed < len(options.runs):
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(options.runs[seed] / "imitator.safetensors", path)
-            write_atomically(cost, b"{}")
-        torch.manual_seed(seed)
-        network = world.network(dropout=0.3)
-        if cost.exists():
-            load_weights(path, network)
-        else:
-            begin, cpu = time.perf_counter(), time.process_time()
-            fit = imitate(
-                network,
-                lambda epoch: positions_of(world.core, world.variations(epoch, seed)),
-                positions_of(world.core, world.held_out),
-                epochs=BUDGETS[options.budget].epochs,
-                seed=seed,
-            )
-            spent = {
-                "wall_seconds": time.perf_counter() - begin,
-                "cpu_seconds": time.process_time() - cpu,
-            }
-            save_weights(path, network)
-            write_atomically(cost, json.dumps(spent).encode())
-            self.say(f"imitator, seed {seed}: {fit.nats:.3f} nats per held-out move")
-        self._networks[seed] = network.eval()
-        return network
-
-    def _reward(self, seed: int) -> Reward:
-        """The learner's reward of a seed before learning; to be copied, never to be asked."""
-        if seed not in self._rewards:
-            self._rewards.clear()  # seeds come one after the other
-            scale = self.options.scale
-            rng = np.random.default_rng((seed, 1))
-            imitations = Imitator(self._network(seed), self.world).generate(scale.imitations, rng)
-            self._rewards[seed] = self.world.reward(
-                self.yardstick, imitations, scale.critic_updates, seed, scale.pools
-            )
-        return self._rewards[seed]

@@ -125,10 +125,6 @@ class Evidence:
         self.human = yardstick.describe(world.train)
         self.radius = human_radius(self.human)
 
-    def judge(self, works: Works) -> NDArray[np.float64]:
-        """(N,) float64: the held-out judge of works."""
-        return np.asarray(self.yardstick.measure(works)["heldout_quality"], np.float64)
-
     @cached_property
     def samples(self) -> Works:
         """The imitator's works at its best temperature."""
@@ -145,7 +141,7 @@ class Evidence:
     @cached_property
     def _human_quality(self) -> tuple[float, float]:
         """Lower quartile and median of the held-out judge on human works held out."""
-        low, median = np.quantile(self.judge(self.world.held_out), [0.25, 0.5])
+        low, median = np.quantile(self.yardstick.judge(self.world.held_out), [0.25, 0.5])
         return float(low), float(median)
 
     @cached_property
@@ -153,7 +149,8 @@ class Evidence:
         depth = self.depth
         return Influences(
             self.world, self.yardstick, depth.learnt, depth.tested, depth.influence_samples,
-            depth.epochs, self.seed, self.judge, self._human_quality[0], self.radius, say=self.say,
+            depth.epochs, self.seed, self.yardstick.judge, self._human_quality[0], self.radius,
+            say=self.say,
         )  # fmt: skip
 
     def measure(self, works: Works, best: Works, name: str) -> dict[str, Found]:
@@ -211,8 +208,9 @@ class Evidence:
     def move37(self, works: Works, rng: np.random.Generator) -> Found:
         """Moves that the imitator would hardly make, in works worth having."""
         found = detect(
-            self.imitator, self.world.core, _moves_of(works), self.judge, self._human_quality[1],
-            rng, completions=self.depth.completions, most=self.depth.moments,
+            self.imitator, self.world.core, _moves_of(works), self.yardstick.judge,
+            self._human_quality[1], rng, completions=self.depth.completions,
+            most=self.depth.moments,
         )  # fmt: skip
         return {
             "share": found.share,
@@ -250,7 +248,7 @@ class Evidence:
         some = _moves_of(works[rng.permutation(len(works))[: self.depth.decisions]])
         at = first_novel_moves(some.moves, self.world.train.moves)
         found = decision_quality(
-            self.imitator, self.world.core, some, at, self.judge, rng,
+            self.imitator, self.world.core, some, at, self.yardstick.judge, rng,
             completions=self.depth.completions,
         )  # fmt: skip
         if not len(found.work):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from .columns import BEST, COLUMNS, Figure, Table, label, written
+from .columns import BEST, COLUMNS, label, written
+from .table import Figure, Table
 
 CONTRASTS = ("random", "rnn", "imitator", "gan", "inceptionism", "deep_style", "rl_imitation",
              "selection", "evolution", "collage", "learner")  # fmt: skip

@@ -16,7 +16,8 @@ from matplotlib import pyplot as plt
 
 from envs.works import write_atomically
 
-from .columns import BEST, Table, label
+from .columns import BEST, label
+from .table import Table
 
 QUALITY, NOVELTY = "heldout_quality", "novelty_human"
 STYLE: Any = {

@@ -135,8 +135,7 @@ class Panel:
         kinds = self.world.trials()
         return {
             "heldout_quality": {
-                kind: self.yardstick.measure(works)["heldout_quality"].tolist()
-                for kind, works in kinds.items()
+                kind: self.yardstick.judge(works).tolist() for kind, works in kinds.items()
             },
             "second_quality": {kind: self.second(works).tolist() for kind, works in kinds.items()},
         }

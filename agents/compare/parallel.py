@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
 from typing import Any
 
 from .comparison import Comparison
@@ -37,20 +36,19 @@ def _enter(options: Options, parent: int) -> None:
     """Begin a process."""
     global _comparison
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _comparison = Comparison(replace(options, jobs=1))
+    _comparison = Comparison(options)
     _comparison.enter()
-    _comparison.judges()
 
 
 def _fit(entry: Entry, seed: int) -> str:
     assert _comparison is not None
     name = f"{entry.name if entry.timed else entry.recipe}, seed {seed}"
     try:
-        _comparison.fit(entry, seed)
+        _comparison.fitting.maker(entry, seed)
     except Exception as error:  # tried again, and noted, when its works are made
         return f"{name}: {type(error).__name__}: {error}"
     finally:
-        _comparison.forget_makers()
+        _comparison.fitting.forget_makers()
     return f"{name}: fitted"
 
 
@@ -60,7 +58,6 @@ def _make(entries: Sequence[Entry], seed: int) -> str:
     if _panel is None:
         _panel = _comparison.panel()
     _comparison.make(_panel, entries, seed)
-    _comparison.forget_makers()
     return ""
 
 
@@ -123,3 +120,13 @@ class Crew:
     def examine(self, tasks: Sequence[tuple[str, int]]) -> None:
         """Take the evidence of shift of makers and seeds."""
         self._all(_examine, tasks)
+
+
+def run(comparison: Comparison) -> None:
+    """Do what :meth:`Comparison.run` does, in as many processes as its options say."""
+    added = comparison.begin()
+    with Crew(comparison.options, comparison.entries, comparison.say) as crew:
+        crew.fit()
+        comparison.measure_given(added)
+        crew.make()
+        crew.examine(comparison.examined())

@@ -17,9 +17,10 @@ from envs.works import write_atomically
 from envs.worlds import find_world
 
 from . import figures
-from .columns import BEST, EVIDENCE, Figure, read_table
+from .columns import BEST, EVIDENCE
 from .expectations import check_all
 from .sections import SECTIONS, Results
+from .table import Figure, read_table
 
 TITLE = "Which of these makers are creative?"
 TEMPLATE = Path(__file__).with_name("report.html")

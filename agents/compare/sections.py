@@ -14,8 +14,9 @@ from envs.worlds import World
 from novelty.statistics import bootstrap, probability_of_improvement, rank_agreement
 
 from .blocks import Block, Cell, Grid, Line, Pair, Picture, Points, Section, Text
-from .columns import BEST, COST, EVIDENCE, NEWNESS, QUALITY, Column, Table, label, order_of, written
+from .columns import BEST, COST, EVIDENCE, NEWNESS, QUALITY, Column, label, order_of, written
 from .expectations import Check
+from .table import Table
 
 JUDGES = (("heldout_quality", "first judge"), ("second_quality", "second judge"))
 

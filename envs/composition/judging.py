@@ -143,6 +143,10 @@ class Yardstick:
             descriptor=Descriptor.load(folder / "descriptor.npz"),
         )
 
+    def judge(self, works: Works) -> NDArray[np.float64]:
+        """(N,) float64: what the held-out judge says of works."""
+        return self.forest(judged_features(scores_of_works(works)))
+
     def measure(self, works: Works) -> dict[str, NDArray[np.float64]]:
         """Everything measured of works, each (N,) float64.
 

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from novelty import NoveltyArchive
 from novelty.storage import load_weights
 
 from ..critics import judge
 from ..newness import ArchiveNewness
 from ..pictures import save_png
-from ..rewards import LearningReward
+from ..rewards import LearningReward, reward_archive
 from ..works import Works, WorksError, write_atomically
 from ..worlds import Export
 from . import notation, page, render, sound
@@ -184,14 +183,10 @@ class CompositionWorld:
     ) -> LearningReward:
         """The reward of a learner: a critic and an archive of its own."""
         quality = HumanLevelQuality(self.train, imitations, updates, seed, pools)
-        archive = NoveltyArchive(
-            yardstick.descriptor.dim,
-            yardstick.k_neighbors,
-            novelty_threshold=yardstick.bars.novelty,
-            quality_threshold=0.5,
-            scale=yardstick.scale,
+        human = yardstick.describe(self.train)
+        archive = reward_archive(
+            human, yardstick.k_neighbors, yardstick.bars.novelty, yardstick.scale
         )
-        archive.pin(yardstick.describe(self.train))
         newness = ArchiveNewness(
             yardstick.descriptor, archive, scores_of_works(self.train),
             CAP * yardstick.bars.novelty, floor=0.95, exponent=1.5, repeat_above=0.7,

@@ -140,6 +140,10 @@ class Yardstick:
             descriptor=Descriptor.load(folder / "descriptor.npz"),
         )
 
+    def judge(self, works: Works) -> NDArray[np.float64]:
+        """(N,) float64: what the held-out judge says of works."""
+        return judge(self.network, pictures_of(works))
+
     def measure(self, works: Works) -> dict[str, NDArray[np.float64]]:
         """Everything measured of works, each (N,) float64.
 

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from novelty import NoveltyArchive
 from novelty.storage import load_weights
 
 from ..critics import judge
-from ..rewards import LearningReward
+from ..rewards import LearningReward, reward_archive
 from ..works import Works, write_atomically
 from ..worlds import Export
 from . import page, render
@@ -134,14 +133,10 @@ class DrawingWorld:
     ) -> LearningReward:
         """The reward of a learner: a critic and an archive of its own."""
         quality = HumanLevelQuality(self.train, imitations, updates, seed, pools)
-        archive = NoveltyArchive(
-            yardstick.descriptor.dim,
-            yardstick.k_neighbors,
-            novelty_threshold=yardstick.bars.novelty,
-            quality_threshold=0.5,
-            scale=yardstick.scale,
+        human = yardstick.describe(self.train)
+        archive = reward_archive(
+            human, yardstick.k_neighbors, yardstick.bars.novelty, yardstick.scale
         )
-        archive.pin(yardstick.describe(self.train))
         cap = CAP * yardstick.bars.novelty
         newness = ArchiveNewness(yardstick.descriptor, archive, pictures_of(self.train), cap)
         return LearningReward(quality, newness, pictures_of, pictures_of)
