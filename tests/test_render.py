@@ -14,6 +14,7 @@ from envs.drawing import render
 from envs.drawing.moves import END, LIFT, SIZE, moves_of, strokes_of
 from envs.drawing.page import html_page
 from envs.drawing.svg import read_svg
+from envs.pages import number
 from envs.pictures import save_png
 from envs.works import Works, pad_moves
 
@@ -275,3 +276,9 @@ def test_page_wants_a_caption_for_every_work():
 
 def test_page_template_ships_beside_its_module():
     assert (Path(render.__file__).parent / "page.html").is_file()
+
+
+def test_numbers_of_a_page_keep_their_whole_digits():
+    assert number(1_703_936.0) == 1_703_936
+    assert number(0.123456789) == 0.123457
+    assert number(float("nan")) == "nan" and number(float("-inf")) == "-inf"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import html
-import json
-import math
 import re
 from collections.abc import Sequence
 from importlib import resources
 
+from ..pages import number, script_json
 from ..works import Works
 from .explain import explain, findings
 from .judging import scores_of_works
@@ -72,22 +71,11 @@ def html_page(
                 "marks": [int(t) for t in marks[i]],
                 "found": [[t, f"{where}: {what}"] for t, where, what in found],
                 "said": [explained[i][0], *explained[i][1 + len(found) :]],
-                "values": [_finite(float(works.appraisal[key][i])) for key in terms],
+                "values": [number(float(works.appraisal[key][i])) for key in terms],
             }
         )
     data = {"terms": terms, "partials": PARTIALS, "works": shown}
-    parts = {"{{title}}": html.escape(title), "{{data}}": _script_json(data)}
+    parts = {"{{title}}": html.escape(title), "{{data}}": script_json(data)}
     template = resources.files(__package__).joinpath("page.html").read_text("utf-8")
     # In one pass, so that a title that reads "{{data}}" stays a title.
     return re.sub("|".join(map(re.escape, parts)), lambda match: parts[match[0]], template)
-
-
-def _script_json(data: object) -> str:
-    """JSON that may stand within a script element: no text of it can end the element."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _finite(value: float) -> float | str:
-    """A number to six digits; as text where JSON has no such number."""
-    return float(f"{value:.6g}") if math.isfinite(value) else str(value)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import html
-import json
-import math
 import re
 from collections.abc import Sequence
 from importlib import resources
 
+from ..pages import number, script_json
 from ..works import PAD, Works
 from .moves import END, LIFT, SIZE
 from .render import STROKE
@@ -59,23 +58,12 @@ def html_page(
                 "moves": [m for m in works.moves[i].tolist() if m != PAD],
                 "marks": [int(t) for t in marks[i]],
                 "brief": [m for m in works.briefs[i].tolist() if m != PAD],
-                "values": [_finite(float(works.appraisal[key][i])) for key in terms],
+                "values": [number(float(works.appraisal[key][i])) for key in terms],
             }
             for i in range(len(works))
         ],
     }
-    parts = {"{{title}}": html.escape(title), "{{data}}": _script_json(data)}
+    parts = {"{{title}}": html.escape(title), "{{data}}": script_json(data)}
     template = resources.files(__package__).joinpath("page.html").read_text("utf-8")
     # In one pass, so that a title that reads "{{data}}" stays a title.
     return re.sub("|".join(map(re.escape, parts)), lambda match: parts[match[0]], template)
-
-
-def _script_json(data: object) -> str:
-    """JSON that may stand within a script element: no text of it can end the element."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _finite(value: float) -> float | str:
-    """A number to six digits; as text where JSON has no such number."""
-    return float(f"{value:.6g}") if math.isfinite(value) else str(value)
