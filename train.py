@@ -89,6 +89,11 @@ def run_in(
     world = make_world(config.world, config.corpus, patterns, config.human_works)
     folder.record(options_of(config), world.fingerprint)
     say(f"{len(world.train)} human works to learn from, {len(world.held_out)} held out")
+    if world.left_out:
+        lines = [f"{label}: {reason}" for label, reason in world.left_out]
+        write_atomically(path / "left-out.txt", "\n".join([*lines, ""]).encode())
+        say(f"{len(lines)} works of the corpus left out, named in {path / 'left-out.txt'} (the "
+            f"last: {lines[-1]})")  # fmt: skip
     pools = 1 if config.preset == "smoke" else 4
 
     # What a stage makes is read from its files, whether by this process or an earlier one.

@@ -112,6 +112,7 @@ class World(Protocol):
         held_out: Human works that no network saw; they set the bars.
         outsiders: Works of other human makers, measured like anybody's; may be empty.
         fingerprint: SHA-256 of the corpus.
+        left_out: (label, reason) of everything in the corpus that could not be used.
     """
 
     id: ClassVar[str]
@@ -206,6 +207,7 @@ class World(Protocol):
     held_out: Works
     outsiders: Works
     fingerprint: str
+    left_out: Sequence[tuple[str, str]]
 
     def exam(self, n: int) -> Core:
         """N boards as makers are examined on them: with briefs that nothing was fitted to."""

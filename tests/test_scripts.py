@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from envs.drawing.corpus import load_corpus
 from envs.works import Works, WorksError
 
 ROOT = Path(__file__).parent.parent
@@ -55,6 +56,7 @@ def run(tmp_path_factory):
         "--threads", 1,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
+    (folder / "said.txt").write_text(result.stdout)
     return folder
 
 
@@ -70,6 +72,14 @@ def test_a_run_leaves_what_others_build_on(run):
     assert len(Works.load(run / "works.npz")) == 60
     for name in ("imitator-and-learner.png", "best.png", "archive.npz", "config.json"):
         assert (run / name).stat().st_size > 0
+
+
+def test_works_that_could_not_be_used_are_counted_and_named(run):
+    lines = (run / "left-out.txt").read_text().splitlines()
+    left_out = load_corpus("tabler").skipped
+    assert lines == [f"{label}: {reason}" for label, reason in left_out] and len(lines) > 10
+    said = (run / "said.txt").read_text()
+    assert f"{len(lines)} works of the corpus left out" in said and lines[-1] in said
 
 
 def test_replay_writes_every_kind_and_verifies(run, tmp_path):

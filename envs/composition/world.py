@@ -74,6 +74,7 @@ class CompositionWorld:
         evaluation: Which split's sopranos :meth:`exam` lays before its boards: ``"held_out"``, or
             ``"sealed"`` for the last report.
         fingerprint: SHA-256 of the corpus.
+        left_out: (label, reason) of everything in the corpus that could not be used.
     """
 
     id = "composition"
@@ -117,7 +118,7 @@ class CompositionWorld:
         self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
     ) -> None:
         loaded = load_corpus(corpus or "bach", withhold)
-        self.fingerprint = loaded.fingerprint
+        self.fingerprint, self.left_out = loaded.fingerprint, loaded.skipped
         rows = loaded.split(seed)
         if limit:
             share = limit / len(loaded.works)

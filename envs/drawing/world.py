@@ -62,6 +62,7 @@ class DrawingWorld:
         judged_from: Half of other designers' works (Lucide): the held-out judge learns from them.
         outsiders: The other half: human works to be measured like anybody's.
         fingerprint: SHA-256 of the corpus.
+        left_out: (label, reason) of everything in the corpus that could not be used.
     """
 
     id = "drawing"
@@ -95,7 +96,7 @@ class DrawingWorld:
         self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
     ) -> None:
         loaded = load_corpus(corpus or "tabler", withhold)
-        self.fingerprint = loaded.fingerprint
+        self.fingerprint, self.left_out = loaded.fingerprint, loaded.skipped
         works = loaded.works
         order = np.random.default_rng(seed).permutation(len(works))[: limit or None]
         cut = max(1, len(order) // 10)
