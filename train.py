@@ -30,6 +30,7 @@ from agents.options import Config, options_of, parse
 from agents.policy import PriorPolicy
 from agents.run_folder import Interrupts, RunFolder, quiet_writers
 from agents.shifting import Shifting
+from agents.snapshot import kept_snapshot, write_snapshot
 from agents.terminal import Clock
 from envs.batch import Core, NotFiniteError, WorldBatch
 from envs.pictures import save_png
@@ -47,14 +48,17 @@ HEADLINES = (
 )  # fmt: skip
 
 
-def fit_imitator(config: Config, world: World, clock: Clock) -> torch.nn.Module:
-    """The network after imitation."""
+def fit_imitator(config: Config, world: World, clock: Clock, kept: Path) -> torch.nn.Module:
+    """The network after imitation, which goes on from the state that is kept."""
     torch.manual_seed(config.seed)
     network = world.network(dropout=0.3)
     if config.imitator:
         load_weights(config.imitator, network)
         network.eval()
     else:
+        start = kept_snapshot(kept, clock.say)
+        if start:
+            clock.say(f"imitation goes on after epoch {start.facts['epoch']}")
         imitate(
             network,
             lambda epoch: positions_of(world.core, world.variations(epoch, config.seed)),
@@ -64,6 +68,8 @@ def fit_imitator(config: Config, world: World, clock: Clock) -> torch.nn.Module:
             report=lambda e, loss, nats, top1: clock.say(
                 f"imitation {e}/{config.imitation_epochs}: {nats:.3f} nats a move, top-1 {top1:.3f}"
             ),
+            keep=lambda state: write_snapshot(kept, state),
+            start=start,
         )
     return network
 
@@ -112,12 +118,14 @@ def run_in(
         f"{outsiders['yield']:.1%}")  # fmt: skip
 
     def imitation() -> dict[str, float]:
-        network = fit_imitator(config, world, clock)
+        network = fit_imitator(config, world, clock, epoch)
         save_weights(path / "imitator.safetensors", network)
         nats, top1 = evaluate(network, *positions_of(world.core, world.held_out))
         return {"nats": nats, "top1": top1}
 
+    epoch = path / "stages" / "imitation.safetensors"
     fit = folder.stage("imitation", imitation)
+    epoch.unlink(missing_ok=True)
     network = world.network()
     load_weights(path / "imitator.safetensors", network.eval())
     boards = world.exam(min(512, config.eval_works))

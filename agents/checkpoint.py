@@ -1,104 +1,48 @@
-"""The whole state of a training run as arrays, and one file that holds it.
+"""The whole state of a training run, and the files that hold it.
 
 A snapshot is taken where the learner's state is smallest: after an update, before the next rollout.
 It holds everything that decides what comes next: weights, optimisers, works in progress, the
 reward's critic, archive and memories, every random state, and what the log has not written yet. So
 a run that goes on from a snapshot does, bit for bit, what it would have done.
 
-The file is safetensors (no code can be in it) with a SHA-256 over everything in it. Files are
-written atomically, and the last two are kept.
+The last two checkpoints are kept.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_safetensors
 from stable_baselines3 import PPO
 
 from envs.sb3 import WorldVecEnv
-from envs.works import Works, join_works, write_atomically
+from envs.works import Works, join_works
 from envs.worlds import Reward
-from novelty.storage import StorageError, one_line, parse_json
+from novelty.storage import one_line
 
 from .learner import WorksCallback
+from .snapshot import (
+    Arrays,
+    Snapshot,
+    digest,
+    kept_snapshot,
+    load_moments,
+    moments_of,
+    part,
+    write_snapshot,
+)
 
-Arrays = dict[str, NDArray[Any]]
-
-FORMAT = "move37-checkpoint-1"
 TRACED = 4096
 """Works as they were made that are kept at most."""
 KEEP = 2
 """Checkpoints that are kept: if the newest is damaged, there is one more."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A state.
-
-    Attributes:
-        arrays: By name.
-        facts: Everything else, as JSON can hold it.
-    """
-
-    arrays: Arrays
-    facts: dict[str, Any]
-
-
-def digest(arrays: Mapping[str, NDArray[Any]], text: str = "") -> str:
-    """SHA-256, in hexadecimal, over names, types, shapes and bytes of arrays, and a text."""
-    total = hashlib.sha256(text.encode())
-    for name in sorted(arrays):
-        array = arrays[name]
-        total.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
-        total.update(array.tobytes())
-    return total.hexdigest()
-
-
-def write_snapshot(path: Path, snapshot: Snapshot) -> None:
-    """Write a snapshot, atomically.
-
-    Raises:
-        OSError: If it cannot be written; nothing is then left of it.
-    """
-    facts = json.dumps(snapshot.facts)
-    metadata = {"format": FORMAT, "facts": facts, "sha256": digest(snapshot.arrays, facts)}
-    arrays = {name: np.ascontiguousarray(a) for name, a in snapshot.arrays.items()}
-    # ascontiguousarray makes a scalar a row.
-    arrays = {name: a.reshape(snapshot.arrays[name].shape) for name, a in arrays.items()}
-    write_atomically(path, to_safetensors(arrays, metadata))
-
-
-def read_snapshot(path: Path) -> Snapshot:
-    """Read what :func:`write_snapshot` wrote.
-
-    Raises:
-        StorageError: If the file is missing, damaged, or no snapshot.
-    """
-    try:
-        with safe_open(path, "np") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise ValueError("unknown format")
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
-        if digest(arrays, metadata["facts"]) != metadata["sha256"]:
-            raise ValueError("the checksum is wrong")
-        return Snapshot(arrays, parse_json(metadata["facts"]))
-    except FileNotFoundError:
-        raise StorageError(f"{path}: no such file") from None
-    except (SafetensorError, ValueError, KeyError, OSError, TypeError) as error:
-        raise StorageError(f"{path}: damaged or no checkpoint ({one_line(error)})") from error
 
 
 def path_of(folder: Path, steps: int) -> Path:
@@ -116,11 +60,9 @@ def write_checkpoint(folder: Path, snapshot: Snapshot) -> None:
 def newest_checkpoint(folder: Path, say: Callable[[str], None]) -> Snapshot | None:
     """A run's newest intact checkpoint, or None; a damaged one is named to ``say`` and renamed."""
     for path in sorted((folder / "checkpoints").glob("state-*.safetensors"), reverse=True):
-        try:
-            return read_snapshot(path)
-        except StorageError as error:
-            say(f"{error}; it is left out")
-            path.replace(path.with_suffix(".damaged"))
+        found = kept_snapshot(path, say)
+        if found:
+            return found
     return None
 
 
@@ -161,9 +103,7 @@ class Session:
         """The policy's weights and its optimiser's state."""
         policy = self.model.policy
         arrays = {f"policy/{key}": value.numpy() for key, value in policy.state_dict().items()}
-        for i, values in policy.optimizer.state_dict()["state"].items():
-            arrays |= {f"optimizer/{i}/{key}": value.numpy() for key, value in values.items()}
-        return arrays
+        return arrays | {f"optimizer/{key}": v for key, v in moments_of(policy.optimizer).items()}
 
     def capture(self) -> Snapshot:
         """The state, between two rollouts; changes nothing."""
@@ -250,24 +190,14 @@ class Session:
         policy = self.model.policy
         found = {k: torch.from_numpy(v.copy()) for k, v in part(arrays, "policy").items()}
         policy.load_state_dict(found)
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for name, value in part(arrays, "optimizer").items():
-            i, key = name.split("/")
-            moments.setdefault(int(i), {})[key] = torch.from_numpy(value.copy())
-        # The groups hold settings only; PPO sets the learning rate before every update.
-        groups = policy.optimizer.state_dict()["param_groups"]
-        policy.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        # Its groups hold settings only; PPO sets the learning rate before every update.
+        load_moments(policy.optimizer, part(arrays, "optimizer"))
 
     def fingerprint(self, works: Works) -> str:
         """SHA-256 over the weights, the optimiser's state, the archive and these works."""
         archive = {f"archive/{key}": v for key, v in self.reward.archive.state().items()}
         made = {f"works/{key}": value for key, value in arrays_of(works).items()}
         return digest(self.weights() | archive | made)
-
-
-def part(arrays: Mapping[str, NDArray[Any]], name: str) -> Arrays:
-    """The arrays whose names begin with ``name/``, without it."""
-    return {k[len(name) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{name}/")}
 
 
 def arrays_of(works: Works) -> Arrays:

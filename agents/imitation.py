@@ -14,6 +14,9 @@ from torch.nn import functional
 
 from envs.batch import Core
 from envs.works import PAD, Works, pad_moves
+from novelty.storage import one_line
+
+from .snapshot import Arrays, Snapshot, load_moments, moments_of, part
 
 Observations = dict[str, NDArray[Any]]
 
@@ -88,6 +91,8 @@ def imitate(
     weight_decay: float = 0.05,
     seed: int = 0,
     report: Callable[[int, float, float, float], None] | None = None,
+    keep: Callable[[Snapshot], None] | None = None,
+    start: Snapshot | None = None,
 ) -> Fit:
     """Fit ``network`` to the moves; it ends with the weights of its best epoch.
 
@@ -102,11 +107,16 @@ def imitate(
         weight_decay: AdamW's decoupled decay.
         seed: Order of the positions.
         report: Called after each epoch with (epoch, training nats, held-out nats, top-1).
+        keep: Takes the state after each epoch but the last.
+        start: Such a state, of a call with the same arguments: what follows is, to the bit, what
+            followed there.
 
     Raises:
         FloatingPointError: If the loss is not finite.
+        ValueError: If ``start`` is the state of something else.
     """
-    observations, moves = train(1)
+    first = int(start.facts["epoch"]) + 1 if start else 1
+    observations, moves = train(first)
     optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
     total = epochs * (len(moves) // batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -115,9 +125,11 @@ def imitate(
     generator = torch.Generator().manual_seed(seed)
     best = Fit(float("inf"), 0.0, 0)
     best_weights = {k: v.clone() for k, v in network.state_dict().items()}
-    for epoch in range(1, epochs + 1):
+    if start:
+        best, best_weights = _restore(start, network, optimizer, schedule, generator)
+    for epoch in range(first, epochs + 1):
         network.train()
-        if epoch > 1:
+        if epoch > first:
             observations, moves = train(epoch)
         tensors = {key: torch.as_tensor(value) for key, value in observations.items()}
         targets = torch.as_tensor(moves)
@@ -143,8 +155,62 @@ def imitate(
             best_weights = {k: v.clone() for k, v in network.state_dict().items()}
         if report is not None:
             report(epoch, trained, nats, top1)
+        if keep is not None and epoch < epochs:
+            keep(_capture(epoch, best, best_weights, network, optimizer, generator))
     network.load_state_dict(best_weights)
     return best
+
+
+def _capture(
+    epoch: int,
+    best: Fit,
+    best_weights: dict[str, torch.Tensor],
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> Snapshot:
+    arrays: Arrays = {f"weights/{k}": v.numpy().copy() for k, v in network.state_dict().items()}
+    arrays |= {f"best/{k}": v.numpy() for k, v in best_weights.items()}
+    arrays |= {f"moments/{k}": v.copy() for k, v in moments_of(optimizer).items()}
+    arrays["random/order"] = generator.get_state().numpy()
+    arrays["random/torch"] = torch.get_rng_state().numpy()
+    (group,) = optimizer.param_groups
+    facts = {
+        "epoch": epoch,
+        "best": [best.nats, best.top1, best.epochs],
+        "group": {key: group[key] for key in ("lr", "betas")},
+    }
+    return Snapshot(arrays, facts)
+
+
+def _restore(
+    state: Snapshot,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.OneCycleLR,
+    generator: torch.Generator,
+) -> tuple[Fit, dict[str, torch.Tensor]]:
+    arrays = state.arrays
+
+    def tensors(name: str) -> dict[str, torch.Tensor]:
+        return {k: torch.from_numpy(v.copy()) for k, v in part(arrays, name).items()}
+
+    try:
+        best_weights = tensors("best")
+        network.load_state_dict(best_weights)  # what does not fit is found now
+        network.load_state_dict(tensors("weights"))
+        load_moments(optimizer, part(arrays, "moments"))
+        optimizer.param_groups[0].update(
+            lr=float(state.facts["group"]["lr"]), betas=tuple(state.facts["group"]["betas"])
+        )
+        # Its rates are a function of how many updates there were.
+        schedule.last_epoch = int(arrays["moments/0/step"])
+        generator.set_state(tensors("random")["order"])
+        torch.set_rng_state(tensors("random")["torch"])
+        nats, top1, epochs = state.facts["best"]
+        return Fit(float(nats), float(top1), int(epochs)), best_weights
+    except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        raise ValueError(f"the state is of another imitation ({one_line(error)})") from error
 
 
 def sample_works(

@@ -30,7 +30,8 @@ from envs.batch import NotFiniteError
 from envs.works import write_atomically
 from novelty.storage import StorageError, read_json
 
-from .checkpoint import Session, Snapshot, write_snapshot
+from .checkpoint import Session
+from .snapshot import Snapshot, write_snapshot
 
 PACKAGES = (
     "move37", "torch", "numpy", "stable-baselines3", "gymnasium", "numba", "scipy", "safetensors",

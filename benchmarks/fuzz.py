@@ -42,8 +42,8 @@ if "--guided" in sys.argv:
 import numpy as np
 import torch
 
-from agents.checkpoint import Snapshot, read_snapshot, write_snapshot
 from agents.options import PRESETS, load_config, options_of
+from agents.snapshot import Snapshot, read_snapshot, write_snapshot
 from envs.drawing.corpus import _read_cache, _read_drawing, _write_cache
 from envs.drawing.craft import PatchCritic
 from envs.drawing.descriptor import N_FEATURES, Descriptor

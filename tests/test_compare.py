@@ -363,6 +363,20 @@ def test_another_comparison_is_not_gone_on_with(finished):
         Comparison(lineup.Options(finished, budget="smoke", works=50)).run()
 
 
+def test_runs_may_be_added_for_seeds_of_which_nothing_was_made(tmp_path):
+    def with_runs(*names):
+        return Comparison(lineup.Options(tmp_path, runs=tuple(Path(name) for name in names)))
+
+    with_runs("a")._claim_folder({})
+    with_runs("a", "b")._check_folder()
+    for others in (("b", "a"), ("b",), ()):
+        with pytest.raises(ValueError, match="holds a comparison with runs"):
+            with_runs(*others)._check_folder()
+    (tmp_path / "makers" / "1").mkdir(parents=True)
+    with pytest.raises(ValueError, match="holds a comparison with runs"):
+        with_runs("a", "b")._check_folder()
+
+
 def test_the_report_says_everything_and_needs_nothing_outside_it(finished, stubs):
     results = write_report(finished)
     page = (finished / "report.html").read_text()

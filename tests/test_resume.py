@@ -17,18 +17,12 @@ import torch
 from stable_baselines3.common.logger import Logger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.checkpoint import (
-    Session,
-    Snapshot,
-    newest_checkpoint,
-    path_of,
-    read_snapshot,
-    write_checkpoint,
-    write_snapshot,
-)
+from agents.checkpoint import Session, newest_checkpoint, path_of, write_checkpoint
+from agents.imitation import imitate
 from agents.learner import WorksCallback, collapse, make_ppo, warm_value
 from agents.options import parse
 from agents.run_folder import Interrupts, RunFolder
+from agents.snapshot import Snapshot, read_snapshot, write_snapshot
 from envs.batch import NotFiniteError, WorldBatch
 from envs.drawing.dynamics import DrawingCore
 from envs.drawing.moves import MAX_MOVES
@@ -40,7 +34,7 @@ from novelty.storage import StorageError
 
 ROOT = Path(__file__).parent.parent
 TINY = (
-    "--preset", "smoke", "--human-works", "150", "--imitation-epochs", "1", "--critic-updates", "4",
+    "--preset", "smoke", "--human-works", "150", "--imitation-epochs", "3", "--critic-updates", "4",
     "--n-envs", "8", "--n-steps", "32", "--batch-size", "128", "--env-steps", "2560",
     "--refresh-every", "4", "--checkpoint-steps", "512", "--eval-works", "40", "--threads", "1",
 )  # fmt: skip
@@ -266,6 +260,26 @@ def test_what_cannot_be_resumed_is_one_line(whole, tmp_path):
         RunFolder(tmp_path / "file" / "run", False, print)
 
 
+def test_a_run_killed_while_it_imitates_ends_the_same(whole, tmp_path):
+    folder = begun(whole, tmp_path / "run", ("judge", "bars"))
+    for number in (signal.SIGKILL, signal.SIGINT):
+        before = kept_epoch(folder)
+        process = start("--resume", folder)
+        wait_for(process, lambda before=before: kept_epoch(folder) > before)
+        process.send_signal(number)
+        finish(process)
+    code, out, err = train("--resume", folder)
+    assert code == 0, err
+    assert "imitation goes on after epoch 2" in out
+    assert not (folder / "stages" / "imitation.safetensors").exists()
+    assert_same_run(whole, folder)
+
+
+def kept_epoch(folder):
+    path = folder / "stages" / "imitation.safetensors"
+    return int(read_snapshot(path).facts["epoch"]) if path.exists() else 0
+
+
 # In one process: the parts of it
 
 
@@ -336,6 +350,50 @@ def test_a_restored_session_goes_on_bit_by_bit(tmp_path):
         del facts["callback"]["seconds"]
         facts["log"] = [row for row in facts["log"] if not row[0].startswith("time/")]
     assert a.facts == b.facts
+
+
+def small_imitation(**keywords):
+    torch.manual_seed(3)
+    network = DrawingNetwork(width=16, dropout=0.3)
+    core, rng = DrawingCore(64), np.random.default_rng(0)
+
+    def positions(epoch):
+        return core_positions(core, np.random.default_rng(epoch))
+
+    fit = imitate(network, positions, core_positions(core, rng), epochs=4, batch_size=64,
+                  seed=1, **keywords)  # fmt: skip
+    return fit, network.state_dict(), torch.rand(3)
+
+
+def core_positions(core, rng):
+    core.reset(np.arange(core.n))
+    moves = rng.integers(0, core.n_moves, core.n)
+    core.step(moves)
+    seen = {key: value.copy() for key, value in core.observations.items()}
+    return {k: np.tile(v, (3,) + (1,) * (v.ndim - 1)) for k, v in seen.items()}, np.tile(moves, 3)
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_imitation_goes_on_bit_by_bit(tmp_path, epoch):
+    whole_fit, whole_weights, chance = small_imitation()
+    states = []
+    again, _, same_chance = small_imitation(keep=states.append)
+    assert again == whole_fit and torch.equal(chance, same_chance)
+    write_snapshot(tmp_path / "s", states[epoch - 1])
+    fit, weights, chance_after = small_imitation(start=read_snapshot(tmp_path / "s"))
+    assert fit == whole_fit and torch.equal(chance, chance_after)
+    assert all(torch.equal(weights[name], value) for name, value in whole_weights.items())
+
+
+def test_imitation_does_not_go_on_from_anything_else():
+    states = []
+    small_imitation(keep=states.append)
+    arrays, facts = states[0].arrays, states[0].facts
+    for name in ("weights/", "best/", "random/order"):
+        gone = next(key for key in arrays if key.startswith(name))
+        others = {key: value for key, value in arrays.items() if key != gone}
+        with pytest.raises(ValueError, match="of another imitation"):
+            small_imitation(start=Snapshot(others, facts))
 
 
 def test_taking_a_snapshot_changes_nothing():

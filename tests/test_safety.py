@@ -17,8 +17,8 @@ import pytest
 import torch
 from safetensors.torch import save as to_safetensors
 
-from agents.checkpoint import read_snapshot
 from agents.options import load_config
+from agents.snapshot import read_snapshot
 from envs.drawing.corpus import CorpusError, load_corpus
 from envs.drawing.craft import PatchCritic
 from envs.drawing.descriptor import N_FEATURES, Descriptor

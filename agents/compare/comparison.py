@@ -188,15 +188,23 @@ class Comparison:
             return {}
         found: dict[str, Any] = json.loads(path.read_text())
         for key, value in self._terms().items():
-            if found.get(key) != value:
+            if found.get(key) != value and not (key == "runs" and self._adds_runs(found["runs"])):
                 raise ValueError(
                     f"{self.out}: holds a comparison with {key} = {found.get(key)!r}, not "
                     f"{value!r}; choose another --out"
                 )
         return found
 
+    def _adds_runs(self, before: list[str]) -> bool:
+        """Whether runs are added for seeds of which nothing was made yet."""
+        runs = [str(run) for run in self.options.runs]
+        new = range(len(before), len(runs))
+        return runs[: len(before)] == before and not any(
+            (self.out / "makers" / str(seed)).exists() for seed in new
+        )
+
     def _terms(self) -> dict[str, Any]:
-        """Options that cannot change while a comparison goes on."""
+        """Options that cannot change while a comparison goes on, but for runs of further seeds."""
         options = self.options
         return {
             "format": FORMAT, "world": options.world, "budget": options.budget,
