@@ -73,9 +73,13 @@ class DeepStyle:
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:
         """Filter n pairs of human works; see :class:`agents.makers.Maker`."""
-        content, style = (human_works(self.world, n, rng) for _ in range(2))
+        content, style = self.inputs(n, rng), human_works(self.world, n, rng)
         soft = self.transfer(self.world.images(content), self.world.images(style))
         return works_of(self.world, soft, self.where, content, brief)
+
+    def inputs(self, n: int, rng: np.random.Generator) -> Works:
+        """The human works that give the content; see :class:`agents.makers.Filter`."""
+        return human_works(self.world, n, rng)
 
     def transfer(self, content: NDArray[np.uint8], style: NDArray[np.uint8]) -> Tensor:
         """Soft images (N, 2H, 2W) in [0, 1]: contents (N, H, W) in the styles (N, H, W)."""

@@ -82,9 +82,13 @@ class Inceptionism:
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:
         """Filter n human works; see :class:`agents.makers.Maker`."""
-        inputs = human_works(self.world, n, rng)
+        inputs = self.inputs(n, rng)
         soft = self.enhance(self.world.images(inputs), rng)
         return works_of(self.world, soft, self.where, inputs, brief)
+
+    def inputs(self, n: int, rng: np.random.Generator) -> Works:
+        """The human works that are filtered; see :class:`agents.makers.Filter`."""
+        return human_works(self.world, n, rng)
 
     def enhance(self, images: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
         """Soft images (N, 2H, 2W) in [0, 1] of images (N, H, W) in {0, 1}.

@@ -49,6 +49,14 @@ class Critical(Protocol):
         """(N,) float64; more is better."""
 
 
+@runtime_checkable
+class Filter(Protocol):
+    """A maker that makes each of its works from a given one."""
+
+    def inputs(self, n: int, rng: np.random.Generator) -> Works:
+        """The works that ``generate(n, rng)`` makes its own from, for a generator in that state."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """What a maker may spend.

@@ -99,6 +99,18 @@ def make_stocked(workshop):
     return maker
 
 
+def make_filter(workshop):
+    """Changes nothing; names other works than it was given for the first half of its own."""
+    maker, train = Stub(workshop, "filter"), workshop.world.train
+
+    def inputs(n, rng):
+        rows = rng.integers(0, len(train), n)
+        return train[np.concatenate([np.arange(n // 2), rows[n // 2 :]])]
+
+    maker.inputs = inputs
+    return maker
+
+
 def make_image(workshop):
     return Stub(workshop, "image", image=True)
 
@@ -210,7 +222,7 @@ def flat(**columns):
 
 def table_as_expected():
     base = {"yield": 0.02, "heldout_quality": 0.5, "novelty_human": 1.0, "nearest_human": 0.7,
-            "best__yield": 0.05, "seconds_per_1000": 100.0}  # fmt: skip
+            "best__yield": 0.05, "seconds_per_1000": 100.0, "input_rank": 0.001}  # fmt: skip
     table = {
         "human": flat(**base),
         "outsiders": flat(**base | {"yield": 0.07}),
@@ -232,7 +244,7 @@ def table_as_expected():
 def test_expectations_hold_where_they_should():
     checks = check_all(table_as_expected())
     assert all(check.holds for check in checks), [c for c in checks if not c.holds]
-    assert len(checks) == 1 + 2 + 1 + 2 + 9 + 1
+    assert len(checks) == 1 + 2 + 1 + 4 + 9 + 1
 
 
 @pytest.mark.parametrize(
@@ -243,6 +255,7 @@ def test_expectations_hold_where_they_should():
         ("rnn_t0.50", "novelty_human", 2.0, "temperature-novelty_human"),
         ("rnn_t0.85", "yield", 0.2, "temperature-yield"),
         ("inceptionism", "nearest_human", 0.9, "inceptionism-near"),
+        ("deep_style", "input_rank", 0.3, "deep_style-input"),
         ("selection", "yield", 0.5, "learner-selection-yield"),
         ("evolution", BEST + "yield", 0.9, "learner-evolution-selected"),
         ("evolution_time", "seconds_per_1000", 1.0, "learner-evolution_time-cost"),
@@ -356,6 +369,19 @@ def test_a_stock_of_works_is_not_what_more_works_cost(finished, monkeypatch):
     monkeypatch.setitem(makers.RECIPES, "stocked", f"{__name__}:make_stocked")
     Comparison(options(finished, only=("stocked",))).run()
     assert ASKED[-2:] == [110, 500 + 11]
+
+
+def test_filters_are_measured_from_what_they_were_given(finished, monkeypatch):
+    monkeypatch.setitem(makers.RECIPES, "filter", f"{__name__}:make_filter")
+    Comparison(options(finished, only=("filter",))).run()
+    terms = Works.load(finished / "works" / "filter-0.npz").appraisal
+    true, false = slice(55, None), slice(55)
+    assert terms["from_input"][true].max() < 1e-6 and terms["input_rank"][true].max() == 0
+    assert np.median(terms["from_input"][false]) > 1
+    assert 0.2 < np.median(terms["input_rank"][false]) < 0.8
+    table, _ = read_table(finished)
+    assert {"from_input", "input_rank", BEST + "from_input"} <= set(table["filter"])
+    assert "from_input" not in table["good"]
 
 
 def test_another_comparison_is_not_gone_on_with(finished):

@@ -276,3 +276,14 @@ def test_style_comes_nearer_and_more_weight_brings_it_nearer(network):
         for w in (0.1, 10)
     )
     assert (strong < before).all() and (strong < weak).all()
+
+
+@pytest.mark.parametrize("kind", [Inceptionism, DeepStyle])
+def test_a_filter_names_what_it_was_given(network, kind):
+    maker = kind(WORLD, network, steps=1)
+    works = maker.generate(40, np.random.default_rng(3))
+    inputs = maker.inputs(40, np.random.default_rng(3))
+    made, given = blurred(WORLD.images(works)), blurred(WORLD.images(inputs))
+    own = np.linalg.norm(made - given, axis=1)
+    others = np.linalg.norm(made - np.roll(given, 1, axis=0), axis=1)
+    assert np.median(own) < np.median(others) / 2

@@ -47,6 +47,10 @@ NEWNESS = (
            "median of human works among themselves"),
     Column("novelty_self", "novelty, self", "the same among the maker's own works"),
     Column("nearest_human", "nearest human", "distance to the one nearest human work"),
+    Column("from_input", "from its input", "of filters: distance to the human work that a work was "
+           "made from"),
+    Column("input_rank", "nearer than it", "of filters: share of all human works to learn from "
+           "that are nearer to a work than the one it was made from", "share"),
     Column("copied", "copied", "how much of the works is copied from human works", "share", True),
     Column("repeats", "repeats", "share of works that repeat an earlier one of the same maker",
            "share", True),

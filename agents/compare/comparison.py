@@ -22,7 +22,7 @@ from envs.works import Works, write_atomically
 from envs.worlds import World, Yardstick, make_world
 from novelty.statistics import plain
 
-from ..makers import Critical
+from ..makers import Critical, Filter
 from .evidence import DEPTHS, NOISE, Evidence, noise, withheld_works
 from .fitting import Fitting
 from .lineup import (
@@ -273,6 +273,7 @@ class Comparison:
         works: Works,
         score: Callable[[Works], NDArray[np.float64]],
         facts: dict[str, Any],
+        inputs: Works | None = None,
     ) -> None:
         """Measure works and their best tenth, and write them.
 
@@ -283,12 +284,16 @@ class Comparison:
             works: N works.
             score: The reward by which the best are chosen, works -> (N,).
             facts: Kept beside the works.
+            inputs: What each work was made from; None for makers that are no filters.
         """
         path = self._facts_path(name, seed)
         own = np.asarray(score(works), np.float64)
-        best = works[np.argsort(-own, kind="stable")[: max(1, len(works) // BEST_SHARE)]]
-        for suffix, some in (("-best", best), ("", works)):
+        chosen = np.argsort(-own, kind="stable")[: max(1, len(works) // BEST_SHARE)]
+        best = works[chosen]
+        for suffix, some, rows in (("-best", best, chosen), ("", works, np.arange(len(works)))):
             terms = panel.measure(some)
+            if inputs is not None:
+                terms |= panel.departure(some, inputs[rows])
             if not suffix:
                 terms[OWN_SCORE] = own
             some.with_appraisal(terms).save(path.with_name(f"{name}-{seed}{suffix}.npz"))
@@ -300,7 +305,7 @@ class Comparison:
         options = self.options
         try:
             maker, facts = self.fitting.maker(entry, seed)
-            rng = np.random.default_rng((seed, zlib.crc32(entry.name.encode())))
+            rng = self._rng(entry, seed)
             begin, cpu, n = time.perf_counter(), time.process_time(), options.works
             works = maker.generate(n, rng)
             if isinstance(maker, Stocked):
@@ -312,10 +317,17 @@ class Comparison:
                 "seconds_per_1000": 1000 * (time.perf_counter() - begin) / n,
                 "cpu_per_1000": 1000 * (time.process_time() - cpu) / n,
             }
+            inputs = None
+            if isinstance(maker, Filter):
+                inputs = maker.inputs(len(works), self._rng(entry, seed))
             critic: Critical = maker if isinstance(maker, Critical) else self.fitting.scorer(seed)
-            self._keep(panel, entry.name, seed, works, critic.score, facts)
+            self._keep(panel, entry.name, seed, works, critic.score, facts, inputs)
         except Exception as error:  # named in the report; the others go on
             text = f"{type(error).__name__}: {error}"
             self.say(f"{entry.name}, seed {seed}: FAILED: {text}")
             data = json.dumps({"error": text}, indent=2).encode()
             write_atomically(self._facts_path(entry.name, seed), data)
+
+    @staticmethod
+    def _rng(entry: Entry, seed: int) -> np.random.Generator:
+        return np.random.default_rng((seed, zlib.crc32(entry.name.encode())))

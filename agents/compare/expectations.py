@@ -15,6 +15,8 @@ CONTRASTS = ("random", "rnn", "imitator", "gan", "inceptionism", "deep_style", "
 """Makers of the essay, by the beginning of their names: those that are no humans and not added."""
 FILTERS = ("inceptionism", "deep_style")
 RIVALS = ("selection", "evolution", "evolution_time")
+NEAR_INPUT = 0.01
+"""A filtered work is near its input if no more human works than so many are nearer."""
 TREND = 0.8
 """A rank correlation with temperature of at least so much is a rise."""
 
@@ -114,13 +116,22 @@ def no_temperature_is_enough(table: Table) -> list[Check]:
 
 def filters_stay_near(table: Table) -> list[Check]:
     """A filter has no agency: what it gives lies near what it was given."""
-    return [
-        _beats(
-            table, f"{maker}-near", f"{label(maker)} stays near its input: nearer to some human "
-            "work than new human works are", maker, "human", "nearest_human", least=True,
-        )
-        for maker in FILTERS
-    ]  # fmt: skip
+    out = []
+    for maker in FILTERS:
+        name = f"{maker}-input"
+        text = f"{label(maker)} stays near its input: in the middle at most {NEAR_INPUT:.0%} of " \
+               "the human works are nearer"  # fmt: skip
+        if maker not in table or "input_rank" not in table[maker]:
+            out.append(_missing(name, text, maker))
+        else:
+            detail = f"{_said(table, maker, 'input_rank')} of the human works are nearer"
+            holds = table[maker]["input_rank"].mean <= NEAR_INPUT
+            out.append(Check(name, text, holds, detail))
+        out.append(
+            _beats(table, f"{maker}-near", f"{label(maker)} adds little: nearer to some human work "
+                   "than new human works are", maker, "human", "nearest_human", least=True)
+        )  # fmt: skip
+    return out
 
 
 def learner_beats_search(table: Table) -> list[Check]:

@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from envs.works import Works
 from envs.worlds import Measures, World, Yardstick
@@ -118,6 +119,21 @@ class Panel:
         literal = math.log2(self.world.core(1).n_moves)
         out["bits_deflate"] = deflate_bits(move_bytes(works.moves), self.dictionary, literal)
         return out
+
+    def departure(self, works: Works, inputs: Works) -> Measures:
+        """How far works are from those they were made from, each (N,) float64.
+
+        ``from_input`` is the distance in units of the human median, ``input_rank`` the share of the
+        human works to learn from that are nearer to a work than the one it was made from.
+        """
+        x = self.yardstick.describe(works)
+        far = np.linalg.norm(x - self.yardstick.describe(inputs), axis=1)
+        others = cdist(x, self.reference)
+        return {
+            "from_input": np.asarray(far / self.yardstick.scale, np.float64),
+            # The input itself is one of them, to within rounding.
+            "input_rank": (others < far[:, None] * (1 - 1e-5)).mean(axis=1),
+        }
 
     def vendi(self, works: Works) -> list[float]:
         """The Vendi score of each whole group of 100 works, in their order; none of fewer."""
