@@ -178,7 +178,7 @@ def run_in(
                 say(f"the policy has collapsed after {steps} moves: {what}")
         if callback.on_rollout and steps >= notes["sheets"]:
             notes["sheets"] = steps + sheet_steps
-            dashboard.sheets(works)
+            dashboard.sheets(works, steps)
             dashboard.picture("shift/styles", shifting.picture(join_works(session.traced)))
         bar.n = min(steps, config.env_steps)
         bar.set_postfix(
@@ -249,7 +249,7 @@ def run_in(
          for name, works in (("human", world.train), ("admitted", new), ("fresh", fresh))],
         model.num_timesteps,
     )  # fmt: skip
-    dashboard.sheets(fresh)
+    dashboard.sheets(fresh, model.num_timesteps)
     if session.traced:
         styles = shifting.picture(join_works(session.traced))
         dashboard.picture("shift/styles", styles)

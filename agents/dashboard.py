@@ -12,7 +12,7 @@ from stable_baselines3.common.logger import HParam, Image, Logger, TensorBoardOu
 from torch.utils.tensorboard import SummaryWriter
 
 from envs.works import Works
-from envs.worlds import World
+from envs.worlds import Audible, World
 
 NO_TABLE = ("stdout", "log", "json", "csv")
 """Outputs that take numbers only."""
@@ -72,11 +72,19 @@ class Dashboard:
         if self.writer is not None:
             self.writer.add_custom_scalars(LAYOUT)
 
-    def sheets(self, works: Works, n: int = 36, columns: int = 6) -> None:
-        """Queue contact sheets of the newest and of the best of these works (oldest first)."""
+    def sheets(self, works: Works, step: int, n: int = 36, columns: int = 6) -> None:
+        """Contact sheets of the newest and of the best of these works (oldest first).
+
+        Of a world whose works can be heard the first of each is heard, too.
+        """
         order = np.argsort(-np.asarray(works.appraisal["reward"]), kind="stable")
         for tag, rows in (("newest", np.arange(len(works))[::-1]), ("best", order)):
             self.picture(f"sheets/{tag}", self.world.sheet(works[rows[:n]], columns=columns))
+            if isinstance(self.world, Audible) and self.writer is not None and len(rows):
+                samples, rate = self.world.sound(works[rows[:1]])
+                self.writer.add_audio(
+                    f"sound/{tag}", torch.from_numpy(samples)[None], step, sample_rate=rate
+                )
 
     def picture(self, tag: str, pixels: NDArray[np.uint8]) -> None:
         """Queue a picture (H, W, 3)."""

@@ -14,8 +14,8 @@ from torch.nn import functional
 CHUNK = 64
 """Works are judged in blocks of this size, padded: a work's craft does not depend on the batch."""
 
-Views = NDArray[np.uint8]
-"""(N, ...) in {0, 1}: works as a critic sees them."""
+Views = NDArray[Any]
+"""(N, ...) numbers: works as a critic sees them."""
 Draw = Callable[[int, np.random.Generator], Views]
 """Gives n negatives, fresh at every call."""
 Augment = Callable[[Views, np.random.Generator], torch.Tensor]
@@ -65,7 +65,7 @@ def train_critic(
 
     Args:
         network: Maps views to logits.
-        human: (M, ...) uint8 in {0, 1}.
+        human: (M, ...).
         negatives: Gives n negatives.
         updates: Gradient steps.
         batch_size: Human works, and negatives, per step.

@@ -37,12 +37,17 @@ def reward_archive(
 
 
 class LearningQuality(Protocol):
-    """A quality with a critic that goes on learning."""
+    """A quality with critics."""
 
-    critic: LearningCritic
+    @property
+    def critics(self) -> Mapping[str, LearningCritic]:
+        """By name; their weights are part of a run."""
 
     def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
         """Named terms of works, each (R,) float64, ``quality`` among them."""
+
+    def refresh(self, works: Works) -> dict[str, float]:
+        """Teach critics the learner's latest works; figures for the log."""
 
 
 class LearningReward:
@@ -52,7 +57,6 @@ class LearningReward:
         quality: Quality of works.
         newness: Newness of works, with the archive that works are admitted to.
         images: What appraisers look at, of works.
-        views: What the critic looks at, of works.
     """
 
     def __init__(
@@ -60,10 +64,9 @@ class LearningReward:
         quality: LearningQuality,
         newness: ArchiveNewness,
         images: Callable[[Works], NDArray[np.uint8]],
-        views: Callable[[Works], NDArray[np.uint8]],
     ) -> None:
         self.quality, self.newness, self.archive = quality, newness, newness.archive
-        self._images, self._views = images, views
+        self._images = images
         self._appraisal = Appraisal(quality, newness)
 
     def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
@@ -71,8 +74,8 @@ class LearningReward:
         return self._appraisal(moves, images)
 
     def refresh(self, works: Works) -> dict[str, float]:
-        """Teach the critic the learner's latest works."""
-        return {"critic/loss": self.quality.critic.refresh(self._views(works))}
+        """Teach the critics the learner's latest works."""
+        return self.quality.refresh(works)
 
     def admit(self, works: Works) -> NDArray[np.bool_]:
         """Offer works to the archive; (N,) bool: which were taken."""
@@ -82,11 +85,8 @@ class LearningReward:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """See :class:`envs.worlds.Reward`."""
-        parts = {
-            "quality": self.quality.critic.state(),
-            "newness": self.newness.state(),
-            "archive": self.archive.state(),
-        }
+        parts = {name: critic.state() for name, critic in self.quality.critics.items()}
+        parts |= {"newness": self.newness.state(), "archive": self.archive.state()}
         return {f"{name}/{key}": v for name, part in parts.items() for key, v in part.items()}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -96,11 +96,13 @@ class LearningReward:
             start = f"{name}/"
             return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
 
-        self.quality.critic.load_state(part("quality"))
+        for name, critic in self.quality.critics.items():
+            critic.load_state(part(name))
         self.newness.load_state(part("newness"))
         self.archive.load_state(part("archive"))
 
     def save(self, folder: Path) -> None:
-        """Write the archive and the critic."""
+        """Write the archive and the critics."""
         self.archive.save(folder / "archive.npz")
-        save_weights(folder / "critic.safetensors", self.quality.critic.network)
+        for name, critic in self.quality.critics.items():
+            save_weights(folder / f"{name}.safetensors", critic.network)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 import gymnasium
 import numpy as np
@@ -222,6 +222,14 @@ class World(Protocol):
         self, yardstick: Yardstick, imitations: Works, updates: int, seed: int, pools: int = 4
     ) -> Reward:
         """The reward of a learner: a critic and an archive of its own."""
+
+
+@runtime_checkable
+class Audible(Protocol):
+    """A world whose works can be heard."""
+
+    def sound(self, works: Works) -> tuple[NDArray[np.float32], int]:
+        """Works one after the other: samples (S,) float32 in [-1, 1], and how many a second."""
 
 
 ENTRY_POINTS: dict[str, str] = {

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from envs.composition.account import account_of
 from envs.composition.corpus import load_corpus
 from envs.composition.counterpoint import find, measure
 from envs.composition.descriptor import Descriptor
@@ -269,6 +270,19 @@ def test_no_trivial_bass_has_quality(bass, reward):
     assert np.median(worth) < np.quantile(bach, 0.05)
 
 
+def test_the_critic_of_wholes_knows_bach_from_damage_and_never_changes(reward):
+    whole = reward.quality.whole
+    spoilt = scores_of(damage(HELD.moves, np.random.default_rng(8)), HELD.briefs)
+    bach, other = (whole(account_of(scores)) for scores in (HELD_SCORES, spoilt))
+    assert (bach[:, None] > other[None]).mean() > 0.8
+    reward.refresh(HELD)
+    np.testing.assert_array_equal(whole(account_of(HELD_SCORES)), bach)
+    terms = reward.quality(HELD.moves, rolls_of(HELD_SCORES))
+    np.testing.assert_array_equal(terms["whole"], bach)
+    better = np.minimum(bach / whole.target, 1)
+    assert (terms["quality"] <= better + 1e-12).all() and (terms["quality"] < better).any()
+
+
 def test_a_reward_goes_on_exactly_from_its_state(reward, yardstick):
     own = Works("composition", damage(HELD.moves, np.random.default_rng(6)), HELD.briefs)
     reward(own.moves, rolls_of(scores_of_works(own)))
@@ -276,7 +290,8 @@ def test_a_reward_goes_on_exactly_from_its_state(reward, yardstick):
     reward.admit(own)
     state = reward.state()
     other = reward_of(yardstick, own, 1)
-    other.quality.critic._others = reward.quality.critic._others
+    for name, critic in other.quality.critics.items():
+        critic._others = reward.quality.critics[name]._others
     other.load_state(state)
     for _ in range(2):
         a, b = (r(HELD.moves, rolls_of(HELD_SCORES)) for r in (reward, other))

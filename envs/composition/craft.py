@@ -1,7 +1,8 @@
-"""Craft: a small critic of local counterpoint, the one that gives reward.
+"""Craft: the two critics that give reward, spectrally normalised (Miyato et al. 2018).
 
-It sees 9 eighths of both voices, never the whole, and is spectrally normalised (Miyato et al.
-2018). The judge that never gives reward is of another family: see :mod:`envs.composition.forest`.
+One sees 9 eighths of both voices, never the whole; the other sees the whole, but only what the
+rules and the descriptor count in it. The judge that never gives reward is of another family: see
+:mod:`envs.composition.forest`.
 """
 
 from __future__ import annotations
@@ -77,6 +78,39 @@ class Critic(nn.Module):
             # The factor makes up for what a unit spectral norm takes from the signal.
             x = functional.leaky_relu(layer(x) * 1.4, 0.2)
         total: Tensor = self.out(x).mean((1, 2)) * self.gain.exp()
+        return total
+
+
+class WholeCritic(nn.Module):
+    """Two hidden layers on the account of a whole work (:mod:`envs.composition.account`).
+
+    Args:
+        accounts: (M, 186): what is usual, to which accounts are standardised; at least one.
+        width: Of the hidden layers.
+        dropout: Share of the inputs and of the hidden layers dropped while it learns.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, accounts: NDArray[np.float32], width: int = 64, dropout: float = 0.3
+    ) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.from_numpy(accounts.mean(axis=0)))
+        # What hardly ever varies must not become large where it does.
+        self.register_buffer("scale", torch.from_numpy(accounts.std(axis=0) + 0.05))
+        self.hidden1 = spectral_norm(nn.Linear(accounts.shape[1], width))
+        self.hidden2 = spectral_norm(nn.Linear(width, width))
+        self.out = nn.Linear(width, 1)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, accounts: Tensor) -> Tensor:
+        """Logits (N,) that accounts (N, 186) are of human works."""
+        x = self.dropout(((accounts - self.mean) / self.scale).clamp(-5, 5))
+        for layer in (self.hidden1, self.hidden2):
+            x = self.dropout(functional.leaky_relu(layer(x), 0.2))
+        total: Tensor = self.out(x).squeeze(1)
         return total
 
 

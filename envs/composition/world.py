@@ -193,7 +193,13 @@ class CompositionWorld:
             CAP * yardstick.bars.novelty, floor=0.95, exponent=1.5, repeat_above=0.7,
             view=read_rolls,
         )  # fmt: skip
-        return LearningReward(quality, newness, pictures_of, _planes)
+        return LearningReward(quality, newness, pictures_of)
+
+    @staticmethod
+    def sound(works: Works) -> tuple[NDArray[np.float32], int]:
+        """Works one after the other: samples (S,) float32, 22,050 a second."""
+        parts = [sound.samples(score) for score in scores_of_works(works)]
+        return np.concatenate([np.zeros(0), *parts]).astype(np.float32), sound.RATE
 
     @staticmethod
     def craft(folder: Path, works: Works) -> NDArray[np.float64]:

@@ -47,6 +47,7 @@ class HumanLevelQuality:
             updates=updates,
             seed=seed,
         )
+        self.critics = {"critic": self.critic}
         self._originality = Originality(human.moves)
         self.form_target = float(np.median(form(form_terms(images))))
         self.closed_target = float(np.median(stroke_facts(human.moves)["closed_ends"]))
@@ -74,3 +75,7 @@ class HumanLevelQuality:
             "form": shaped, "craft": craft, "closed_ends": closed, "economy": economy,
             "copied": copied, "quality": quality,
         }  # fmt: skip
+
+    def refresh(self, works: Works) -> dict[str, float]:
+        """Teach the critic the learner's latest works."""
+        return {"critic/loss": self.critic.refresh(pictures_of(works))}

@@ -140,7 +140,7 @@ class DrawingWorld:
         )
         cap = CAP * yardstick.bars.novelty
         newness = ArchiveNewness(yardstick.descriptor, archive, pictures_of(self.train), cap)
-        return LearningReward(quality, newness, pictures_of, pictures_of)
+        return LearningReward(quality, newness, pictures_of)
 
     @staticmethod
     def craft(folder: Path, works: Works) -> NDArray[np.float64]:
