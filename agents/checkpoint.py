@@ -25,7 +25,7 @@ from stable_baselines3 import PPO
 from envs.sb3 import WorldVecEnv
 from envs.works import Works, join_works
 from envs.worlds import Reward
-from novelty.storage import one_line
+from novelty.storage import load_moments, moments_of, one_line
 
 from .learner import WorksCallback
 from .snapshot import (
@@ -33,8 +33,6 @@ from .snapshot import (
     Snapshot,
     digest,
     kept_snapshot,
-    load_moments,
-    moments_of,
     part,
     write_snapshot,
 )

@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from envs.batch import Core
 from envs.works import PAD, Works, pad_moves
-from novelty.storage import one_line
+from novelty.storage import load_moments, moments_of, one_line
 
-from .snapshot import Arrays, Snapshot, load_moments, moments_of, part
+from .snapshot import Arrays, Snapshot, part
 
 Observations = dict[str, NDArray[Any]]
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
@@ -100,26 +99,3 @@ def kept_snapshot(path: Path, say: Callable[[str], None]) -> Snapshot | None:
 def part(arrays: Mapping[str, NDArray[Any]], name: str) -> Arrays:
     """The arrays whose names begin with ``name/``, without it."""
     return {k[len(name) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{name}/")}
-
-
-def moments_of(optimizer: torch.optim.Optimizer) -> Arrays:
-    """What an optimiser remembers of each parameter, for :func:`load_moments`."""
-    return {
-        f"{i}/{key}": value.numpy()
-        for i, values in optimizer.state_dict()["state"].items()
-        for key, value in values.items()
-    }
-
-
-def load_moments(optimizer: torch.optim.Optimizer, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Put back what an optimiser remembers; its settings stay as they are.
-
-    Raises:
-        ValueError: If it is that of other parameters.
-    """
-    moments: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in arrays.items():
-        i, key = name.split("/")
-        moments.setdefault(int(i), {})[key] = torch.from_numpy(value.copy())
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": moments, "param_groups": groups})

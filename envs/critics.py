@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from novelty.storage import load_moments, moments_of
+
 CHUNK = 64
 """Works are judged in blocks of this size, padded: a work's craft does not depend on the batch."""
 
@@ -187,8 +189,7 @@ class LearningCritic:
     def state(self) -> dict[str, NDArray[Any]]:
         """Copies of what learning changes: the critic, its optimiser, counters, own works."""
         state = {f"critic/{k}": v.numpy().copy() for k, v in self.network.state_dict().items()}
-        for i, values in self._optimizer.state_dict()["state"].items():
-            state |= {f"optimizer/{i}/{k}": v.numpy().copy() for k, v in values.items()}
+        state |= {f"optimizer/{k}": v.copy() for k, v in moments_of(self._optimizer).items()}
         return state | {
             "own": self._own.copy(),
             "rounds": np.array(self._rounds),
@@ -209,12 +210,9 @@ class LearningCritic:
             weights[key] = torch.from_numpy(state[f"critic/{key}"].copy())
         self.network.load_state_dict(weights)
         self.network.eval()
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for name in (name for name in state if name.startswith("optimizer/")):
-            _, i, key = name.split("/")
-            moments.setdefault(int(i), {})[key] = torch.from_numpy(state[name].copy())
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        start = "optimizer/"
+        moments = {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
+        load_moments(self._optimizer, moments)
         self._own = state["own"].copy()
         self._rounds = int(state["rounds"])
         self.target = float(state["craft_target"])

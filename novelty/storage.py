@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor, nn, optim
 
 MOST_INFLATED = 256 << 20
 """Bytes that the compressed members of one .npz may have together when they are unpacked."""
@@ -244,3 +244,28 @@ def one_line(error: BaseException) -> str:
     """What an error says, on one line of bounded length."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else text[:297] + "..."
+
+
+def moments_of(optimizer: optim.Optimizer) -> dict[str, NDArray[Any]]:
+    """What an optimiser remembers of each parameter, for :func:`load_moments`."""
+    return {
+        f"{i}/{key}": value.numpy()
+        for i, values in optimizer.state_dict()["state"].items()
+        for key, value in values.items()
+    }
+
+
+def load_moments(optimizer: optim.Optimizer, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Put back what an optimiser remembers; its settings stay as they are.
+
+    Raises:
+        ValueError: If it is that of other parameters.
+    """
+    from torch import from_numpy
+
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in arrays.items():
+        i, key = name.split("/")
+        moments.setdefault(int(i), {})[key] = from_numpy(value.copy())
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": moments, "param_groups": groups})
