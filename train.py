@@ -42,6 +42,8 @@ from novelty.storage import load_weights, read_json, save_weights
 TRACED_EACH = 64
 """Works of each round that stand for it in the picture of styles over time."""
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.5)
+SO_FAR = "summary-so-far.json"
+"""What a run that was asked to stop had reached."""
 HEADLINES = (
     "yield", "yield_loose", "heldout_quality", "form", "novelty_human", "novelty_self", "copied",
     "repeats",
@@ -167,6 +169,7 @@ def run_in(
         session.admit(newest[kept])
         measured = world.summarise(yardstick.measure(works[-400:]))
         figures |= {f"eval/{key}": value for key, value in measured.items()}
+        notes["latest"] = measured
         figures["eval/judge_gap"] = callback.latest["craft"] - measured["heldout_quality"]
         figures |= shifting.curves(works, steps)
         figures["archive/size"] = float(len(reward.archive))
@@ -198,6 +201,11 @@ def run_in(
             notes["wall_seconds"] = clock.seconds()
             write_checkpoint(path, folder.snapshot(session))
         if interrupts.asked and steps < config.env_steps:
+            so_far = {**notes["latest"], "env_steps": steps, "wall_seconds": clock.seconds()}
+            write_atomically(path / SO_FAR, json.dumps(so_far, indent=2).encode())
+            clock.say(f"stopped after {steps:,} moves; the latest works, unselected:")
+            print_side_by_side({"learner": notes["latest"], "imitator": tempered[best_t],
+                                "human": human, "outsiders": outsiders})  # fmt: skip
             raise KeyboardInterrupt
 
     callback = WorksCallback(world.id, config.refresh_every, on_round)
@@ -209,7 +217,7 @@ def run_in(
     )  # fmt: skip
     session = Session(model, callback, reward)
     notes: dict[str, Any] = session.notes
-    notes |= {"checkpoint": 0, "sheets": 0, "collapsed": {}, "wall_seconds": 0.0}
+    notes |= {"checkpoint": 0, "sheets": 0, "collapsed": {}, "wall_seconds": 0.0, "latest": {}}
     model.set_logger(folder.open_log(found))
     dashboard = Dashboard(model.logger, world)
     if found:
@@ -284,19 +292,26 @@ def run_in(
         imitations[:60], fresh[:60], ("imitator, unselected", "learner, unselected"), columns=6
     ))  # fmt: skip
     write_atomically(path / "summary.json", json.dumps(summary, indent=2).encode())
+    (path / SO_FAR).unlink(missing_ok=True)
     say_goodbye(clock, path, {"learner": result, "imitator": tempered[best_t], "human": human,
                               "outsiders": outsiders})  # fmt: skip
     return summary
 
 
-def say_goodbye(clock: Clock, folder: Path, makers: Mapping[str, Mapping[str, float]]) -> None:
-    """Print the figures side by side, and where to look next."""
-    clock.say("fresh, unselected works (medians; shares of works in %):")
+def print_side_by_side(makers: Mapping[str, Mapping[str, float]]) -> None:
+    """Print the decisive figures of makers as a table; - for what is not known."""
     print(" " * 18 + "".join(f"{name:>11}" for name in makers))
     for key in HEADLINES:
         share = key in ("yield", "yield_loose", "repeats", "copied")
-        row = [f"{m[key]:11.2%}" if share else f"{m[key]:11.2f}" for m in makers.values()]
-        print(f"  {key:16}" + "".join(row))
+        values = [m.get(key) for m in makers.values()]
+        row = ["-" if v is None else f"{v:.2%}" if share else f"{v:.2f}" for v in values]
+        print(f"  {key:16}" + "".join(f"{text:>11}" for text in row))
+
+
+def say_goodbye(clock: Clock, folder: Path, makers: Mapping[str, Mapping[str, float]]) -> None:
+    """Print the figures side by side, and where to look next."""
+    clock.say("fresh, unselected works (medians; shares of works in %):")
+    print_side_by_side(makers)
     print(f"look at {folder / 'imitator-and-learner.png'} and {folder / 'best.png'}")
     print(f"next: python replay.py {folder} --best 25 --html works.html")
     print("      tensorboard --logdir runs")

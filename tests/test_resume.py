@@ -141,7 +141,7 @@ def stop_once(folder, number, rng, kills):
     wait_for(process, lambda: not enough or [p.name for p in checkpoints(folder)] != before)
     time.sleep(float(rng.uniform(0, 0.6 if enough else 4)))
     process.send_signal(number)
-    code, _, err = finish(process)
+    code, out, err = finish(process)
     kills.append((number, code))
     if code == 0:  # it was faster, or in its last stage
         return False
@@ -149,6 +149,9 @@ def stop_once(folder, number, rng, kills):
         assert code == -signal.SIGKILL, err
     elif code == 130:
         assert f"go on with --resume {folder}" in err
+        if "moves; the latest works" in out:
+            so_far = json.loads((folder / "summary-so-far.json").read_text())
+            assert so_far["env_steps"] == int(checkpoints(folder)[-1].stem.split("-")[1])
     else:  # it was still importing: no harm done, but nobody there to say so nicely
         assert code in (-signal.SIGTERM, -signal.SIGINT, 1) and before == [
             p.name for p in checkpoints(folder)
