@@ -25,17 +25,10 @@ from stable_baselines3 import PPO
 from envs.sb3 import WorldVecEnv
 from envs.works import Works, join_works
 from envs.worlds import Reward
-from novelty.storage import load_moments, moments_of, one_line
+from novelty.storage import load_moments, moments_of, one_line, part
 
 from .learner import WorksCallback
-from .snapshot import (
-    Arrays,
-    Snapshot,
-    digest,
-    kept_snapshot,
-    part,
-    write_snapshot,
-)
+from .snapshot import Arrays, Snapshot, digest, kept_snapshot, write_snapshot
 
 TRACED = 4096
 """Works as they were made that are kept at most."""

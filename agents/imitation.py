@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from envs.batch import Core
 from envs.works import PAD, Works, pad_moves
-from novelty.storage import load_moments, moments_of, one_line
+from novelty.storage import load_moments, moments_of, one_line, part
 
-from .snapshot import Arrays, Snapshot, part
+from .snapshot import Arrays, Snapshot
 
 Observations = dict[str, NDArray[Any]]
 

@@ -94,8 +94,3 @@ def kept_snapshot(path: Path, say: Callable[[str], None]) -> Snapshot | None:
         say(f"{error}; it is left out")
         path.replace(path.with_suffix(".damaged"))
         return None
-
-
-def part(arrays: Mapping[str, NDArray[Any]], name: str) -> Arrays:
-    """The arrays whose names begin with ``name/``, without it."""
-    return {k[len(name) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{name}/")}

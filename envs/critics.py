@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from novelty.storage import load_moments, moments_of
+from novelty.storage import load_moments, moments_of, part
 
 CHUNK = 64
 """Works are judged in blocks of this size, padded: a work's craft does not depend on the batch."""
@@ -210,9 +210,7 @@ class LearningCritic:
             weights[key] = torch.from_numpy(state[f"critic/{key}"].copy())
         self.network.load_state_dict(weights)
         self.network.eval()
-        start = "optimizer/"
-        moments = {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
-        load_moments(self._optimizer, moments)
+        load_moments(self._optimizer, part(state, "optimizer"))
         self._own = state["own"].copy()
         self._rounds = int(state["rounds"])
         self.target = float(state["craft_target"])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from novelty import NoveltyArchive
-from novelty.storage import save_weights
+from novelty.storage import part, save_weights
 
 from .appraisal import Appraisal, Terms
 from .critics import LearningCritic
@@ -91,15 +91,10 @@ class LearningReward:
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """See :class:`envs.worlds.Reward`."""
-
-        def part(name: str) -> dict[str, NDArray[Any]]:
-            start = f"{name}/"
-            return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
-
         for name, critic in self.quality.critics.items():
-            critic.load_state(part(name))
-        self.newness.load_state(part("newness"))
-        self.archive.load_state(part("archive"))
+            critic.load_state(part(state, name))
+        self.newness.load_state(part(state, "newness"))
+        self.archive.load_state(part(state, "archive"))
 
     def save(self, folder: Path) -> None:
         """Write the archive and the critics."""

@@ -246,6 +246,11 @@ def one_line(error: BaseException) -> str:
     return text if len(text) <= 300 else text[:297] + "..."
 
 
+def part(arrays: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin with ``name/``, without it."""
+    return {k[len(name) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{name}/")}
+
+
 def moments_of(optimizer: optim.Optimizer) -> dict[str, NDArray[Any]]:
     """What an optimiser remembers of each parameter, for :func:`load_moments`."""
     return {
