@@ -7,6 +7,7 @@ python compare.py --out comparison --threads 1 --jobs 8 # on a machine with eigh
 python compare.py --out comparison --only rnn,gan,learner --seeds 5
 python compare.py --out comparison --add mine=drawings/
 python compare.py --out comparison --report            # the report again, nothing made anew
+python compare.py --out more --first-seed 3 --seeds 2 --join comparison/comparison.json
 
 The same command goes on where it was stopped. Makers: {makers}.
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.compare.comparison import Comparison
+from agents.compare.joining import keep_joined
 from agents.compare.lineup import SCALES, Options, chosen_entries
 from agents.compare.parallel import run
 from agents.compare.report import write_report
@@ -41,6 +43,10 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
          f"{', '.join(SCALES)} (default: default)"),
         ("--seeds", {"type": int, "metavar": "N"},
          "how often everything is fitted anew (default: 3; smoke: 1)"),
+        ("--first-seed", {"type": int, "default": 0, "metavar": "N"},
+         "the first of the seeds (default: 0); further ones on another machine, say"),
+        ("--join", {"action": "append", "default": [], "type": Path, "metavar": "FILE"},
+         "figures of other seeds: the comparison.json of another comparison; may be repeated"),
         ("--works", {"type": int, "metavar": "N"},
          "fresh works of each maker and seed (default: 1000; smoke: 200)"),
         ("--add", {"action": "append", "default": [], "metavar": "NAME=FOLDER"},
@@ -72,6 +78,8 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
     ):  # fmt: skip
         if value < 1:
             parser.error(f"--{name}: must be at least 1")
+    if args.first_seed < 0:
+        parser.error("--first-seed: must be at least 0")
     if len(args.run) > seeds:
         parser.error(f"--run: {len(args.run)} runs for {seeds} seeds")
     only, withhold = (
@@ -96,7 +104,7 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
         out=args.out, world=args.world, budget=args.budget, seeds=seeds, works=works, only=only,
         added=tuple(added.items()), runs=tuple(args.run), withhold=withhold,
         evidence=not args.no_evidence, threads=args.threads, jobs=args.jobs,
-        command=command,
+        command=command, first_seed=args.first_seed, joined=tuple(args.join),
     ), args.report  # fmt: skip
 
 
@@ -123,6 +131,7 @@ def main() -> None:
             except KeyboardInterrupt:
                 stopped = True
                 print("compare.py: stopped; the same command goes on", file=sys.stderr)
+        keep_joined(options.out, options.joined)
         say_what_came_out(write_report(options.out))
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"compare.py: {error}", file=sys.stderr)

@@ -18,10 +18,11 @@ import compare
 from agents import makers
 from agents.compare import lineup
 from agents.compare.blocks import Grid, Line, Points, Section, Text
-from agents.compare.columns import BEST, label, order_of, written
+from agents.compare.columns import BEST, COLUMNS, COST, label, order_of, written
 from agents.compare.comparison import Comparison
 from agents.compare.evidence import DEPTHS, Depth, withheld_works
 from agents.compare.expectations import check_all
+from agents.compare.joining import keep_joined
 from agents.compare.report import write_report
 from agents.compare.sections import SECTIONS
 from agents.compare.table import Figure, figure, figure_of_seeds, medians_again, read_table
@@ -150,7 +151,7 @@ def stubs(monkeypatch):
 
 def options(out, **more):
     return lineup.Options(
-        out=out, budget="smoke", seeds=2, works=110, threads=1, **{"only": (), **more}
+        out=out, budget="smoke", works=110, threads=1, **{"only": (), "seeds": 2, **more}
     )
 
 
@@ -211,7 +212,7 @@ def test_medians_are_resampled_as_by_drawing_the_samples(n):
 
 def test_one_number_has_no_interval():
     found = figure([np.array([3.0])], True, np.random.default_rng(0))
-    assert found == Figure(3.0, None, None, (3.0,))
+    assert found == Figure(3.0, None, None, (3.0,), (None,))
 
 
 def flat(**columns):
@@ -423,12 +424,33 @@ def test_the_report_says_everything_and_needs_nothing_outside_it(finished, stubs
     assert set(data) == {"makers", "meta"}
     for columns in data["makers"].values():
         for column in columns.values():
-            assert set(column) == {"mean", "low", "high", "values"}
+            assert set(column) == {"mean", "low", "high", "values", "intervals"}
     assert data["meta"]["expectations"] and data["meta"]["places"][0]["machine"]
     # Made again from the saved works alone, it says the same.
     (finished / "comparison.json").unlink()
     write_report(finished)
     assert json.loads((finished / "comparison.json").read_text()) == data
+
+
+def test_seeds_made_elsewhere_are_those_that_one_comparison_makes(finished, stubs, tmp_path):
+    names = ("random", "rnn_t0.50", "rnn_t1.50", "good", "image", "broken")
+    parts = [tmp_path / "a", tmp_path / "b"]
+    for seed, out in enumerate(parts):
+        Comparison(options(out, seeds=1, first_seed=seed, only=names)).run()
+        write_report(out)
+    keep_joined(parts[1], (parts[0] / "comparison.json",))
+    joined, whole = write_report(parts[1]), write_report(finished)
+    assert set(joined.table) == set(whole.table) and joined.config["seeds"] == 2
+    for name, columns in whole.table.items():
+        for key, found in columns.items():
+            if COLUMNS.get(key) in COST:
+                continue
+            assert joined.table[name][key].values == found.values, (name, key)
+            assert joined.table[name][key].mean == found.mean
+            assert joined.notes[name]["seeds"] == whole.notes[name]["seeds"]
+    assert "2 seeds" in (parts[1] / "report.html").read_text()
+    with pytest.raises(ValueError, match="holds a comparison with first_seed = 1, not 0"):
+        Comparison(options(parts[1], only=names))._check_folder()
 
 
 def test_works_of_others_join_the_table(stubs, tmp_path):
@@ -548,7 +570,7 @@ def test_evidence_is_taken_once_and_joins_table_and_report(finished, stubs, monk
     for measure in ("shift", "support", "move37", "novelty_index", "decision_quality_index",
                     "influence", "compression_progress"):  # fmt: skip
         assert measure in good, measure
-    assert set(good["shift"]["effect"]) == {"mean", "low", "high", "values"}
+    assert set(good["shift"]["effect"]) == {"mean", "low", "high", "values", "intervals"}
     assert len(good["shift"]["effect"]["values"]) == 2
     # The stub gives back human works: nothing has shifted; noise has.
     assert good["shift"]["effect"]["mean"] < 0.05 < makers["noise"]["shift"]["effect"]["mean"]
@@ -564,8 +586,8 @@ def test_evidence_is_taken_once_and_joins_table_and_report(finished, stubs, monk
 def test_figures_of_seeds_know_of_seeds_and_of_their_own_intervals():
     rng = np.random.default_rng(0)
     one = {"value": 1.0, "low": 0.5, "high": 1.5}
-    assert figure_of_seeds([one], rng) == Figure(1.0, 0.5, 1.5, (1.0,))
-    assert figure_of_seeds([2.0], rng) == Figure(2.0, None, None, (2.0,))
+    assert figure_of_seeds([one], rng) == Figure(1.0, 0.5, 1.5, (1.0,), ((0.5, 1.5),))
+    assert figure_of_seeds([2.0], rng) == Figure(2.0, None, None, (2.0,), (None,))
     same = figure_of_seeds([one] * 4, rng)
     assert same.mean == 1.0 and 0.55 < same.low < 0.9 < 1.1 < same.high < 1.45
     apart = figure_of_seeds([1.0, 2.0, 3.0, 4.0], rng)

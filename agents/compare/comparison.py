@@ -25,6 +25,7 @@ from novelty.statistics import plain
 from ..makers import Critical, Filter
 from .evidence import DEPTHS, NOISE, Evidence, noise, withheld_works
 from .fitting import Fitting
+from .joining import check_terms, read_joined
 from .lineup import (
     EXAMINED,
     Entry,
@@ -69,7 +70,7 @@ class Comparison:
         """
         added = self.begin()
         panel = self.measure_given(added)
-        for seed in range(self.options.seeds):
+        for seed in self.options.all_seeds:
             self.make(panel, self.entries, seed)
         for name, seed in self.examined():
             self.examine(name, seed)
@@ -86,6 +87,8 @@ class Comparison:
         options = self.options
         before = self._check_folder()
         self._read_world()
+        for path in options.joined:
+            check_terms(path, read_joined(path), self._terms())
         for run in options.runs:
             check_run(run, self.world, options.scale, options.withhold)
         added = [(name, *self.world.read_folder(folder)) for name, folder in options.added]
@@ -137,7 +140,7 @@ class Comparison:
             return []
         fixed = ["human", "outsiders", NOISE, *(name for name, _ in options.added)]
         out = [(name, 0) for name in fixed if self._facts_path(name, 0).exists()]
-        for seed in range(options.seeds):
+        for seed in options.all_seeds:
             for entry in self.entries:
                 if entry.temperature is None or entry.temperature in EXAMINED:
                     out.append((entry.name, seed))
@@ -188,9 +191,10 @@ class Comparison:
             return {}
         found: dict[str, Any] = json.loads(path.read_text())
         for key, value in self._terms().items():
-            if found.get(key) != value and not (key == "runs" and self._adds_runs(found["runs"])):
+            held = found.get(key, 0 if key == "first_seed" else None)
+            if held != value and not (key == "runs" and self._adds_runs(found["runs"])):
                 raise ValueError(
-                    f"{self.out}: holds a comparison with {key} = {found.get(key)!r}, not "
+                    f"{self.out}: holds a comparison with {key} = {held!r}, not "
                     f"{value!r}; choose another --out"
                 )
         return found
@@ -198,7 +202,7 @@ class Comparison:
     def _adds_runs(self, before: list[str]) -> bool:
         """Whether runs are added for seeds of which nothing was made yet."""
         runs = [str(run) for run in self.options.runs]
-        new = range(len(before), len(runs))
+        new = self.options.all_seeds[len(before) : len(runs)]
         return runs[: len(before)] == before and not any(
             (self.out / "makers" / str(seed)).exists() for seed in new
         )
@@ -209,7 +213,7 @@ class Comparison:
         return {
             "format": FORMAT, "world": options.world, "budget": options.budget,
             "works": options.works, "withhold": list(options.withhold),
-            "runs": [str(run) for run in options.runs],
+            "first_seed": options.first_seed, "runs": [str(run) for run in options.runs],
         }  # fmt: skip
 
     def _claim_folder(self, before: dict[str, Any]) -> None:

@@ -71,9 +71,7 @@ class Fitting:
         if entry.recipe == "imitator":
             return Imitator(self.network(seed), world)
         folder.mkdir(parents=True, exist_ok=True)
-        reused = (
-            options.runs[seed] if entry.recipe == "learner" and seed < len(options.runs) else None
-        )
+        reused = options.run_of(seed) if entry.recipe == "learner" else None
         if reused is not None and not cost.exists():
             self._take_learner(reused, folder, cost)
         budget = BUDGETS[options.budget]
@@ -132,9 +130,10 @@ class Fitting:
         world, options = self._world, self._options
         folder = self._options.out / "makers" / str(seed) / "imitator"
         path, cost = folder / "imitator.safetensors", folder / "cost.json"
-        if not cost.exists() and seed < len(options.runs):
+        run = options.run_of(seed)
+        if not cost.exists() and run is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(options.runs[seed] / "imitator.safetensors", path)
+            shutil.copyfile(run / "imitator.safetensors", path)
             write_atomically(cost, b"{}")
         torch.manual_seed(seed)
         network = world.network(dropout=0.3)

@@ -63,6 +63,7 @@ class Options:
         world: Id of the world.
         budget: A name in :data:`SCALES`.
         seeds: How often everything is fitted anew.
+        first_seed: The first of the seeds.
         works: Fresh works of each maker and seed.
         only: Names of makers; empty for all.
         added: (name, folder) of works of other makers.
@@ -72,12 +73,14 @@ class Options:
         evidence: Whether the measures of shift are taken.
         jobs: Processes that fit makers and make works at once.
         command: As it was typed, for the report.
+        joined: Figures (``comparison.json``) of other seeds, made elsewhere.
     """
 
     out: Path
     world: str = "drawing"
     budget: str = "default"
     seeds: int = 3
+    first_seed: int = 0
     works: int = 1000
     only: tuple[str, ...] = ()
     added: tuple[tuple[str, Path], ...] = ()
@@ -87,11 +90,22 @@ class Options:
     evidence: bool = False
     jobs: int = 1
     command: str = ""
+    joined: tuple[Path, ...] = ()
 
     @property
     def scale(self) -> Scale:
         """What the budget means."""
         return SCALES[self.budget]
+
+    @property
+    def all_seeds(self) -> range:
+        """The seeds."""
+        return range(self.first_seed, self.first_seed + self.seeds)
+
+    def run_of(self, seed: int) -> Path | None:
+        """The finished run that imitator and learner of a seed are taken from, if one is given."""
+        at = seed - self.first_seed
+        return self.runs[at] if 0 <= at < len(self.runs) else None
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Crew:
     def __init__(
         self, options: Options, entries: Sequence[Entry], say: Callable[[str], None]
     ) -> None:
-        self._seeds, self._say = range(options.seeds), say
+        self._seeds, self._say = options.all_seeds, say
         self._lines: dict[tuple[str, bool], list[Entry]] = {}
         for entry in entries:
             self._lines.setdefault((entry.recipe, entry.timed), []).append(entry)

@@ -19,6 +19,7 @@ from envs.worlds import find_world
 from . import figures
 from .columns import BEST, EVIDENCE
 from .expectations import check_all
+from .joining import join, joined_to
 from .sections import SECTIONS, Results
 from .table import Figure, read_table
 
@@ -42,6 +43,8 @@ def read_results(out: Path) -> Results:
     table, notes = read_table(out)
     path = out / "judges" / "trials.json"
     trials = json.loads(path.read_text()) if path.exists() else {}
+    for other in joined_to(out):
+        config, notes = join(table, notes, config, other)
     world = find_world(config["world"])
     return Results(out, world, config, table, notes, trials, check_all(table))
 
@@ -49,7 +52,7 @@ def read_results(out: Path) -> Results:
 def write_sheets(results: Results) -> dict[str, NDArray[np.uint8]]:
     """Write a sheet of each maker's unselected works and one of its best; {name: picture}."""
     out = {}
-    for name in results.names:
+    for name in results.shown:
         for suffix in ("", "-best"):
             works = results.works(name, bool(suffix))[:SHOWN]
             picture = results.world.sheet(works, columns=SHEET_COLUMNS)
@@ -71,6 +74,8 @@ def write_events(
                 for seed, value in zip(results.notes[name]["seeds"], found.values, strict=False):
                     writer.add_scalar(tag, value, seed)
             for suffix, tag in (("", "unselected"), ("-best", "best")):
+                if name + suffix not in sheets:
+                    continue  # only figures of it were joined
                 writer.add_image(f"sheets/{tag}", sheets[name + suffix], dataformats="HWC")
     with SummaryWriter(str(folder / "all")) as writer:
         writer.add_image("compare/plane", drawn, dataformats="HWC")

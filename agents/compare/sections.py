@@ -54,9 +54,19 @@ class Results:
         return order_of(self.table, self.added)
 
     def works(self, name: str, best: bool = False) -> Works:
-        """Works of a maker's first seed; the best in the order of the maker's own reward."""
+        """Works of a maker's first seed here; the best in the order of the maker's own reward."""
         suffix = "-best" if best else ""
-        return Works.load(self.out / "works" / f"{name}-{self.notes[name]['seeds'][0]}{suffix}.npz")
+        return Works.load(self.out / "works" / f"{name}-{self.here(name)[0]}{suffix}.npz")
+
+    def here(self, name: str) -> list[int]:
+        """Seeds of which a maker's works are in the folder; of others only figures were joined."""
+        works = self.out / "works"
+        return [s for s in self.notes[name]["seeds"] if (works / f"{name}-{s}.npz").exists()]
+
+    @property
+    def shown(self) -> list[str]:
+        """Makers with works in the folder, in the order of the tables."""
+        return [name for name in self.names if self.here(name)]
 
 
 def expectations(results: Results) -> Section:
@@ -132,7 +142,7 @@ def cost(results: Results) -> Section:
 
 def judges(results: Results) -> Section | None:
     """Do two judges that share nothing agree, and can they tell what must be told apart?"""
-    names = [n for n in results.table if "second_quality" in results.table[n]]
+    names = [n for n in results.shown if "second_quality" in results.table[n]]
     if len(names) < 2 or not results.trials:
         return None
     rng = np.random.default_rng(0)
@@ -172,7 +182,7 @@ def judges(results: Results) -> Section | None:
 def gallery(results: Results) -> Section:
     """Sheets of every maker's works."""
     pairs: list[Block] = []
-    for name in results.names:
+    for name in results.shown:
         human = name in ("human", "outsiders", *results.added)
         first = "as they come" if human else "fresh and unselected"
         best = "best by the learner's reward" if human else "best by its own reward"

@@ -31,17 +31,20 @@ class Figure:
         low: Lower end of the 95 % bootstrap interval; None where nothing tells how sure it is.
         high: Upper end.
         values: One value per seed.
+        intervals: Each seed's own 95 % interval, that of its works alone; None where it is unknown.
     """
 
     mean: float
     low: float | None
     high: float | None
     values: tuple[float, ...]
+    intervals: tuple[tuple[float, float] | None, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """As in ``comparison.json``."""
         return {
-            "mean": self.mean, "low": self.low, "high": self.high, "values": list(self.values)
+            "mean": self.mean, "low": self.low, "high": self.high, "values": list(self.values),
+            "intervals": [None if ends is None else list(ends) for ends in self.intervals],
         }  # fmt: skip
 
 
@@ -63,20 +66,23 @@ def figure(groups: Sequence[NDArray[np.float64]], mean: bool, rng: np.random.Gen
     """
     values = tuple(float(group.mean() if mean else np.median(group)) for group in groups)
     if len(groups) == 1 and len(groups[0]) == 1:
-        return Figure(values[0], None, None, values)
+        return Figure(values[0], None, None, values, (None,))
     again = means_again if mean else medians_again
     drawn = np.stack([again(group, rng) for group in groups])
     seeds = rng.integers(0, len(groups), (len(groups), RESAMPLES))
     resampled = drawn[seeds, rng.integers(0, RESAMPLES, seeds.shape)]
     low, high = np.quantile(stats.trim_mean(resampled, 0.25, axis=0), [0.025, 0.975])
-    return Figure(interquartile_mean(values), float(low), float(high), values)
+    ends = np.quantile(drawn, [0.025, 0.975], axis=1)
+    alone = tuple((float(a), float(b)) for a, b in ends.T)
+    return Figure(interquartile_mean(values), float(low), float(high), values, alone)
 
 
 def figure_of_seeds(found: Sequence[Any], rng: np.random.Generator) -> Figure:
     """The inter-quartile mean of what was found with each seed.
 
     A seed's own interval tells how sure its figure is. Of several seeds every resample draws seeds
-    with replacement, and each one's figure from a normal distribution as wide as its interval.
+    with replacement, and each one's figure from a normal distribution as wide as its interval;
+    without one it is taken as it is.
 
     Args:
         found: A number, or {"value": , "low": , "high": }, of each seed; at least one.
@@ -87,15 +93,19 @@ def figure_of_seeds(found: Sequence[Any], rng: np.random.Generator) -> Figure:
         for one in found
     ]
     values = tuple(float(row["value"]) for row in rows)
-    known = all(row["low"] is not None and row["high"] is not None for row in rows)
+    known = [row["low"] is not None and row["high"] is not None for row in rows]
+    alone = tuple(
+        (float(row["low"]), float(row["high"])) if there else None
+        for row, there in zip(rows, known, strict=True)
+    )
     if len(rows) == 1:
-        low, high = (float(rows[0][end]) if known else None for end in ("low", "high"))
-        return Figure(values[0], low, high, values)
-    width = np.array([(row["high"] - row["low"]) / 3.92 if known else 0.0 for row in rows])
+        low, high = alone[0] or (None, None)
+        return Figure(values[0], low, high, values, alone)
+    width = np.array([(ends[1] - ends[0]) / 3.92 if ends else 0.0 for ends in alone])
     chosen = rng.integers(0, len(rows), (len(rows), RESAMPLES))
     drawn = np.array(values)[chosen] + width[chosen] * rng.standard_normal(chosen.shape)
     low, high = np.quantile(stats.trim_mean(drawn, 0.25, axis=0), [0.025, 0.975])
-    return Figure(interquartile_mean(values), float(low), float(high), values)
+    return Figure(interquartile_mean(values), float(low), float(high), values, alone)
 
 
 def means_again(x: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

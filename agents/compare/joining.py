@@ -1,0 +1,181 @@
+"""Seeds that were compared elsewhere, joined to the figures of a comparison.
+
+A comparison takes hours, and its seeds have nothing to do with each other: they can be made on
+several machines. What one hands to another is its ``comparison.json``; works stay where they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from envs.works import write_atomically
+from novelty.storage import read_json
+
+from .columns import EVIDENCE
+from .table import Table, figure_of_seeds
+
+TERMS = ("format", "world", "budget", "works", "withhold")
+"""What comparisons that are joined must have in common."""
+PANEL = ("heldout_quality", "second_quality", "form", "novelty_human", "craft", "bits_rnn")
+"""Columns of the human works by which one panel is told from another."""
+TOLERANCE = 0.01
+"""Two panels are one if these columns differ by no larger a share."""
+FOLDER = "joined"
+
+
+def read_joined(path: Path) -> dict[str, Any]:
+    """What another comparison found.
+
+    Raises:
+        ValueError: If the file is no ``comparison.json``.
+    """
+    found = read_json(path)
+    try:
+        for name, columns in found["makers"].items():
+            seeds = found["meta"]["notes"][name]["seeds"]
+            if not all(type(seed) is int for seed in seeds):
+                raise TypeError("seeds are whole numbers")
+            for key, one in _flat(columns).items():
+                if not all(math.isfinite(row["value"]) for row in _rows(one)):
+                    raise ValueError(f"{key} of {name} is not finite")
+        for key in ("commands", "places"):
+            list(found["meta"][key])
+        int(found["meta"]["seeds"])
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        raise ValueError(f"{path}: no comparison.json that can be joined ({error!r})") from None
+    return found
+
+
+def check_terms(path: Path, other: Mapping[str, Any], terms: Mapping[str, Any]) -> None:
+    """Refuse figures that were found on other terms.
+
+    Raises:
+        ValueError: Names the first difference.
+    """
+    for key in TERMS:
+        if other["meta"].get(key) != terms[key]:
+            raise ValueError(
+                f"{path}: a comparison with {key} = {other['meta'].get(key)!r}; this one has "
+                f"{terms[key]!r}"
+            )
+
+
+def keep_joined(out: Path, paths: Sequence[Path]) -> None:
+    """Keep a copy of other comparisons' figures, for this report and later ones.
+
+    Raises:
+        ValueError: If one of them cannot be joined, or the folder holds no comparison.
+    """
+    if not paths:
+        return
+    terms = read_json(out / "config.json")
+    for path in paths:
+        check_terms(path, read_joined(path), terms)
+    for i, path in enumerate(paths):
+        write_atomically(out / FOLDER / f"{i}.json", path.read_bytes())
+
+
+def joined_to(out: Path) -> list[dict[str, Any]]:
+    """What :func:`keep_joined` kept."""
+    return [read_joined(path) for path in sorted((out / FOLDER).glob("*.json"))]
+
+
+def join(
+    table: Table, notes: dict[str, Any], config: Mapping[str, Any], other: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Join the seeds of another comparison.
+
+    Args:
+        table: Is added to.
+        notes: Of its makers.
+        config: Of this comparison.
+        other: As :func:`read_joined` gives it.
+
+    Returns:
+        The configuration and the notes of both.
+
+    Raises:
+        ValueError: If a seed is in both, or the human works were measured by another panel.
+    """
+    meta = other["meta"]
+    _check_panel(table, other["makers"])
+    notes = {**notes}
+    mine: set[int] = set()
+    theirs: set[int] = set()
+    for name, columns in other["makers"].items():
+        note = meta["notes"][name]
+        if name in table and name in _without_seeds(meta):
+            continue
+        rng = np.random.default_rng(0)
+        own = notes.get(name, {**note, "seeds": []})
+        if both := set(own["seeds"]) & set(note["seeds"]):
+            raise ValueError(f"{name}: seed {min(both)} is here and among what is joined")
+        if name not in _without_seeds(meta):
+            mine |= set(own["seeds"])
+            theirs |= set(note["seeds"])
+        first = min(note["seeds"], default=0) < min(own["seeds"], default=math.inf)
+        held = table.setdefault(name, {})
+        for key, one in _flat(columns).items():
+            rows = _rows(one)
+            here = _rows(held[key].plain()) if key in held else []
+            held[key] = figure_of_seeds(rows + here if first else here + rows, rng)
+        ordered = [*note["seeds"], *own["seeds"]] if first else [*own["seeds"], *note["seeds"]]
+        notes[name] = {**own, "seeds": ordered}
+    places = [*meta["places"], *(p for p in config["places"] if p not in meta["places"])]
+    more = {
+        "seeds": len(mine | theirs) or config["seeds"],
+        "commands": list(dict.fromkeys([*meta["commands"], *config["commands"]])),
+        "places": places,
+    }
+    return {**config, **more}, notes
+
+
+def _without_seeds(meta: Mapping[str, Any]) -> set[str]:
+    """Names of works that nobody has to make: they are the same whatever the seed."""
+    added = {name for name, note in meta["notes"].items() if note.get("added")}
+    return {"human", "outsiders", "noise", *added}
+
+
+def _check_panel(table: Table, makers: Mapping[str, Any]) -> None:
+    here, there = table.get("human"), makers.get("human")
+    if here is None or there is None:
+        raise ValueError("without human works it cannot be told who measured what is joined")
+    for key in PANEL:
+        if key not in here or key not in there:
+            continue
+        a, b = here[key].mean, float(there[key]["mean"])
+        if abs(a - b) > TOLERANCE * max(abs(a), abs(b)):
+            raise ValueError(
+                f"what is joined was measured by another panel: {key} of human works is {b:.4g} "
+                f"there and {a:.4g} here"
+            )
+
+
+def _flat(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of one maker as in ``comparison.json``, by ``measure/name`` again."""
+    out: dict[str, Any] = {}
+    for key, one in columns.items():
+        if key in EVIDENCE:
+            out |= {f"{key}/{name}": figure for name, figure in one.items()}
+        else:
+            out[key] = one
+    return out
+
+
+def _rows(figure: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each seed's value, and its own interval as far as that is known."""
+    values = figure["values"]
+    ends = figure.get("intervals") or [None] * len(values)
+    if len(values) == 1 and ends == [None] and figure["low"] is not None:
+        ends = [(figure["low"], figure["high"])]
+    return [
+        {"value": value, "low": None, "high": None}
+        if pair is None
+        else {"value": value, "low": pair[0], "high": pair[1]}
+        for value, pair in zip(values, ends, strict=True)
+    ]
