@@ -36,7 +36,7 @@ from envs.batch import Core, NotFiniteError, WorldBatch
 from envs.pictures import save_png
 from envs.sb3 import WorldVecEnv
 from envs.works import Works, join_works, write_atomically
-from envs.worlds import World, make_world
+from envs.worlds import World, make_world, practice_of
 from novelty.storage import load_weights, read_json, save_weights
 
 TRACED_EACH = 64
@@ -209,11 +209,11 @@ def run_in(
             raise KeyboardInterrupt
 
     callback = WorksCallback(world.id, config.refresh_every, on_round)
-    env = WorldVecEnv(WorldBatch(world.core(config.n_envs), reward), callback.finished)
+    env = WorldVecEnv(WorldBatch(practice_of(world, config.n_envs), reward), callback.finished)
     model = make_ppo(
         env, network, n_steps=config.n_steps, batch_size=config.batch_size,
         n_epochs=config.n_epochs, learning_rate=config.learning_rate, kl_weight=config.kl_weight,
-        seed=config.seed,
+        gae_lambda=config.gae_lambda, seed=config.seed,
     )  # fmt: skip
     session = Session(model, callback, reward)
     notes: dict[str, Any] = session.notes

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from envs.worlds import ENTRY_POINTS, find_world
+from envs.worlds import ENTRY_POINTS, find_world, settings_of
 from novelty.storage import read_json
 
 from .terminal import Parser
@@ -41,6 +41,7 @@ class Config:
     n_epochs: int = option(1, "passes over each rollout")
     learning_rate: float = option(5e-4, "Adam's step size, falling to a tenth")
     kl_weight: float = option(0.02, "weight of the KL divergence from the imitator, in nats")
+    gae_lambda: float = option(0.95, "of the advantages; 1: no bootstrapping from the value")
     warm_rollouts: int = option(3, "rollouts that fit the value function before the policy moves")
     refresh_every: int = option(4, "rollouts between two refreshments of the critic")
     checkpoint_steps: int = option(250_000, "moves between two checkpoints of the policy")
@@ -79,13 +80,21 @@ def parse(arguments: list[str], description: str | None) -> Config:
             if len(given) > 1:
                 raise ValueError("--resume: takes no other option; they are in its config.json")
             return load_config(given["resume"])
-        config = replace(PRESETS[preset], **given)
+        config = PRESETS[preset]
+        if preset != "smoke":
+            config = replace(config, **_world_settings(given.get("world", config.world)))
+        config = replace(config, **given)
         check(config)
     except ValueError as error:
         parser.error(str(error))
     return config if config.run_dir else replace(
         config, run_dir=f"runs/{config.world}-{config.preset}-{config.seed}"
     )  # fmt: skip
+
+
+def _world_settings(world: str) -> dict[str, Any]:
+    """What a world would have instead of the defaults; nothing if there is no such world."""
+    return settings_of(find_world(world)) if world in ENTRY_POINTS else {}
 
 
 MOST = {

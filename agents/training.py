@@ -11,13 +11,14 @@ import torch
 from envs.batch import Appraiser, WorldBatch
 from envs.sb3 import WorldVecEnv
 from envs.works import Works
+from envs.worlds import practice_of, settings_of
 
 from .learner import WorksCallback, make_ppo, warm_value
 from .makers import Workshop
 from .policy import PriorPolicy
 
-N_ENVS = 256
-N_STEPS = 64
+SETTINGS = {"n_envs": 256, "n_steps": 64, "n_epochs": 1, "gae_lambda": 0.95}
+"""Of PPO, where a world has none of its own."""
 BATCH_SIZE = 512
 LEARNING_RATE = 5e-4
 WARM_ROLLOUTS = 3
@@ -42,10 +43,10 @@ class Trained:
     seconds: float
 
 
-def boards_for(env_steps: int) -> int:
+def boards_for(env_steps: int, most: int, n_steps: int) -> int:
     """How many boards to play at once, so that a budget of moves pays for a few rollouts."""
-    n = N_ENVS
-    while n > BATCH_SIZE // N_STEPS and n * N_STEPS * LEAST_ROLLOUTS > env_steps:
+    n = most
+    while n > BATCH_SIZE // n_steps and n * n_steps * LEAST_ROLLOUTS > env_steps:
         n //= 2
     return n
 
@@ -84,10 +85,14 @@ def train_policy(
             )
 
     callback = WorksCallback(world.id, every, heard)
-    batch = WorldBatch(world.core(boards_for(total)), appraiser)
+    settings = SETTINGS | settings_of(world)
+    n_steps = int(settings["n_steps"])
+    boards = boards_for(total, int(settings["n_envs"]), n_steps)
+    batch = WorldBatch(practice_of(world, boards), appraiser)
     model = make_ppo(
-        WorldVecEnv(batch, callback.finished), workshop.imitator, n_steps=N_STEPS,
-        batch_size=BATCH_SIZE, n_epochs=1, learning_rate=LEARNING_RATE, kl_weight=kl_weight,
+        WorldVecEnv(batch, callback.finished), workshop.imitator, n_steps=n_steps,
+        batch_size=BATCH_SIZE, n_epochs=int(settings["n_epochs"]), learning_rate=LEARNING_RATE,
+        kl_weight=settings.get("kl_weight", kl_weight), gae_lambda=settings["gae_lambda"],
         seed=workshop.seed,
     )  # fmt: skip
     warm_value(model, WARM_ROLLOUTS, callback)

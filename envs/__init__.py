@@ -14,5 +14,10 @@ gymnasium.register(
     entry_point="envs.composition.env:CompositionEnv",
     vector_entry_point="envs.composition.env:CompositionVectorEnv",
 )
+gymnasium.register(
+    id="Move37/CompositionFree-v0",
+    entry_point="envs.composition.env:FreeEnv",
+    vector_entry_point="envs.composition.env:FreeVectorEnv",
+)
 
 __all__ = ["Works", "WorksError"]

@@ -97,7 +97,8 @@ class World(Protocol):
 
     A world may also have ``mutate``, ``coordinates``, ``parts`` with ``assemble``, and
     ``brief_steps``: evolution, the char-RNN and the collage say in their files what these are, and
-    make do without them, but less well.
+    make do without them, but less well; ``practice`` and ``settings``: see :func:`practice_of` and
+    :func:`settings_of`.
 
     What stands first needs no corpus and works on the class itself; the rest needs an instance,
     made with ``(corpus, withhold, limit)``.
@@ -235,6 +236,7 @@ class Audible(Protocol):
 ENTRY_POINTS: dict[str, str] = {
     "drawing": "envs.drawing.world:DrawingWorld",
     "composition": "envs.composition.world:CompositionWorld",
+    "composition-free": "envs.composition.free:FreeWorld",
 }
 """Worlds by name: ``module:class``."""
 
@@ -270,6 +272,20 @@ def make_world(name: str, corpus: str = "", withhold: Sequence[str] = (), limit:
     """
     make: Any = find_world(name)
     return cast(World, make(corpus=corpus, withhold=withhold, limit=limit))
+
+
+def practice_of(world: World, n: int) -> Core:
+    """N boards that a learner learns on: the world's ``practice(n)``, or else its ``core(n)``.
+
+    What is practised on may be more than there is to imitate: briefs made for the purpose.
+    """
+    practice: Callable[[int], Core] = getattr(world, "practice", world.core)
+    return practice(n)
+
+
+def settings_of(world: World | type[World]) -> dict[str, float]:
+    """The world's ``settings``: options of PPO, by name, that are better here than the defaults."""
+    return dict(getattr(world, "settings", {}))
 
 
 def judge_again(world: type[World], folder: Path, works: Works) -> Measures:

@@ -1,5 +1,6 @@
 """The rules of counterpoint on known answers, on Bach, and on what must not win."""
 
+import itertools
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -270,17 +271,27 @@ def test_no_trivial_bass_has_quality(bass, reward):
     assert np.median(worth) < np.quantile(bach, 0.05)
 
 
-def test_the_critic_of_wholes_knows_bach_from_damage_and_never_changes(reward):
-    whole = reward.quality.whole
-    spoilt = scores_of(damage(HELD.moves, np.random.default_rng(8)), HELD.briefs)
-    bach, other = (whole(account_of(scores)) for scores in (HELD_SCORES, spoilt))
-    assert (bach[:, None] > other[None]).mean() > 0.8
+def test_the_critics_of_wholes_know_bach_from_damage_and_never_change(reward):
+    spoilt = Works("composition", damage(HELD.moves, np.random.default_rng(8)), HELD.briefs)
+    bach, other = (reward.quality(w.moves, rolls_of(scores_of_works(w))) for w in (HELD, spoilt))
+    for key in ("whole", "craft"):
+        assert (bach[key][:, None] > other[key][None]).mean() > 0.7, key
+    assert (bach["quality"] <= bach["whole"] + 1e-12).all()
+    assert (bach["quality"] < bach["whole"]).any()
     reward.refresh(HELD)
-    np.testing.assert_array_equal(whole(account_of(HELD_SCORES)), bach)
-    terms = reward.quality(HELD.moves, rolls_of(HELD_SCORES))
-    np.testing.assert_array_equal(terms["whole"], bach)
-    better = np.minimum(bach / whole.target, 1)
-    assert (terms["quality"] <= better + 1e-12).all() and (terms["quality"] < better).any()
+    again = reward.quality(HELD.moves, rolls_of(HELD_SCORES))
+    assert all(np.array_equal(again[key], bach[key]) for key in bach)
+
+
+def test_the_critics_of_wholes_are_several(reward):
+    names = [name for name in reward.quality.critics if name.startswith("whole")]
+    said = [reward.quality.critics[name](account_of(HELD_SCORES)) for name in names]
+    assert len(said) >= 3
+    assert all(not np.array_equal(a, b) for a, b in itertools.combinations(said, 2))
+    targets = [reward.quality.critics[name].target for name in names]
+    shares = [np.minimum(s / t, 1) for s, t in zip(said, targets, strict=True)]
+    whole = reward.quality(HELD.moves, rolls_of(HELD_SCORES))["whole"]
+    np.testing.assert_allclose(whole, np.mean(shares, axis=0))
 
 
 def test_a_reward_goes_on_exactly_from_its_state(reward, yardstick):

@@ -133,13 +133,14 @@ def test_a_learner_of_train_py_is_read_from_its_folder(makers, tmp_path):
         read.score(works)
 
 
+@pytest.mark.parametrize(("most", "n_steps"), [(256, 64), (128, 32)])
 @pytest.mark.parametrize("env_steps", [1, 512, 12_288, 100_000, 1_700_000])
-def test_boards_fit_the_budget(env_steps):
-    n = training.boards_for(env_steps)
-    rollout = n * training.N_STEPS
+def test_boards_fit_the_budget(env_steps, most, n_steps):
+    n = training.boards_for(env_steps, most, n_steps)
+    rollout = n * n_steps
     assert rollout % training.BATCH_SIZE == 0
-    assert n == 8 or rollout * training.LEAST_ROLLOUTS <= env_steps
-    assert n == training.N_ENVS or 2 * rollout * training.LEAST_ROLLOUTS > env_steps
+    assert rollout == training.BATCH_SIZE or rollout * training.LEAST_ROLLOUTS <= env_steps
+    assert n == most or 2 * rollout * training.LEAST_ROLLOUTS > env_steps
 
 
 def test_scores_do_not_remember_earlier_calls_but_see_twins(workshop):

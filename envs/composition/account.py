@@ -6,26 +6,32 @@ value function cannot know that the work is already spoilt, or already new.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .counterpoint import measure_into
+from .counterpoint import measure_into, measure_soprano
 from .descriptor import N_FEATURES, features_into
-from .form import CALIBRATION
-from .rules import RULES
+from .form import CALIBRATION, SOPRANO_CALIBRATION
+from .rules import RULES, SOPRANO_RULES
 
 N_ACCOUNT = len(RULES) + N_FEATURES
+N_PAIR_ACCOUNT = len(RULES) + len(SOPRANO_RULES) + 2 * N_FEATURES
 MOST = 4.0
 """Largest absolute value in an account."""
 
 
-def _units() -> NDArray[np.float64]:
-    """(35,) float64: for each rule, the largest finite number of its calibration, at least 1."""
-    return np.array([max(1.0, *(x for x in CALIBRATION[rule] if np.isfinite(x))) for rule in RULES])
+def _units(calibration: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
+    """For each rule, the largest finite number of its calibration, at least 1; float64."""
+    return np.array([max(1.0, *filter(np.isfinite, bounds)) for bounds in calibration.values()])
 
 
-UNITS = _units()
+UNITS = _units({rule: CALIBRATION[rule] for rule in RULES})
+PAIR_UNITS = _units(
+    {rule: (CALIBRATION | SOPRANO_CALIBRATION)[rule] for rule in (*RULES, *SOPRANO_RULES)}
+)
 
 
 @njit(cache=True, nogil=True)
@@ -42,21 +48,25 @@ def _join(
 
 
 def account_of(
-    scores: NDArray[np.int16], out: NDArray[np.float32] | None = None
+    scores: NDArray[np.int16], out: NDArray[np.float32] | None = None, both: bool = False
 ) -> NDArray[np.float32]:
-    """The account of scores (N, 5, 32), (N, 186) float32 in [-4, 4].
+    """The account of scores (N, 5, 32), (N, 186) float32 in [-4, 4]; of both voices (N, 358).
 
     First the 35 rules' measures, in units of the largest number of their calibration, then the 151
-    raw features of the descriptor.
+    raw features of the descriptor. Of both voices: the 35 and 21 rules, then 302 features.
 
     Args:
         scores: C-contiguous int16; eighths to come are rests.
         out: Where to write it.
+        both: Whether the soprano is written too.
     """
     n = len(scores)
-    out = np.zeros((n, N_ACCOUNT), np.float32) if out is None else out
-    rules, found = np.zeros((n, len(RULES))), np.zeros((n, N_FEATURES))
+    out = np.zeros((n, N_PAIR_ACCOUNT if both else N_ACCOUNT), np.float32) if out is None else out
+    rules, found = np.zeros((n, len(RULES))), np.zeros((n, (1 + both) * N_FEATURES))
     measure_into(scores, rules)
     features_into(scores, found)
-    _join(rules, found, UNITS, out)
+    if both:
+        _join(np.concatenate([rules, measure_soprano(scores)], axis=1), found, PAIR_UNITS, out)
+    else:
+        _join(rules, found, UNITS, out)
     return out

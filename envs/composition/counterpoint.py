@@ -41,6 +41,7 @@ from .rules import (
     FIFTHS,
     IMPERFECT,
     LEADING,
+    MELODIC,
     OCTAVES,
     OFFBEAT_DISSONANCE,
     RULES,
@@ -233,6 +234,43 @@ def measure(scores: NDArray[np.int16]) -> NDArray[np.float64]:
 def measure_into(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
     """As :func:`measure`, of C-contiguous scores, into ``out`` (N, 35), which must be zeros."""
     _measure(scores, out, np.zeros((1, len(RULES), EIGHTHS), np.uint8))
+
+
+@njit(cache=True, nogil=True)
+def _measure_soprano(
+    scores: NDArray[np.int16], out: NDArray[np.float64], where: NDArray[np.uint8]
+) -> None:
+    s, sk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
+    sn = np.zeros((EIGHTHS, 3), np.int64)
+    for n in range(scores.shape[0]):
+        score, row = scores[n], out[n]
+        at = where[min(n, where.shape[0] - 1)]
+        ns = read_voice(score[SOPRANO_ROW], SOPRANO_LOW, s, sk, sn)
+        place, fermata = score[PLACE_ROW], score[FERMATA_ROW]
+        melody(sn, ns, place, fermata, score[KEY_ROW, 0] > 0, row, at)
+        rhythm(sn, ns, s, place, row, at)
+        sameness(sn, ns, row, at)
+
+
+_COLUMNS = np.array(MELODIC)
+
+
+def measure_soprano(scores: NDArray[np.int16]) -> NDArray[np.float64]:
+    """Measure the sopranos of scores (N, 5, 32); (N, 21) float64, columns as SOPRANO_RULES."""
+    out = np.zeros((len(scores), len(RULES)))
+    _measure_soprano(
+        np.ascontiguousarray(scores, np.int16), out, np.zeros((1, len(RULES), EIGHTHS), np.uint8)
+    )
+    return out[:, _COLUMNS]
+
+
+def find_soprano(scores: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Where each rule of SOPRANO_RULES found something, (N, 21, 32) bool, of scores (N, 5, 32)."""
+    out = np.zeros((len(scores), len(RULES)))
+    where = np.zeros((max(len(scores), 1), len(RULES), EIGHTHS), np.uint8)
+    _measure_soprano(np.ascontiguousarray(scores, np.int16), out, where)
+    found: NDArray[np.bool_] = where[: len(scores), _COLUMNS] > 0
+    return found
 
 
 def find(scores: NDArray[np.int16]) -> NDArray[np.bool_]:

@@ -42,15 +42,23 @@ def _class(step: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _features(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
+def _features(
+    scores: NDArray[np.int16], soprano: bool, first: int, out: NDArray[np.float64]
+) -> None:
+    """Write the features of the bass, or of the soprano, into columns from ``first`` on."""
     s, b = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
     sk, bk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
     sn, bn = np.zeros((EIGHTHS, 3), np.int64), np.zeros((EIGHTHS, 3), np.int64)
     for n in range(scores.shape[0]):
-        score, row = scores[n], out[n]
+        score, row = scores[n], out[n, first : first + N_FEATURES]
         row[:] = 0.0
-        read_voice(score[SOPRANO_ROW], SOPRANO_LOW, s, sk, sn)
-        nb = read_voice(score[BASS_ROW], LOW, b, bk, bn)
+        # ``b`` is the voice that is described, ``s`` the other one.
+        if soprano:
+            read_voice(score[BASS_ROW], LOW, s, sk, sn)
+            nb = read_voice(score[SOPRANO_ROW], SOPRANO_LOW, b, bk, bn)
+        else:
+            read_voice(score[SOPRANO_ROW], SOPRANO_LOW, s, sk, sn)
+            nb = read_voice(score[BASS_ROW], LOW, b, bk, bn)
         for k in range(nb):
             size = bn[k, 2] - bn[k, 1]
             row[_DURATIONS + min(size, 6) - 1] += 1.0 / nb
@@ -91,16 +99,18 @@ def _features(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
             row[_CONTOUR + i] = (row[_CONTOUR + i] - total / 16) / 24
 
 
-def features(scores: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Raw features (N, 151) float64 of scores (N, 5, 32)."""
-    out = np.zeros((len(scores), N_FEATURES))
+def features(scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float64]:
+    """Raw features (N, 151) float64 of scores (N, 5, 32); of ``both`` voices (N, 302)."""
+    out = np.zeros((len(scores), (1 + both) * N_FEATURES))
     features_into(np.ascontiguousarray(scores, np.int16), out)
     return out
 
 
 def features_into(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
-    """As :func:`features`, of C-contiguous scores, into ``out`` (N, 151)."""
-    _features(scores, out)
+    """As :func:`features`, of C-contiguous scores, into ``out`` (N, 151) or (N, 302)."""
+    _features(scores, False, 0, out)
+    if out.shape[1] > N_FEATURES:
+        _features(scores, True, N_FEATURES, out)
 
 
 class Descriptor(PrincipalComponents):
@@ -113,3 +123,14 @@ class Descriptor(PrincipalComponents):
     def features(cls, x: Any) -> NDArray[np.float64]:
         """Raw features (N, 151) float64 of scores (N, 5, 32)."""
         return features(x)
+
+
+class PairDescriptor(Descriptor):
+    """The same of both voices, for works whose soprano is written too."""
+
+    n_features = 2 * N_FEATURES
+
+    @classmethod
+    def features(cls, x: Any) -> NDArray[np.float64]:
+        """Raw features (N, 302) float64 of scores (N, 5, 32)."""
+        return features(x, both=True)

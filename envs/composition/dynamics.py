@@ -129,6 +129,8 @@ class CompositionCore:
         pool: (M, 67) int16: briefs to draw from, each once before any comes again, in an order
             that begins anew with every :meth:`set_brief`. None: :func:`default_briefs`.
         seed: Of that order; see also :meth:`seed`.
+        group: How often a brief is dealt before the next: several answers to one brief can be
+            compared with each other.
 
     Attributes:
         observations: ``soprano`` (N, 16) int16: codes of what sounds in the given voice from 4
@@ -147,7 +149,9 @@ class CompositionCore:
     n_moves = N_MOVES
     max_moves = MAX_MOVES
 
-    def __init__(self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0, group: int = 1
+    ) -> None:
         self.n = n
         self.observations: dict[str, NDArray[Any]] = {
             "soprano": np.zeros((n, WINDOW), np.int16),
@@ -164,12 +168,17 @@ class CompositionCore:
         self._given = np.zeros((n, 3, BEHIND + EIGHTHS + AHEAD), np.int16)
         self._done = np.zeros(n, np.bool_)
         self._brief: NDArray[np.int16] | None = None
-        self._pool = pool
+        self._pool, self._group = pool, group
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
         """Draw briefs from now on as a new core with this seed does."""
         self._seed, self._drawn = seed, 0
+
+    @staticmethod
+    def parse(brief: Any) -> NDArray[np.int16]:
+        """Check a brief; see :func:`parse_brief`."""
+        return parse_brief(brief)
 
     @staticmethod
     def observation_space() -> spaces.Dict:
@@ -191,15 +200,19 @@ class CompositionCore:
         self._drawn = 0
         self._brief = None if brief is None or not len(brief) else np.asarray(brief, np.int16)
 
+    def pool(self) -> NDArray[np.int16]:
+        """The briefs to draw from, (M, 67)."""
+        return default_briefs() if self._pool is None else self._pool
+
     def draw(self, n: int) -> NDArray[np.int16]:
         """The next n briefs (n, 67) of the pool."""
-        pool = default_briefs() if self._pool is None else self._pool
+        pool = self.pool()
+        at = np.arange(self._drawn, self._drawn + n) // self._group
+        deals, places = at // len(pool), at % len(pool)
         rows = np.zeros(n, np.int64)
-        size = len(pool)
-        for deal in range(self._drawn // size, (self._drawn + n - 1) // size + 1):
-            order = np.random.default_rng((self._seed, deal)).permutation(size)
-            at = np.arange(max(self._drawn, deal * size), min(self._drawn + n, (deal + 1) * size))
-            rows[at - self._drawn] = order[at - deal * size]
+        for deal in np.unique(deals):
+            order = np.random.default_rng((self._seed, int(deal))).permutation(len(pool))
+            rows[deals == deal] = order[places[deals == deal]]
         self._drawn += n
         return pool[rows]
 
@@ -210,12 +223,26 @@ class CompositionCore:
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take back what :meth:`state` gave; the attributes are set by the caller."""
-        self.set_brief(parse_brief(state["brief"]))
+        self.set_brief(self.parse(state["brief"]))
         self._seed, self._drawn = (int(value) for value in state["dealt"])
         lay_out(self.briefs, np.arange(self.n), self._given)
         self._scores = scores_of(self.moves, self.briefs)
         begun = np.flatnonzero(self.counts < MAX_MOVES)
         self._scores[begun, BASS_ROW, self.counts[begun]] = REST
+
+    def next_briefs(self, n: int, briefs: NDArray[np.int16] | None) -> NDArray[np.int16]:
+        """The briefs (n, 67) that n boards are reset to: those given, the one set, or the pool's.
+
+        Raises:
+            ValueError: If the shape is wrong.
+        """
+        if briefs is None:
+            briefs = self.draw(n) if self._brief is None else np.tile(self._brief, (n, 1))
+        elif briefs.shape[1] == 0:
+            briefs = np.full((n, BRIEF), PAD, np.int16)
+        if briefs.shape != (n, BRIEF):
+            raise ValueError(f"briefs: expected shape ({n}, {BRIEF}), got {briefs.shape}")
+        return np.ascontiguousarray(briefs, np.int16)
 
     def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
         """Clear the boards ``rows`` ((R,) int64) and lay ``briefs`` (R, 67) before them.
@@ -225,14 +252,7 @@ class CompositionCore:
         """
         if not len(rows):
             return
-        if briefs is None:
-            one = self._brief
-            briefs = self.draw(len(rows)) if one is None else np.tile(one, (len(rows), 1))
-        elif briefs.shape[1] == 0:
-            briefs = np.full((len(rows), BRIEF), PAD, np.int16)
-        briefs = np.ascontiguousarray(briefs, np.int16)
-        if briefs.shape != (len(rows), BRIEF):
-            raise ValueError(f"briefs: expected shape ({len(rows)}, {BRIEF}), got {briefs.shape}")
+        briefs = self.next_briefs(len(rows), briefs)
         check(np.zeros((len(rows), 0), np.int16), briefs)
         obs = self.observations
         rows = np.asarray(rows, np.int64)
@@ -265,11 +285,7 @@ class CompositionCore:
         Raises:
             ValueError: If an action is out of range or the shape is wrong.
         """
-        if actions.shape != (self.n,):
-            raise ValueError(f"actions: expected shape ({self.n},), got {actions.shape}")
-        if actions.min() < 0 or actions.max() >= N_MOVES:
-            bad = actions[(actions < 0) | (actions >= N_MOVES)][0]
-            raise ValueError(f"actions: {bad} is no move; moves are 0 to {N_MOVES - 1}")
+        self.check_actions(actions)
         obs = self.observations
         step_boards(
             actions, self._given, obs["soprano"], obs["onsets"], obs["fermatas"], obs["recent"],
@@ -277,6 +293,14 @@ class CompositionCore:
         )  # fmt: skip
         account_of(self._scores, obs["account"])
         return self._done
+
+    def check_actions(self, actions: NDArray[np.int64]) -> None:
+        """Refuse what is no move; see :meth:`step`."""
+        if actions.shape != (self.n,):
+            raise ValueError(f"actions: expected shape ({self.n},), got {actions.shape}")
+        if actions.min() < 0 or actions.max() >= N_MOVES:
+            bad = actions[(actions < 0) | (actions >= N_MOVES)][0]
+            raise ValueError(f"actions: {bad} is no move; moves are 0 to {N_MOVES - 1}")
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """(R, 64, 64) uint8 in {0, 1}: piano rolls of the boards ``rows``, soprano included."""

@@ -1,8 +1,8 @@
-"""The composition world's environments: `Move37/Composition-v0`."""
+"""The composition world's environments: `Move37/Composition-v0`, `Move37/CompositionFree-v0`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from ..appraisal import Appraisal
 from ..batch import Appraiser, Core
 from ..views import Observation, WorldEnv, WorldVectorEnv
-from .dynamics import CompositionCore, parse_brief
+from .dynamics import CompositionCore
 from .form import form_quality
+from .free_dynamics import FreeCore
 from .render import picture
 
 
@@ -68,6 +69,8 @@ class CompositionEnv(WorldEnv):
     * v0: first version.
     """
 
+    make_core: ClassVar[type[CompositionCore]] = CompositionCore
+
     def __init__(
         self,
         appraiser: Appraiser | None = None,
@@ -75,11 +78,11 @@ class CompositionEnv(WorldEnv):
         render_mode: str | None = None,
         render_size: int = 512,
     ) -> None:
-        self._core = CompositionCore(1, pool)
+        self._core = self.make_core(1, pool)
         super().__init__(
             self._core,
             appraiser or Appraisal(form_quality),
-            parse_brief,
+            self.make_core.parse,
             _render,
             render_mode,
             render_size,
@@ -96,6 +99,8 @@ class CompositionEnv(WorldEnv):
 class CompositionVectorEnv(WorldVectorEnv):
     """N boards of :class:`CompositionEnv` in one compiled batch."""
 
+    make_core: ClassVar[type[CompositionCore]] = CompositionCore
+
     def __init__(
         self,
         num_envs: int = 1,
@@ -106,12 +111,12 @@ class CompositionVectorEnv(WorldVectorEnv):
         **kwargs: Any,
     ) -> None:
         if kwargs:
-            raise TypeError(f"unknown arguments for Move37/Composition-v0: {sorted(kwargs)}")
-        self._core = CompositionCore(num_envs, pool)
+            raise TypeError(f"unknown arguments for {type(self).__name__}: {sorted(kwargs)}")
+        self._core = self.make_core(num_envs, pool)
         super().__init__(
             self._core,
             appraiser or Appraisal(form_quality),
-            parse_brief,
+            self.make_core.parse,
             _render,
             render_mode,
             render_size,
@@ -124,3 +129,48 @@ class CompositionVectorEnv(WorldVectorEnv):
         drawn = int(self.np_random.integers(1 << 31))
         self._core.seed(seed if isinstance(seed, int) else drawn)
         return super().reset(seed=seed, options=options)
+
+
+class FreeEnv(CompositionEnv):
+    """Write soprano and bass, an eighth note at a time.
+
+    ## Description
+    As :class:`CompositionEnv`, but no soprano is given: for each of the 32 eighths the soprano's
+    move comes first, then the bass's. Given is the frame: the mode, the place in the bar, and where
+    phrases end.
+
+    ## Action Space
+    ``Discrete(31)``: 0 HOLD, 1 REST, 2 to 30 begin a note: MIDI 56 (G sharp 3) to 84 (C6) in the
+    soprano's turn, 36 (C2) to 64 (E4) in the bass's.
+
+    ## Observation Space
+    | key      | shape   | type  | values                                                      |
+    |----------|---------|-------|-------------------------------------------------------------|
+    | recent   | (2, 8)  | int16 | last eight moves of soprano and bass, newest first; 31 none |
+    | sounding | (2, 8)  | int16 | what sounded in these eighths: 1 silence, 2 to 30; 0 none   |
+    | fermatas | (16,)   | uint8 | 1 under a fermata, from 4 eighths back to 11 ahead          |
+    | state    | (9,)    | int16 | what sounds in soprano and bass, for how many eighths each; |
+    |          |         |       | place in the bar; eighths left; mode; tonic; turn (0, 1)    |
+    | account  | (358,)  | float | what rules and descriptor find in both voices so far        |
+
+    ## Starting State
+    A frame of the pool, drawn at random, or ``reset(options={"brief": b})``: mode, place, tonic
+    and 32 fermata flags, (35,), or a brief (67,) whose soprano is 32 times HOLD.
+
+    ## Episode End
+    The 64th move: terminated. Never truncated.
+
+    Rewards and arguments are those of :class:`CompositionEnv`; the rules of a melody are asked of
+    the soprano too.
+
+    ## Version History
+    * v0: first version.
+    """
+
+    make_core = FreeCore
+
+
+class FreeVectorEnv(CompositionVectorEnv):
+    """N boards of :class:`FreeEnv` in one compiled batch."""
+
+    make_core = FreeCore

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..works import Works
-from .counterpoint import find, measure
-from .form import CALIBRATION, form, form_terms
+from .counterpoint import find, find_soprano, measure, measure_soprano
+from .form import CALIBRATION, SOPRANO_CALIBRATION, form, form_terms
 from .judging import scores_of_works
-from .rules import RULES
+from .moves import writes_both
+from .rules import RULES, SOPRANO_RULES
 from .staff import sheet_of
 
 FOUND = {
@@ -29,7 +30,7 @@ FOUND = {
     "leading_note": "doubled leading note",
     "syncopation": "syncopation",
     "repetition": "repeated note",
-    "barline": "the same bass across a strong beat",
+    "barline": "the same note across a strong beat",
     "pedal": "long on one note",
     "copies": "a passage comes again",
     "one_way": "long run in one direction",
@@ -65,35 +66,56 @@ def _range(low: float, high: float) -> str:
     return f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"
 
 
-def findings(score: NDArray[np.int16]) -> list[tuple[int, str, str]]:
-    """Everything found in a score (5, 32), in order of time: eighth, where, and what."""
-    found = find(score[None])[0]
+def findings(score: NDArray[np.int16], both: bool = False) -> list[tuple[int, str, str]]:
+    """Everything found in a score (5, 32), in order of time: eighth, where, and what.
+
+    Args:
+        score: As it is written.
+        both: Whether the soprano is written too, and what it does counts.
+    """
+    found, names = find(score[None])[0], [FOUND.get(rule, "") for rule in RULES]
+    if both:
+        found = np.concatenate([found, find_soprano(score[None])[0]])
+        names += [
+            f"soprano: {FOUND[rule]}" if rule in FOUND else ""
+            for rule in (name.removeprefix("soprano_") for name in SOPRANO_RULES)
+        ]
     sheet = sheet_of(score)
     out = []
     for eighth in range(found.shape[1]):
         bar, beat = sheet.place_of(eighth)
         where = f"bar {bar}, beat {beat:g}" if bar else f"pick-up, beat {beat:g}"
-        for column, rule in enumerate(RULES):
-            if found[column, eighth] and rule in FOUND:
-                out.append((eighth, where, FOUND[rule]))
+        out += [
+            (eighth, where, name)
+            for column, name in enumerate(names)
+            if name and found[column, eighth]
+        ]
     return out
 
 
 def explain(works: Works) -> list[list[str]]:
     """For each work: form, what was found where, and the measures that lost marks."""
-    scores = scores_of_works(works)
-    measured, terms = measure(scores), form_terms(scores)
+    scores, both = scores_of_works(works), writes_both(works.moves)
+    measured, terms = measure(scores), form_terms(scores, both)
+    names: tuple[str, ...] = RULES
+    if both:
+        measured, names = (
+            np.concatenate([measured, measure_soprano(scores)], 1),
+            RULES + SOPRANO_RULES,
+        )
+    bounds = CALIBRATION | SOPRANO_CALIBRATION
     total = form(terms)
     out = []
     for i in range(len(works)):
         lines = [f"form {total[i]:.2f}"]
-        lines += [f"{where}: {what}" for _, where, what in findings(scores[i])]
-        for column, rule in enumerate(RULES):
-            if rule in WORDS and terms[rule][i] < 1:
-                _, low, high, _ = CALIBRATION[rule]
+        lines += [f"{where}: {what}" for _, where, what in findings(scores[i], both)]
+        for column, name in enumerate(names):
+            rule = name.removeprefix("soprano_")
+            if rule in WORDS and terms[name][i] < 1:
+                _, low, high, _ = bounds[name]
                 lines.append(
-                    f"{rule}: {measured[i, column]:.3g} {WORDS[rule]}, full marks for "
-                    f"{_range(low, high)}: {terms[rule][i]:.2f}"
+                    f"{name}: {measured[i, column]:.3g} {WORDS[rule]}, full marks for "
+                    f"{_range(low, high)}: {terms[name][i]:.2f}"
                 )
         out.append(lines)
     return out

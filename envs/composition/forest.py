@@ -72,11 +72,14 @@ def _extra(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
             last = t
 
 
-def judged_features(scores: NDArray[np.int16]) -> NDArray[np.float32]:
-    """(N, 346) float32: every histogram of the descriptor, and those of both voices together."""
+def judged_features(scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float32]:
+    """(N, 346) float32: every histogram of the descriptor, and those of the voices together.
+
+    With those of the soprano too (``both``) it is (N, 497).
+    """
     extra = np.zeros((len(scores), N_EXTRA))
     _extra(np.ascontiguousarray(scores, np.int16), extra)
-    return np.concatenate([features(scores), extra], axis=1).astype(np.float32)
+    return np.concatenate([features(scores, both), extra], axis=1).astype(np.float32)
 
 
 @njit(cache=True, nogil=True)
@@ -114,6 +117,10 @@ class Forest:
     ) -> None:  # fmt: skip
         self.roots, self.left, self.right = roots, left, right
         self.feature, self.threshold, self.value = feature, threshold, value
+
+    def judge(self, scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float64]:
+        """(N,) float64 in [0, 1]: how human scores (N, 5, 32) are."""
+        return self(judged_features(scores, both))
 
     @classmethod
     def fit(
@@ -159,8 +166,13 @@ class Forest:
         write_npz(path, dict(vars(self)))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Forest:
-        """Read what :meth:`save` wrote; WorksError if it is damaged."""
+    def load(cls, path: str | os.PathLike[str], both: bool = False) -> Forest:
+        """Read what :meth:`save` wrote; WorksError if it is damaged.
+
+        Args:
+            path: Of the file.
+            both: Whether it judges the features of both voices.
+        """
         arrays = read_npz(path)
         names = ("roots", "left", "right", "feature", "threshold", "value")
         if not set(names) <= set(arrays):
@@ -180,6 +192,6 @@ class Forest:
             if ((child[inner] >= sizes[inner]) | (child[inner] <= index[inner])).any():
                 raise WorksError(f"{path}: not a saved forest")
         asked = arrays["feature"][inner]
-        if ((asked < 0) | (asked >= N_FEATURES + N_EXTRA)).any():
+        if ((asked < 0) | (asked >= (1 + both) * N_FEATURES + N_EXTRA)).any():
             raise WorksError(f"{path}: not a saved forest")
         return cls(**{name: arrays[name] for name in names})

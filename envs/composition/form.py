@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from ..appraisal import Terms
 from ..marks import marks, softened_product
-from .counterpoint import measure
+from .counterpoint import measure, measure_soprano
+from .moves import writes_both
 from .roll import read_rolls
-from .rules import RULES
+from .rules import RULES, SOPRANO_RULES
 
 INF = float("inf")
 
@@ -73,9 +74,42 @@ CALIBRATION: dict[str, tuple[float, float, float, float]] = {
 }
 
 
-def form_terms(scores: NDArray[np.int16]) -> dict[str, NDArray[np.float64]]:
-    """Each rule's term in [0, 1], (N,) float64, for scores (N, 5, 32)."""
-    return marks(measure(scores), RULES, CALIBRATION)
+SOPRANO_CALIBRATION: dict[str, tuple[float, float, float, float]] = {
+    "soprano_forbidden_leaps": (-INF, -INF, 0.0, 1.0),
+    "soprano_unrecovered_leaps": (-INF, -INF, 0.0, 2.0),
+    "soprano_offbeat_leaps": (-INF, -INF, 0.0, 2.0),
+    "soprano_compass": (5.0, 7.0, 12.0, 14.0),
+    "soprano_height": (61.8828, 65.6875, 75.6875, 78.1484),
+    "soprano_key": (-INF, -INF, 0.0, 5.25),
+    "soprano_chromatic_leaps": (-INF, -INF, 0.0, 2.0),
+    "soprano_density": (12.0, 14.0, 19.0, 22.0),
+    "soprano_beats": (0.6719, 0.8125, INF, INF),
+    "soprano_syncopation": (-INF, -INF, 0.0, 2.0),
+    "soprano_durations": (0.0, 0.7642, INF, INF),
+    "soprano_repetition": (-INF, -INF, 0.2, 0.4615),
+    "soprano_barline": (-INF, -INF, 1.0, 4.0),
+    "soprano_pedal": (-INF, -INF, 6.0, 9.25),
+    "soprano_cycles": (-INF, -INF, 0.4167, 0.8083),
+    "soprano_copies": (-INF, -INF, 3.0, 9.0),
+    "soprano_steps": (0.5385, 0.7143, 0.9333, 1.0),
+    "soprano_one_way": (-INF, -INF, 4.0, 7.0),
+    "soprano_pitches": (1.6997, 2.18, INF, INF),
+    "soprano_extremes": (-INF, -INF, 4.0, 6.0),
+    "soprano_rests": (-INF, -INF, 0.0, 2.0),
+}
+
+
+def form_terms(scores: NDArray[np.int16], both: bool = False) -> dict[str, NDArray[np.float64]]:
+    """Each rule's term in [0, 1], (N,) float64, for scores (N, 5, 32).
+
+    Args:
+        scores: As they are written.
+        both: Whether the soprano is written too, and has to be a good melody.
+    """
+    terms = marks(measure(scores), RULES, CALIBRATION)
+    if both:
+        terms |= marks(measure_soprano(scores), SOPRANO_RULES, SOPRANO_CALIBRATION)
+    return terms
 
 
 FLOOR = 0.005
@@ -86,25 +120,29 @@ multiplies it by 0.52, and half marks in one rule by 0.92."""
 
 def form(terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """(N,) float64 in [0, 1]: the terms' product, softened as SHARPNESS says."""
-    return softened_product([terms[rule] for rule in RULES], FLOOR, SHARPNESS)
+    names = [*RULES, *SOPRANO_RULES] if SOPRANO_RULES[0] in terms else RULES
+    return softened_product([terms[rule] for rule in names], FLOOR, SHARPNESS)
 
 
 def form_quality(moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
     """Rule-based quality: every rule's term as ``form/...``, ``form``, and ``quality`` = form."""
-    terms = form_terms(read_rolls(images))
+    terms = form_terms(read_rolls(images), writes_both(moves))
     value = form(terms)
     return {f"form/{key}": v for key, v in terms.items()} | {"form": value, "quality": value}
 
 
-def calibrate(scores: NDArray[np.int16]) -> dict[str, tuple[float, float, float, float]]:
-    """Derive the calibration from human works (N, 5, 32).
+def calibrate(
+    scores: NDArray[np.int16], soprano: bool = False
+) -> dict[str, tuple[float, float, float, float]]:
+    """Derive the calibration from human works (N, 5, 32): of RULES, or of SOPRANO_RULES.
 
     What STRICT, AT_MOST and AT_LEAST do not name is full in the middle 70 % and zero outside the
     middle 98 %, or somewhat further out where those lie close together.
     """
-    measured = measure(scores)
+    measured = measure_soprano(scores) if soprano else measure(scores)
     result = {}
-    for column, rule in enumerate(RULES):
+    for column, name in enumerate(SOPRANO_RULES if soprano else RULES):
+        rule = name.removeprefix("soprano_")
         x = measured[:, column]
         q01, q15, q25, q75, q85, q99 = np.quantile(x, [0.01, 0.15, 0.25, 0.75, 0.85, 0.99])
         if rule in STRICT:
@@ -116,7 +154,7 @@ def calibrate(scores: NDArray[np.int16]) -> dict[str, tuple[float, float, float,
             bounds = (min(q01, 0.9 * q25), q25, INF, INF)
         else:
             bounds = (q01, q15, q85, q99)
-        result[rule] = bounds
+        result[name] = bounds
     return {k: tuple(round(float(v), 4) for v in t) for k, t in result.items()}  # type: ignore[misc]  # fixed length
 
 
@@ -126,9 +164,10 @@ def _main() -> None:
 
     corpus = load_corpus("bach")
     works = corpus.works[corpus.split()["train"]]
-    for rule, bounds in calibrate(scores_of(works.moves, works.briefs)).items():
-        text = ", ".join(str(b).replace("inf", "INF") for b in bounds)
-        print(f'    "{rule}": ({text}),')
+    for soprano in (False, True):
+        for rule, bounds in calibrate(scores_of(works.moves, works.briefs), soprano).items():
+            text = ", ".join(str(b).replace("inf", "INF") for b in bounds)
+            print(f'    "{rule}": ({text}),')
 
 
 if __name__ == "__main__":

@@ -13,10 +13,17 @@ from novelty import NoveltyArchive, leave_one_out_novelty, novelty_in_groups, re
 
 from ..works import Works
 from .counterpoint import measure
-from .descriptor import Descriptor
+from .descriptor import Descriptor, PairDescriptor
 from .forest import Forest, judged_features
 from .form import form, form_terms
-from .moves import FIRST_NOTE, scores_of
+from .moves import (
+    BASS_ROW,
+    FIRST_NOTE,
+    SOPRANO_ROW,
+    moves_and_briefs,
+    scores_of,
+    writes_both,
+)
 from .originality import ALLOWED, Originality
 from .roll import read_rolls, rolls_of
 from .rules import RULES
@@ -39,7 +46,12 @@ def pictures_of(works: Works) -> NDArray[np.uint8]:
 
 
 def negatives_of(works: Works, seed: int, pools: int = 4) -> NDArray[np.int16]:
-    """Scores of damaged works and, one in three, of moves or notes of chance and trivial basses."""
+    """Scores of damaged works and, one in three, of moves or notes of chance and trivial basses.
+
+    Where both voices are written, one of them is Bach's, or neither.
+    """
+    if writes_both(works.moves):
+        return _pairs_of_negatives(works, seed, pools)
     rng = np.random.default_rng(seed)
     parts = [scores_of(damage(works.moves, rng), works.briefs) for _ in range(pools)]
     n = max(1, len(works) * pools // 8)
@@ -51,11 +63,34 @@ def negatives_of(works: Works, seed: int, pools: int = 4) -> NDArray[np.int16]:
     return np.concatenate(parts)
 
 
+def _pairs_of_negatives(works: Works, seed: int, pools: int) -> NDArray[np.int16]:
+    """As :func:`negatives_of`, of works (N, 64): the bass, the soprano, or both are spoilt.
+
+    The codes of both voices have the same range, so a soprano is spoilt as a bass is: it stands in
+    for one, under itself.
+    """
+    human = scores_of_works(works)
+    rng = np.random.default_rng((seed, 1))
+    spoilt = []
+    for voice in (BASS_ROW, SOPRANO_ROW):
+        posed = human.copy()
+        posed[:, BASS_ROW] = human[:, voice]
+        basses = Works(works.world, *moves_and_briefs(posed))
+        spoilt.append(negatives_of(basses, seed + voice, pools))
+    out, sopranos = spoilt[0], spoilt[1][rng.permutation(len(spoilt[1]))]
+    what = rng.integers(0, 3, len(out))
+    out[what > 0, SOPRANO_ROW] = sopranos[what > 0, BASS_ROW]
+    whole = human[rng.integers(0, len(human), len(out))]
+    out[what == 1, BASS_ROW] = whole[what == 1, BASS_ROW]
+    return out
+
+
 def train_judge(works: Works, seed: int, pools: int = 4) -> Forest:
     """Grow the held-out judge from human works and damage done to them."""
+    both = writes_both(works.moves)
     wrong = negatives_of(works, seed, pools)
-    human = judged_features(scores_of_works(works))
-    return Forest.fit(human, judged_features(wrong), seed)
+    human = judged_features(scores_of_works(works), both)
+    return Forest.fit(human, judged_features(wrong, both), seed)
 
 
 @dataclass(frozen=True)
@@ -101,7 +136,9 @@ class Yardstick:
     ) -> None:
         scores = scores_of_works(human)
         self.human, self.held_out, self.forest = human, held_out, forest
-        self.descriptor = Descriptor.fit(scores) if descriptor is None else descriptor
+        self._both = writes_both(human.moves)
+        kind = PairDescriptor if self._both else Descriptor
+        self.descriptor = kind.fit(scores) if descriptor is None else descriptor
         self.k_neighbors = k_neighbors
         x = self.descriptor(scores)
         among = leave_one_out_novelty(x, k_neighbors, human.appraisal.get("tune"))
@@ -111,8 +148,8 @@ class Yardstick:
         self.originality = Originality(scores)
         self._basses = Originality(scores, both=False)
         held = scores_of_works(held_out)
-        judged = forest(judged_features(held))
-        shaped = form(form_terms(held))
+        judged = forest.judge(held, self._both)
+        shaped = form(form_terms(held, self._both))
         self.bars = Bars(
             heldout=float(np.median(judged)),
             heldout_loose=float(np.quantile(judged, 0.25)),
@@ -136,16 +173,18 @@ class Yardstick:
     @classmethod
     def load(cls, folder: Path) -> Yardstick:
         """Read what :meth:`save` wrote."""
+        human = Works.load(folder / "human.npz")
+        both = writes_both(human.moves)
         return cls(
-            Works.load(folder / "human.npz"),
+            human,
             Works.load(folder / "human-held-out.npz"),
-            Forest.load(folder / "judge.npz"),
-            descriptor=Descriptor.load(folder / "descriptor.npz"),
+            Forest.load(folder / "judge.npz", both),
+            descriptor=(PairDescriptor if both else Descriptor).load(folder / "descriptor.npz"),
         )
 
     def judge(self, works: Works) -> NDArray[np.float64]:
         """(N,) float64: what the held-out judge says of works."""
-        return self.forest(judged_features(scores_of_works(works)))
+        return self.forest.judge(scores_of_works(works), self._both)
 
     def measure(self, works: Works) -> dict[str, NDArray[np.float64]]:
         """Everything measured of works, each (N,) float64.
@@ -162,8 +201,8 @@ class Yardstick:
         bars = self.bars
         found = measure(scores)
         column = {rule: found[:, i] for i, rule in enumerate(RULES)}
-        heldout = self.forest(judged_features(scores))
-        shaped = form(form_terms(scores))
+        heldout = self.forest.judge(scores, self._both)
+        shaped = form(form_terms(scores, self._both))
         novelty = self.archive.novelty(x)
         longest = self.originality.longest(scores)
         again = repeats(x, REPEAT_BELOW * self.scale)

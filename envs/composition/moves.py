@@ -8,6 +8,9 @@ place in the bar of the first eighth (0 to 7), the tonic of the original (pitch 
 work is written as if it were C, and shifted back by :func:`shift_of` when shown), then 32 soprano
 codes (HOLD, REST, MIDI 56 to 84 as 2 to 30), then 32 flags: 1 where a note with a fermata sounds.
 A row of -1 is an empty brief.
+
+In the free mode nothing is given but the frame: the soprano of a brief is 32 times HOLD, and a work
+has 64 moves, for each eighth one of the soprano and then one of the bass, coded alike.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ LOW, HIGH = 36, 64
 """The compass of the bass, MIDI numbers C2 to E4."""
 N_MOVES = FIRST_NOTE + HIGH - LOW + 1
 MAX_MOVES = EIGHTHS
+FREE_MOVES = 2 * EIGHTHS
 SOPRANO_LOW, SOPRANO_HIGH = 56, 84
 """The compass of the given soprano, MIDI numbers G sharp 3 to C6."""
 N_SOPRANO = FIRST_NOTE + SOPRANO_HIGH - SOPRANO_LOW + 1
@@ -48,13 +52,13 @@ def check(moves: NDArray[np.integer], briefs: NDArray[np.integer]) -> None:
     """Compiled code writes where a code points to, without looking.
 
     Args:
-        moves: (N, T <= 32).
+        moves: (N, T <= 32), or (N, 64) in the free mode.
         briefs: (N, 67), or (N, 0): none.
 
     Raises:
         ValueError: If there is anything else in them than what this module says.
     """
-    if moves.ndim != 2 or moves.shape[1] > EIGHTHS:
+    if moves.ndim != 2 or not (moves.shape[1] <= EIGHTHS or moves.shape[1] == FREE_MOVES):
         raise ValueError(f"moves: expected shape (N, {EIGHTHS} at most), got {moves.shape}")
     if moves.size and not (moves.min() >= PAD and moves.max() < N_MOVES):
         bad = moves[(moves < PAD) | (moves >= N_MOVES)][0]
@@ -94,6 +98,8 @@ def sounding(codes: NDArray[np.integer], low: int) -> NDArray[np.int64]:
 def scores_of(moves: NDArray[np.integer], briefs: NDArray[np.integer]) -> NDArray[np.int16]:
     """Scores (N, 5, 32) int16 of basses (N, T <= 32) that answer briefs (N, 67).
 
+    Moves (N, 64) are those of both voices: see :func:`writes_both`.
+
     The rows are the soprano's codes, the bass's codes, the place in the bar, fermata flags, and
     the key: the mode in its first, the tonic in its second place.
 
@@ -112,15 +118,29 @@ def scores_of(moves: NDArray[np.integer], briefs: NDArray[np.integer]) -> NDArra
         out[:, KEY_ROW, 0], out[:, KEY_ROW, 1] = given[:, MODE], given[:, TONIC]
     else:
         out[:, PLACE_ROW] = np.arange(EIGHTHS) % 8
+    if writes_both(moves):
+        out[:, SOPRANO_ROW] = np.maximum(moves[:, ::2], HOLD)
+        moves = moves[:, 1::2]
     out[:, BASS_ROW, : moves.shape[1]] = np.maximum(moves, HOLD)
     return out
 
 
-def moves_and_briefs(scores: NDArray[np.integer]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """The moves (N, 32) and briefs (N, 67) of scores (N, 5, 32)."""
+def writes_both(moves: NDArray[np.integer]) -> bool:
+    """Whether moves (N, T) are those of both voices in turn, the soprano's first."""
+    return bool(moves.shape[1] == FREE_MOVES)
+
+
+def moves_and_briefs(
+    scores: NDArray[np.integer], both: bool = False
+) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """The moves (N, 32) and briefs (N, 67) of scores (N, 5, 32); moves (N, 64) of both voices."""
     briefs = np.zeros((len(scores), BRIEF), np.int16)
     briefs[:, MODE], briefs[:, TONIC] = scores[:, KEY_ROW, 0], scores[:, KEY_ROW, 1]
     briefs[:, PHASE] = scores[:, PLACE_ROW, 0]
     briefs[:, SOPRANO:FERMATA] = scores[:, SOPRANO_ROW]
     briefs[:, FERMATA:] = scores[:, FERMATA_ROW]
+    if both:
+        briefs[:, SOPRANO:FERMATA] = HOLD
+        voices = scores[:, [SOPRANO_ROW, BASS_ROW]].transpose(0, 2, 1)
+        return voices.reshape(len(scores), FREE_MOVES).astype(np.int16), briefs
     return scores[:, BASS_ROW].astype(np.int16), briefs

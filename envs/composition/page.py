@@ -11,7 +11,7 @@ from ..pages import number, script_json
 from ..works import Works
 from .explain import explain, findings
 from .judging import scores_of_works
-from .moves import FERMATA_ROW, PLACE_ROW
+from .moves import FERMATA_ROW, PLACE_ROW, writes_both
 from .notation import svg_with_times
 from .sound import PARTIALS, timing
 from .staff import sheet_of
@@ -32,7 +32,7 @@ def html_page(
         works: N works.
         title: Title and heading of the page.
         captions: N texts, or None.
-        marks: For each work the eighths, from 0, that get a disc above the bass when they are
+        marks: For each work the moves, from 0, whose eighth gets a disc above the bass when it is
             reached, or None.
 
     Returns:
@@ -52,10 +52,11 @@ def html_page(
     # The total terms first: "form" before its parts "form/fifths", "form/key".
     terms = sorted(works.appraisal, key=lambda key: "/" in key)
     scores, explained = scores_of_works(works), explain(works)
+    both = writes_both(works.moves)
     shown = []
     for i, score in enumerate(scores):
         picture, times = svg_with_times(score)
-        found = findings(score)
+        found = findings(score, both)
         shown.append(
             {
                 "name": works.names[i],
@@ -68,7 +69,7 @@ def html_page(
                 ],
                 "bars": [t for t in range(score.shape[1]) if score[PLACE_ROW, t] == 0],
                 "fermatas": [t for t in range(score.shape[1]) if score[FERMATA_ROW, t]],
-                "marks": [int(t) for t in marks[i]],
+                "marks": [int(t) // (1 + both) for t in marks[i]],
                 "found": [[t, f"{where}: {what}"] for t, where, what in found],
                 "said": [explained[i][0], *explained[i][1 + len(found) :]],
                 "values": [number(float(works.appraisal[key][i])) for key in terms],

@@ -13,47 +13,50 @@ from .account import account_of
 from .craft import Critic, WholeCritic, hidden, planes_of
 from .form import form, form_terms
 from .judging import negatives_of, scores_of_works
-from .moves import EIGHTHS
+from .moves import EIGHTHS, writes_both
 from .originality import ALLOWED, Originality
 from .roll import read_rolls
+
+WHOLES = 5
+"""Critics of whole works."""
 
 
 class HumanLevelQuality:
     """Quality = form ** 1.5 x craft x whole x originality, at most human each.
 
-    quality = min(form/f, 1)**1.5 x min(craft/c, 1) x min(whole/w, 1) x originality. f, c and w are
-    the human 65th percentiles of form and of what the critics say (a margin above the medians,
-    because other judges will ask for their own). Originality is 1 up to 8 copied eighths and falls
-    to 0 at 16. Beyond the human level nothing is gained: a minimal criterion (Lehman and Stanley
-    2010), so that newness decides.
+    quality = min(form/f, 1)**1.5 x min(craft/c, 1) x whole x originality. f and c are the human
+    65th percentiles of form and of what the critic says (a margin above the medians, because other
+    judges will ask for their own); whole is the mean of min(w/its own c, 1) over several critics.
+    Originality is 1 up to 8 copied eighths and falls to 0 at 16. Beyond the human level nothing is
+    gained: a minimal criterion (Lehman and Stanley 2010), so that newness decides.
 
-    ``craft`` is a critic of passages that goes on learning from the learner's own works, ``whole``
-    one of whole works that knows damaged human works only and never changes: whoever is told to
-    tell own works from human ones learns to see newness, too. Both learn from four fifths of the
-    human works, whole tunes; the other fifth, which they have not seen, says what is human.
+    ``craft`` is a critic of passages, ``whole`` stands for critics of whole works, whose errors are
+    not the same (Coste et al., "Reward Model Ensembles Help Mitigate Overoptimization", 2024). They
+    know damaged human works only and never change: a critic that is told to tell
+    imitations or the learner's works from human ones learns to see newness, too. All learn from
+    four fifths of the human works, whole tunes; the other fifth, which they have not seen, says
+    what is human.
 
     Args:
-        human: Human works the critic and the copied passages are taken from, with their tunes as
+        human: Human works the critics and the copied passages are taken from, with their tunes as
             ``appraisal["tune"]``.
-        imitations: Samples of the imitator, among the critic's negatives.
-        updates: Gradient steps of the critic's first training.
-        seed: Of the critic.
-        pools: How many damaged copies of the human works the critic learns from.
+        updates: Gradient steps of each critic's training.
+        seed: Of the critics.
+        pools: How many damaged copies of the human works the critics learn from.
     """
 
-    def __init__(
-        self, human: Works, imitations: Works, updates: int = 1500, seed: int = 0, pools: int = 4
-    ) -> None:
+    def __init__(self, human: Works, updates: int = 1500, seed: int = 0, pools: int = 4) -> None:
         torch.manual_seed(seed)
         network = Critic()
         scores = scores_of_works(human)
+        self._both = writes_both(human.moves)
         tunes = human.appraisal.get("tune", np.arange(len(human)).astype(np.float64))
         unseen = np.isin(tunes, np.unique(tunes)[::5])
         damaged = negatives_of(human[~unseen], seed + 100, pools)
         self.critic = LearningCritic(
             network,
             planes_of(scores[~unseen]),
-            (planes_of(damaged), planes_of(scores_of_works(imitations))),
+            (planes_of(damaged),),
             planes_of(scores[unseen]),
             updates=updates,
             seed=seed,
@@ -61,35 +64,48 @@ class HumanLevelQuality:
             target=0.9,
             augment=hidden,
         )
-        accounts, spoilt = account_of(scores), account_of(damaged)
-        self.whole = LearningCritic(
-            WholeCritic(np.concatenate([accounts[~unseen], spoilt])),
-            accounts[~unseen],
-            (spoilt,),
-            accounts[unseen],
-            updates=updates,
-            seed=seed,
-            weight_decay=1e-2,
-            target=0.9,
-            augment=lambda seed: as_they_are,
-        )
-        self.critics = {"critic": self.critic, "whole": self.whole}
+        accounts, spoilt = self._account(scores), self._account(damaged)
+        usual = np.concatenate([accounts[~unseen], spoilt])
+        wholes = []
+        for i in range(WHOLES):
+            torch.manual_seed(seed + i)
+            wholes.append(
+                LearningCritic(
+                    WholeCritic(usual),
+                    accounts[~unseen],
+                    (spoilt,),
+                    accounts[unseen],
+                    updates=updates,
+                    seed=seed + i,
+                    weight_decay=1e-2,
+                    target=0.9,
+                    augment=lambda seed: as_they_are,
+                )
+            )
+        self.critics = {"critic": self.critic} | {f"whole{i}": w for i, w in enumerate(wholes)}
+        self._wholes = wholes
         self._originality = Originality(scores)
-        self.form_target = float(np.quantile(form(form_terms(scores)), 0.65))
+        self.form_target = float(np.quantile(form(form_terms(scores, self._both)), 0.65))
+
+    def _account(self, scores: NDArray[np.int16]) -> NDArray[np.float32]:
+        return account_of(scores, both=self._both)
 
     def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
         """Terms of works (R, 32), each (R,) float64, ``quality`` among them."""
         scores = read_rolls(images)
-        terms = form_terms(scores)
+        terms = form_terms(scores, self._both)
         shaped = form(terms)
         craft = self.critic(planes_of(scores))
-        whole = self.whole(account_of(scores))
+        account = self._account(scores)
+        said = np.stack([critic(account) for critic in self._wholes])
+        targets = np.array([[critic.target] for critic in self._wholes])
+        whole = np.minimum(said / targets, 1).mean(axis=0)
         longest = self._originality.longest(scores)
         originality = 1 - np.clip((longest - ALLOWED) / ALLOWED, 0, 1)
         quality = (
             np.minimum(shaped / self.form_target, 1) ** 1.5
             * np.minimum(craft / self.critic.target, 1)
-            * np.minimum(whole / self.whole.target, 1)
+            * whole
             * originality
         )
         named = {f"form/{key}": value for key, value in terms.items()}
@@ -99,5 +115,5 @@ class HumanLevelQuality:
         }  # fmt: skip
 
     def refresh(self, works: Works) -> dict[str, float]:
-        """Teach the critic of passages the learner's latest works."""
-        return {"critic/loss": self.critic.refresh(planes_of(scores_of_works(works)))}
+        """Nothing: the critics do not change."""
+        return {}

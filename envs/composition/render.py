@@ -9,7 +9,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ..works import Works
-from .moves import EIGHTHS, FERMATA_ROW, HIGH, LOW, PLACE_ROW, SOPRANO_HIGH, scores_of
+from .moves import (
+    BASS_ROW,
+    EIGHTHS,
+    FERMATA_ROW,
+    HIGH,
+    HOLD,
+    LOW,
+    PLACE_ROW,
+    REST,
+    SOPRANO_HIGH,
+    SOPRANO_ROW,
+    scores_of,
+    writes_both,
+)
 from .roll import read_rolls
 from .staff import sheet_of
 
@@ -24,16 +37,18 @@ TOP, BOTTOM = SOPRANO_HIGH + 6, LOW - 5
 
 
 def _roll(
-    score: NDArray[np.int16], width: int, height: int, known: int = 0, marks: Sequence[int] = ()
-) -> Image.Image:
+    score: NDArray[np.int16], width: int, height: int, known: int = 0, marks: Sequence[int] = (),
+    both: bool = False,
+) -> Image.Image:  # fmt: skip
     """One score (5, 32) as a piano roll.
 
     Args:
         score: As it is written.
         width: In pixels.
         height: In pixels.
-        known: Eighths from the beginning in which the bass is pale.
+        known: Eighths from the beginning in which what was written is pale.
         marks: Eighths with a disc above the bass.
+        both: Whether the soprano was written too.
     """
     scale = 2
     image = Image.new("RGB", (width * scale, height * scale), PAPER)
@@ -54,12 +69,13 @@ def _roll(
         y = (TOP - note.midi) * row
         gap = max(1.0, column * 0.12)
         end = note.begin + note.size
-        inks = [(note.begin, OWN if note.voice else GIVEN)]
-        if note.voice and note.begin < known:
-            inks = [(note.begin, PALE), *([(known, OWN)] if known < end else [])]
-        for begin, ink in inks:
+        ink = OWN if note.voice else GIVEN
+        inks = [(note.begin, ink)]
+        if (note.voice or both) and note.begin < known:
+            inks = [(note.begin, PALE), *([(known, ink)] if known < end else [])]
+        for begin, shade in inks:
             box = (begin * column + gap / 2, y - row * 0.35, end * column - gap, y + row * 1.35)
-            pen.rounded_rectangle(box, row * 0.8, fill=ink)
+            pen.rounded_rectangle(box, row * 0.8, fill=shade)
     for t in marks:
         # Above the note that sounds, in a rest above the one before it.
         before = [n.midi for n in notes if n.voice and n.begin <= t and n.midi >= 0]
@@ -81,10 +97,12 @@ def picture(moves: NDArray[np.integer], brief: NDArray[np.integer], size: int = 
     """A piano roll (size, size, 3) uint8 of moves (T,) and brief (67,), so far as it is written."""
     score = scores_of(np.asarray(moves)[None], np.asarray(brief)[None])
     made = int((np.asarray(moves) >= 0).sum())
-    if made < EIGHTHS:
-        score[0, 1, made:] = 0
-        if made < len(score[0, 1]):
-            score[0, 1, made] = 1  # nothing sounds beyond what is written
+    voices = [SOPRANO_ROW, BASS_ROW] if writes_both(np.asarray(moves)[None]) else [BASS_ROW]
+    for i, voice in enumerate(voices):
+        begun = (made + len(voices) - 1 - i) // len(voices)
+        score[0, voice, begun:] = HOLD
+        if begun < EIGHTHS:
+            score[0, voice, begun] = REST  # nothing sounds beyond what is written
     return np.asarray(_roll(score[0], size, size), np.uint8)
 
 
@@ -130,10 +148,9 @@ def marked_sheet(
 
     Args:
         works: N works with moves of their own, at least one.
-        first: (N,) int. The eighth with which the bass of each left the known, from 0: what was
-            written before it is pale, what was written from it on is dark. -1: never, all of it
-            is pale.
-        marks: For each work the eighths, from 0, that get a disc above the bass.
+        first: (N,) int. The move with which each left the known, from 0: what was written
+            before its eighth is pale, from it on it is dark. -1: never, all of it is pale.
+        marks: For each work the moves, from 0, whose eighth gets a disc above the bass.
         labels: N texts under the tiles.
         columns: Tiles in a row, at most.
         size: Width of a tile in pixels; it is five eighths as high.
@@ -150,10 +167,15 @@ def marked_sheet(
         raise ValueError("works that are images have no moves to mark")
     if len(labels) != len(works):
         raise ValueError(f"labels: expected {len(works)}, got {len(labels)}")
+    both = writes_both(works.moves)
+    voices = 1 + both
     tiles = [
-        _roll(score, size, size * 5 // 8, t if t >= 0 else EIGHTHS, some)
+        _roll(
+            score, size, size * 5 // 8, t // voices if t >= 0 else EIGHTHS,
+            [mark // voices for mark in some], both,
+        )
         for score, t, some in zip(_scores(works), first.tolist(), marks, strict=True)
-    ]
+    ]  # fmt: skip
     return _lay_out(tiles, columns, labels, size, None)
 
 

@@ -30,6 +30,7 @@ from .moves import moves_and_briefs
 from .network import CompositionNetwork
 from .quality import HumanLevelQuality
 from .roll import read_rolls
+from .sopranos import new_sopranos
 
 
 def _each(kind: str, make: Callable[[NDArray[np.int16], str], bytes]) -> Export:
@@ -49,6 +50,8 @@ def _write_rolls(works: Works, folder: Path) -> None:
         save_png(folder / f"{name}.png", render.sheet(works[i : i + 1], 1, size=1200))
 
 
+PRACTISED, ANSWERS = 20_000, 8
+"""Sopranos that a learner practises on beside Bach's, and its answers to each of them."""
 CAP = 1.1
 """Novelty counts up to this multiple of the human 95th percentile."""
 
@@ -101,6 +104,11 @@ class CompositionWorld:
         "roll": ("FOLDER", "write one piano roll (PNG) per work", _write_rolls),
     }
 
+    settings: ClassVar[Mapping[str, float]] = {
+        "n_envs": 128, "n_steps": 32, "n_epochs": 3, "kl_weight": 0.005, "gae_lambda": 1.0,
+    }  # fmt: skip
+    """How PPO learns here, where it is not said otherwise: see :func:`envs.worlds.settings_of`."""
+
     core: Callable[[int], CompositionCore] = CompositionCore
     """N boards; their briefs are the sopranos of the training tunes (an instance's own)."""
 
@@ -135,13 +143,29 @@ class CompositionWorld:
         self.judged_from, self.outsiders = parts["judge"], parts["sealed"]
         self.evaluation = "held_out"
         self.core = partial(CompositionCore, pool=self.train.briefs)
+        self._practice: NDArray[np.int16] | None = None
+
+    def practice(self, n: int) -> CompositionCore:
+        """N boards to learn on: eight answers each to new sopranos (:mod:`.sopranos`)."""
+        if self._practice is None:
+            briefs, rng = self.train.briefs, np.random.default_rng(71)
+            self._practice = np.concatenate([briefs, new_sopranos(briefs, PRACTISED, rng)])
+        return CompositionCore(n, self._practice, group=ANSWERS)
 
     def exam(self, n: int) -> CompositionCore:
         """N boards whose briefs nothing was fitted to; see ``evaluation``."""
+        return CompositionCore(n, self.exam_briefs())
+
+    def exam_briefs(self) -> NDArray[np.int16]:
+        """The briefs (M, 67) of the split that ``evaluation`` names.
+
+        Raises:
+            ValueError: If there is no such split.
+        """
         splits = {"held_out": self.held_out, "sealed": self.outsiders, "train": self.train}
         if self.evaluation not in splits:
             raise ValueError(f"evaluation: {self.evaluation!r} is none of {', '.join(splits)}")
-        return CompositionCore(n, splits[self.evaluation].briefs)
+        return splits[self.evaluation].briefs
 
     @staticmethod
     def network(dropout: float = 0.0) -> nn.Module:
@@ -182,8 +206,8 @@ class CompositionWorld:
     def reward(
         self, yardstick: Yardstick, imitations: Works, updates: int, seed: int, pools: int = 4
     ) -> LearningReward:
-        """The reward of a learner: a critic and an archive of its own."""
-        quality = HumanLevelQuality(self.train, imitations, updates, seed, pools)
+        """The reward of a learner: critics and an archive of its own; imitations are not used."""
+        quality = HumanLevelQuality(self.train, updates, seed, pools)
         human = yardstick.describe(self.train)
         archive = reward_archive(
             human, yardstick.k_neighbors, yardstick.bars.novelty, yardstick.scale

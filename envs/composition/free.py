@@ -1,0 +1,85 @@
+"""The free mode as a world: soprano and bass are both written, nothing but the frame is given.
+
+Everything that judges works is that of :mod:`envs.composition.world`, with the rules of a melody
+asked of the soprano too and both voices described. Human works are the same chorales.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from ..works import Works
+from .dynamics import CompositionCore
+from .free_dynamics import FreeCore
+from .free_network import FreeNetwork
+from .judging import scores_of_works
+from .moves import moves_and_briefs
+from .roll import read_rolls
+from .world import ANSWERS, CompositionWorld
+
+
+def free_works(works: Works) -> Works:
+    """Works of two voices as works of the free mode: moves (N, 64), frames for briefs."""
+    moves, briefs = moves_and_briefs(scores_of_works(works), both=True)
+    return Works(FreeWorld.id, moves, briefs, works.names, works.appraisal)
+
+
+class FreeWorld(CompositionWorld):
+    """Bach's chorales, soprano and bass.
+
+    Args:
+        corpus: What :func:`envs.composition.corpus.load_corpus` takes: the works to learn from.
+        withhold: Name patterns of works that are taken out of the world.
+        limit: Keep only this many human works (for quick runs); 0 keeps all.
+        seed: Of the split.
+
+    Attributes are those of :class:`envs.composition.world.CompositionWorld`; works are as
+    :func:`free_works` makes them.
+    """
+
+    id = "composition-free"
+    env_id = "Move37/CompositionFree-v0"
+    core: Callable[[int], CompositionCore] = FreeCore
+
+    def __init__(
+        self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
+    ) -> None:
+        super().__init__(corpus, withhold, limit, seed)
+        self.train, self.held_out = free_works(self.train), free_works(self.held_out)
+        self.judged_from, self.outsiders = map(free_works, (self.judged_from, self.outsiders))
+        self.core = partial(FreeCore, pool=self.train.briefs)
+
+    def practice(self, n: int) -> FreeCore:
+        """N boards to learn on: eight answers each to the frames of the training tunes."""
+        return FreeCore(n, self.train.briefs, group=ANSWERS)
+
+    def exam(self, n: int) -> FreeCore:
+        """N boards with frames that nothing was fitted to; see ``evaluation``."""
+        return FreeCore(n, self.exam_briefs())
+
+    @staticmethod
+    def network(dropout: float = 0.0) -> nn.Module:
+        """A network, observation -> (logits (N, 31), features (N, ``n_features``))."""
+        return FreeNetwork(dropout=dropout)
+
+    @staticmethod
+    def from_images(images: NDArray[np.floating]) -> Works:
+        """Works of makers of piano rolls (N, 64, 64) in [0, 1]: ink is what is above one half."""
+        scores = read_rolls((np.asarray(images) > 0.5).astype(np.uint8))
+        return Works(FreeWorld.id, *moves_and_briefs(scores, both=True))
+
+    @staticmethod
+    def read_folder(folder: Path) -> tuple[Works, list[str]]:
+        """Works from a folder of MusicXML files, and what was left out and why.
+
+        Raises:
+            ValueError: If nothing can be read.
+        """
+        works, left_out = CompositionWorld.read_folder(folder)
+        return free_works(works), left_out

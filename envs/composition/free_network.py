@@ -1,0 +1,134 @@
+"""The network of the free mode: it writes both voices, and knows whose turn it is.
+
+As in :mod:`envs.composition.network` a note is scored three times: as a pitch, as an interval from
+the note before in its own voice, and as an interval to what sounds in the other voice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .account import N_PAIR_ACCOUNT
+from .dynamics import N_RECENT, NO_MOVE, WINDOW
+from .free_dynamics import FOR, KEY_MODE, KEY_TONIC, LEFT, N_STATE, PLACE, SOUNDS, TURN
+from .moves import EIGHTHS, FIRST_NOTE, LOW, N_MOVES, SOPRANO_LOW
+from .network import ACCOUNT_WIDTH, N_GAPS, N_NOTES, N_STEPS, OFFSET
+
+DEGREES = 12
+"""Silence stands after the twelve pitch classes, and after the twelve intervals."""
+
+
+def _tables() -> tuple[Tensor, Tensor]:
+    """Where the head's intervals stand for each note.
+
+    Returns:
+        (31, 29) int64: by what sounds in the voice itself; (2, 31, 29): by what sounds in the other
+        voice, for a note of the soprano, and of the bass. The index after the last interval stands
+        for none.
+    """
+    notes, codes = torch.arange(FIRST_NOTE, N_MOVES), torch.arange(N_MOVES)
+    steps = notes[None] - codes[:, None] + N_NOTES - 1
+    # Both are soprano minus bass.
+    under = notes[None] - codes[:, None] + OFFSET + N_NOTES - 1
+    over = codes[:, None] - notes[None] + OFFSET + N_NOTES - 1
+    gaps = torch.stack([under, over]).clamp(0, N_GAPS - 1)
+    steps[:FIRST_NOTE], gaps[:, :FIRST_NOTE] = N_STEPS, N_GAPS
+    return steps, gaps
+
+
+class FreeNetwork(nn.Module):
+    """Observation of :class:`envs.composition.free_dynamics.FreeCore` -> logits and features.
+
+    Args:
+        width: Size of the hidden layers.
+        embedding: Numbers per move.
+        dropout: Share of the features dropped while training (the imitator only).
+    """
+
+    slots: Tensor
+    step_of: Tensor
+    gap_of: Tensor
+
+    def __init__(self, width: int = 256, embedding: int = 12, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.n_features = width + N_PAIR_ACCOUNT
+        self.dropout = dropout
+        half = embedding // 2
+        self.move = nn.Embedding(2 * N_RECENT * (NO_MOVE + 1), embedding)
+        self.degree = nn.Embedding(2 * (DEGREES + 1), half)
+        self.interval = nn.Embedding(DEGREES + 1, half)
+        self.step = nn.Embedding(N_STEPS + 1, half)
+        self.sounds = nn.Embedding(2 * N_MOVES, embedding)
+        self.place = nn.Embedding(8, embedding)
+        self.left = nn.Embedding(EIGHTHS + 1, half)
+        self.tonic = nn.Embedding(12, half)
+        self.account = nn.Linear(N_PAIR_ACCOUNT, ACCOUNT_WIDTH)
+        n_inputs = N_RECENT * (2 * (embedding + 2 * half) + half) + WINDOW + 3 * embedding
+        n_inputs += 2 * half + 4 + ACCOUNT_WIDTH
+        self.hidden1 = nn.Linear(n_inputs, width)
+        self.hidden2 = nn.Linear(width, width)
+        self.head = nn.Linear(width, 2 * (N_MOVES + N_STEPS + N_GAPS))
+        with torch.no_grad():
+            for module in self.children():
+                if isinstance(module, nn.Embedding):
+                    module.weight.mul_(0.5)
+            self.head.weight.mul_(0.1)
+            self.head.bias.zero_()
+        slots = torch.arange(2 * N_RECENT).view(2, N_RECENT) * (NO_MOVE + 1)
+        self.register_buffer("slots", slots, persistent=False)
+        steps, gaps = _tables()
+        self.register_buffer("step_of", steps, persistent=False)
+        self.register_buffer("gap_of", gaps, persistent=False)
+
+    def forward(self, obs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Score the moves.
+
+        Args:
+            obs: ``recent`` and ``sounding`` (N, 2, 8), ``fermatas`` (N, 16), ``state`` (N, 9),
+                ``account`` (N, 358); any number type.
+
+        Returns:
+            logits (N, 31) and features (N, width + 358), float32: the account stands among them as
+            it is, for a value head.
+        """
+        state, sounding = obs["state"].long(), obs["sounding"].long()
+        assert state.shape[1] == N_STATE
+        turn, now = state[:, TURN], state[:, SOUNDS : SOUNDS + 2]
+        heard = sounding >= FIRST_NOTE
+        lows = torch.tensor([[SOPRANO_LOW], [LOW]]) - FIRST_NOTE
+        degree = torch.where(heard, (sounding + lows) % 12, DEGREES)
+        degree = degree + torch.tensor([[0], [DEGREES + 1]])
+        gap = (sounding[:, 0] - sounding[:, 1] + OFFSET) % 12
+        gap = torch.where(heard.all(1), gap, DEGREES)
+        # Steps from each of the last notes to what sounds now.
+        steps = now[:, :, None] - sounding + N_NOTES - 1
+        steps = torch.where(heard & (now[:, :, None] >= FIRST_NOTE), steps, N_STEPS)
+        own = [self.move(obs["recent"].long() + self.slots), self.degree(degree), self.step(steps)]
+        account = obs["account"].float()
+        known = functional.dropout(account, self.dropout, self.training)
+        voices = self.sounds(now + torch.tensor([0, N_MOVES])).flatten(1)
+        parts = [
+            torch.cat(own, 3).flatten(1), self.interval(gap).flatten(1), obs["fermatas"].float(),
+            voices, self.place(state[:, PLACE]), self.left(state[:, LEFT]),
+            self.tonic(state[:, KEY_TONIC]), state[:, FOR : FOR + 2].float() / 8,
+            state[:, [KEY_MODE, TURN]].float(), functional.relu(self.account(known)),
+        ]  # fmt: skip
+        inputs = functional.dropout(torch.cat(parts, 1), self.dropout / 2, self.training)
+        x = functional.relu(self.hidden1(inputs))
+        x = functional.dropout(x, self.dropout, self.training)
+        x = functional.relu(self.hidden2(x))
+        x = functional.dropout(x, self.dropout, self.training)
+        both = self.head(x).view(len(x), 2, -1)
+        scores = both.gather(1, turn[:, None, None].expand(-1, 1, both.shape[2])).squeeze(1)
+        moves = scores[:, :N_MOVES]
+        by_step = functional.pad(scores[:, N_MOVES : N_MOVES + N_STEPS], (0, 1))
+        by_gap = functional.pad(scores[:, N_MOVES + N_STEPS :], (0, 1))
+        mine = now.gather(1, turn[:, None]).squeeze(1)
+        other = now.gather(1, 1 - turn[:, None]).squeeze(1)
+        notes = by_step.gather(1, self.step_of[mine])
+        notes = notes + by_gap.gather(1, self.gap_of[turn, other])
+        return moves + functional.pad(notes, (FIRST_NOTE, 0)), torch.cat([x, account], 1)

@@ -1,0 +1,377 @@
+"""The free mode: both voices are written, and judged by the same rules."""
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.utils.env_checker import check_env
+
+from agents.imitation import positions_of
+from envs.composition.account import PAIR_UNITS, account_of
+from envs.composition.counterpoint import measure, measure_soprano
+from envs.composition.descriptor import PairDescriptor, features
+from envs.composition.dynamics import AHEAD, BEHIND
+from envs.composition.explain import explain, findings
+from envs.composition.form import SOPRANO_CALIBRATION, calibrate, form, form_terms
+from envs.composition.free import FreeWorld, free_works
+from envs.composition.free_dynamics import FreeCore, frames_of, parse_frame
+from envs.composition.judging import Yardstick, negatives_of, scores_of_works
+from envs.composition.moves import (
+    BASS_ROW,
+    BRIEF,
+    EIGHTHS,
+    FERMATA,
+    FIRST_NOTE,
+    FREE_MOVES,
+    HOLD,
+    LOW,
+    MODE,
+    N_MOVES,
+    PHASE,
+    REST,
+    SOPRANO,
+    SOPRANO_LOW,
+    SOPRANO_ROW,
+    TONIC,
+    moves_and_briefs,
+    scores_of,
+    sounding,
+)
+from envs.composition.quality import HumanLevelQuality
+from envs.composition.roll import read_rolls, rolls_of
+from envs.composition.rules import RULES, SOPRANO_RULES
+from envs.composition.trivial import scale_note, scale_up, trivial_works
+from envs.composition.world import CompositionWorld
+from envs.works import Works
+from envs.worlds import find_world, judge_again, make_world
+from novelty.storage import save_weights
+
+ENV = "Move37/CompositionFree-v0"
+WORLD = FreeWorld(limit=240)
+HELD = WORLD.held_out
+HELD_SCORES = scores_of_works(HELD)
+
+
+def oracle_observation(moves, frame):
+    """What the next move's observation must be, straight from the definition."""
+    t, turn = divmod(len(moves), 2)
+    voices = [moves[::2], moves[1::2]]
+    recent, sounds, now, held = [], [], [], []
+    for line in voices:
+        heard, lasts = [], 0
+        for m in line:
+            heard.append(heard[-1] if m == HOLD and heard else (m if m != HOLD else REST))
+            lasts = lasts + 1 if m == HOLD else 1
+        recent.append([*line[::-1][:8], *[N_MOVES] * 8][:8])
+        sounds.append([*heard[::-1][:8], *[0] * 8][:8])
+        now.append(heard[-1] if heard else REST)
+        held.append(lasts)
+    fermatas = [frame[FERMATA + u] if 0 <= u < EIGHTHS else 0 for u in range(t - BEHIND, t + AHEAD)]
+    state = [*now, *held, (frame[PHASE] + t) % 8, EIGHTHS - t, frame[MODE], frame[TONIC], turn]
+    return {"recent": recent, "sounding": sounds, "fermatas": fermatas, "state": state}
+
+
+def test_observations_equal_the_oracle():
+    frames = HELD.briefs[:5]
+    core = FreeCore(5)
+    core.reset(np.arange(5), frames)
+    rng = np.random.default_rng(0)
+    moves = [[] for _ in range(5)]
+    for k in range(FREE_MOVES):
+        for i in range(5):
+            for key, value in oracle_observation(moves[i], frames[i]).items():
+                np.testing.assert_array_equal(core.observations[key][i], value, err_msg=key)
+            so_far = np.full((1, FREE_MOVES), REST, np.int16)
+            so_far[0, :k] = moves[i]
+            score = scores_of(so_far, frames[i : i + 1])
+            rules = np.concatenate([measure(score), measure_soprano(score)], axis=1)[0]
+            want = np.concatenate([rules / PAIR_UNITS, features(score, both=True)[0]]).clip(-4, 4)
+            np.testing.assert_allclose(core.observations["account"][i], want, rtol=1e-6)
+        actions = rng.integers(0, N_MOVES, 5)
+        done = core.step(actions)
+        for i in range(5):
+            moves[i].append(int(actions[i]))
+    assert done.all()
+    np.testing.assert_array_equal(core.moves, moves)
+
+
+def test_boards_in_a_batch_equal_boards_alone():
+    rng = np.random.default_rng(1)
+    actions = rng.integers(0, N_MOVES, (FREE_MOVES, 4))
+    batch = FreeCore(4)
+    batch.reset(np.arange(4), HELD.briefs[:4])
+    alone = [FreeCore(1) for _ in range(4)]
+    for i, core in enumerate(alone):
+        core.reset(np.array([0]), HELD.briefs[i : i + 1])
+    for row in actions:
+        batch.step(row)
+        for i, core in enumerate(alone):
+            core.step(row[i : i + 1])
+            for key, value in core.observations.items():
+                np.testing.assert_array_equal(batch.observations[key][i], value[0])
+    scores = scores_of(actions.T.astype(np.int16), HELD.briefs[:4])
+    np.testing.assert_array_equal(batch.images(np.arange(4)), rolls_of(scores))
+
+
+def test_a_core_goes_on_from_its_state():
+    rng = np.random.default_rng(2)
+    core, other = FreeCore(3, HELD.briefs, seed=5), FreeCore(3, HELD.briefs)
+    core.reset(np.arange(3))
+    for _ in range(17):
+        core.step(rng.integers(0, N_MOVES, 3))
+    for key, value in core.observations.items():
+        other.observations[key][...] = value
+    other.moves[...], other.counts[...] = core.moves, core.counts
+    other.briefs = core.briefs.copy()
+    other.load_state(core.state())
+    for _ in range(60):
+        actions = rng.integers(0, N_MOVES, 3)
+        done = core.step(actions)
+        np.testing.assert_array_equal(done, other.step(actions))
+        for each in (core, other):
+            each.reset(np.flatnonzero(done))
+        for key, value in core.observations.items():
+            np.testing.assert_array_equal(other.observations[key], value)
+
+
+def test_single_and_vector_environment_give_the_same_rewards():
+    single = gymnasium.make(ENV).unwrapped
+    rng = np.random.default_rng(3)
+    vector = gymnasium.make_vec(ENV, num_envs=3)
+    vector.reset(options={"brief": HELD.briefs[0]})
+    actions = rng.integers(0, N_MOVES, (FREE_MOVES, 3))
+    for row in actions:
+        _, rewards, ended, _, infos = vector.step(row)
+    assert ended.all()
+    for j in range(3):
+        single.reset(options={"brief": HELD.briefs[0]})
+        for a in actions[:, j]:
+            _, reward, terminated, truncated, info = single.step(a)
+        assert terminated and not truncated
+        assert reward == rewards[j] == pytest.approx(info["form"], abs=1e-6)
+        assert infos["final_info"]["form"][j] == info["form"]
+    assert set(info) >= {f"form/{rule}" for rule in (*RULES, *SOPRANO_RULES)}
+
+
+def test_gymnasiums_checker_and_a_picture_of_what_is_written():
+    env = gymnasium.make(ENV, render_mode="rgb_array").unwrapped
+    check_env(env)
+    env.reset(options={"brief": HELD.briefs[1]})
+    before = env.render()
+    env.step(20)
+    after = env.render()
+    assert before.shape == after.shape == (512, 512, 3) and (before != after).any()
+    with pytest.raises(TypeError, match="unknown arguments"):
+        gymnasium.make_vec(ENV, num_envs=1, vectorization_mode="vector_entry_point", pen=1)
+
+
+def test_human_works_keep_their_notes():
+    world = CompositionWorld(limit=240)
+    free = free_works(world.held_out)
+    assert free.moves.shape == (len(world.held_out), FREE_MOVES)
+    np.testing.assert_array_equal(scores_of_works(free), scores_of_works(world.held_out))
+    np.testing.assert_array_equal(free.briefs, frames_of(world.held_out.briefs))
+    np.testing.assert_array_equal(read_rolls(rolls_of(HELD_SCORES))[:, 2:], HELD_SCORES[:, 2:])
+    again = FreeWorld.from_images(rolls_of(HELD_SCORES))
+    for row, low in ((SOPRANO_ROW, SOPRANO_LOW), (BASS_ROW, LOW)):
+        heard = (sounding(scores_of_works(works)[:, row], low) for works in (again, HELD))
+        np.testing.assert_array_equal(*heard)
+
+
+def test_the_sopranos_rules_are_those_of_a_bass_that_sings_the_same():
+    scores = HELD_SCORES.copy()
+    posed = scores.copy()
+    posed[:, BASS_ROW] = scores[:, SOPRANO_ROW]
+    columns = [RULES.index(rule.removeprefix("soprano_")) for rule in SOPRANO_RULES]
+    found, other = measure_soprano(scores), measure(posed)[:, columns]
+    # Semitones between the compasses: the codes are alike, the pitches are not.
+    shift = SOPRANO_LOW - LOW
+    at = SOPRANO_RULES.index("soprano_height")
+    np.testing.assert_allclose(found[:, at], other[:, at] + shift)
+    pitchless = [
+        i for i, rule in enumerate(SOPRANO_RULES)
+        if rule not in ("soprano_height", "soprano_key", "soprano_chromatic_leaps")
+    ]  # fmt: skip
+    np.testing.assert_allclose(found[:, pitchless], other[:, pitchless])
+
+
+def test_the_sopranos_calibration_is_bachs():
+    found = calibrate(scores_of_works(FreeWorld().train), soprano=True)
+    assert found.keys() == SOPRANO_CALIBRATION.keys()
+    for rule, bounds in found.items():
+        assert bounds == pytest.approx(SOPRANO_CALIBRATION[rule], abs=1e-3), rule
+
+
+def test_a_bad_soprano_spoils_form_only_where_it_is_written():
+    good = form(form_terms(HELD_SCORES, both=True))
+    spoilt = HELD_SCORES.copy()
+    steps = np.broadcast_to(np.arange(EIGHTHS) % 2 * 6, (len(spoilt), EIGHTHS))
+    zigzag = scale_note(HELD.briefs, steps) + 24
+    spoilt[:, SOPRANO_ROW] = zigzag - SOPRANO_LOW + FIRST_NOTE
+    terms = form_terms(spoilt, both=True)
+    assert np.median(form(terms)) < np.quantile(good, 0.05)
+    assert (terms["soprano_forbidden_leaps"] == 0).all()
+    assert not any(key.startswith("soprano") for key in form_terms(spoilt))
+
+
+@pytest.fixture(scope="module")
+def yardstick():
+    return WORLD.yardstick(60, 2)
+
+
+def test_the_judge_knows_bach_from_spoilt_voices(yardstick):
+    bach = yardstick.judge(HELD)
+    for bass, soprano in ((1, 0), (0, 1), (1, 1)):
+        scores = HELD_SCORES.copy()
+        rows = np.random.default_rng(5).permutation(len(scores))
+        # Another tune's voice is one that does not fit.
+        scores[:, BASS_ROW] = scores[rows if bass else slice(None), BASS_ROW]
+        scores[:, SOPRANO_ROW] = scores[rows[::-1] if soprano else slice(None), SOPRANO_ROW]
+        other = yardstick.judge(Works(FreeWorld.id, *moves_and_briefs(scores, both=True)))
+        assert (bach[:, None] > other[None]).mean() > 0.75
+    bars = yardstick.bars
+    assert bars.form_loose < bars.form and bars.heldout_loose < bars.heldout
+    assert yardstick.descriptor.n_features == PairDescriptor.n_features
+
+
+def test_spoilt_works_have_a_spoilt_bass_a_spoilt_soprano_or_both():
+    wrong = negatives_of(WORLD.train, 3, 2)
+    human = scores_of_works(WORLD.train)
+    basses = {row.tobytes() for row in human[:, BASS_ROW]}
+    sopranos = {row.tobytes() for row in human[:, SOPRANO_ROW]}
+    kinds = {
+        (score[SOPRANO_ROW].tobytes() in sopranos, score[BASS_ROW].tobytes() in basses)
+        for score in wrong
+    }
+    assert kinds >= {(True, False), (False, True), (False, False)}
+    whole = [s[SOPRANO_ROW].tobytes() + s[BASS_ROW].tobytes() for s in human]
+    same = [s[SOPRANO_ROW].tobytes() + s[BASS_ROW].tobytes() in whole for s in wrong]
+    assert np.mean(same) < 0.02
+
+
+def test_no_trivial_pair_wins(yardstick):
+    rng = np.random.default_rng(4)
+    frames = HELD.briefs
+    scores = HELD_SCORES.copy()
+    # A scale above a trivial bass, and a trivial bass above itself.
+    scores[:, SOPRANO_ROW] = scale_up(frames, rng)
+    scores[:, BASS_ROW] = trivial_works(frames, rng)
+    twins = scores.copy()
+    twins[:, SOPRANO_ROW] = twins[:, BASS_ROW]
+    for some in (scores, twins):
+        works = Works(FreeWorld.id, *moves_and_briefs(some, both=True))
+        measured, bach = yardstick.measure(works), yardstick.measure(HELD)
+        for key in ("form", "heldout_quality"):
+            assert np.median(measured[key]) < np.quantile(bach[key], 0.05), key
+        assert measured["yield"].sum() == 0
+
+
+def test_the_yardstick_survives_a_folder(yardstick, tmp_path):
+    yardstick.save(tmp_path)
+    again = Yardstick.load(tmp_path)
+    a, b = yardstick.measure(HELD), again.measure(HELD)
+    assert again.bars == yardstick.bars and all(np.array_equal(a[key], b[key]) for key in a)
+
+
+def test_works_are_judged_again_exactly(yardstick, tmp_path):
+    yardstick.save(tmp_path)
+    quality = HumanLevelQuality(WORLD.train, 20, 0, 1)
+    save_weights(tmp_path / "critic.safetensors", quality.critics["critic"].network)
+    works = HELD[:6]
+    again = judge_again(find_world("composition-free"), tmp_path, works)
+    terms = form_terms(scores_of_works(works), both=True)
+    np.testing.assert_array_equal(again["form"], form(terms))
+    assert {f"form/{rule}" for rule in SOPRANO_RULES} <= set(again)
+    said = quality(works.moves, rolls_of(scores_of_works(works)))
+    np.testing.assert_array_equal(again["craft"], said["craft"])
+    np.testing.assert_array_equal(again["form"], said["form"])
+
+
+def test_every_position_of_human_works_can_be_imitated():
+    observations, moves = positions_of(WORLD.core, HELD)
+    assert len(moves) == len(HELD) * FREE_MOVES
+    turns = observations["state"][:, -1].reshape(len(HELD), FREE_MOVES)
+    np.testing.assert_array_equal(turns, np.tile([0, 1], (len(HELD), EIGHTHS)))
+    network = WORLD.network()
+    batch = {key: torch.as_tensor(value[:64]) for key, value in observations.items()}
+    logits, features_ = network(batch)
+    assert logits.shape == (64, N_MOVES) and features_.shape == (64, network.n_features)
+    logits.sum().backward()
+    unused = [name for name, p in network.named_parameters() if p.grad is None]
+    assert not unused
+
+
+def test_the_network_tells_the_turns_and_voices_apart():
+    torch.manual_seed(0)
+    network = WORLD.network().eval()
+    core = FreeCore(1)
+    core.reset(np.array([0]), HELD.briefs[:1])
+    for move in HELD.moves[0, :20]:
+        core.step(np.array([move], np.int64))
+    obs = {key: torch.as_tensor(value.copy()) for key, value in core.observations.items()}
+    before = network(obs)[0]
+    other = {key: value.clone() for key, value in obs.items()}
+    other["state"][0, -1] = 1
+    assert not torch.equal(network(other)[0], before)
+    swapped = {key: value.clone() for key, value in obs.items()}
+    swapped["sounding"] = swapped["sounding"].flip(1)
+    assert not torch.equal(network(swapped)[0], before)
+
+
+def test_explanations_name_the_soprano():
+    scores = HELD_SCORES[:1].copy()
+    scores[0, SOPRANO_ROW, 4:6] = [20, 8]
+    lines = explain(Works(FreeWorld.id, *moves_and_briefs(scores, both=True)))[0]
+    assert any("soprano: forbidden leap" in line for line in lines)
+    bass_only = explain(Works("composition", *moves_and_briefs(scores)))[0]
+    assert not any("soprano: forbidden" in line for line in bass_only)
+    assert findings(scores[0], both=True) != findings(scores[0])
+
+
+def test_frames():
+    short = [1, 6, 9, *[0] * 30, 1, 1]
+    frame = parse_frame(short)
+    assert frame.shape == (BRIEF,) and (frame[SOPRANO:FERMATA] == HOLD).all()
+    assert frame[FERMATA:].tolist() == short[3:]
+    np.testing.assert_array_equal(parse_frame(frame), frame)
+    assert not len(parse_frame(None))
+    given = frame.copy()
+    given[SOPRANO] = 20
+    for wrong, words in (
+        (given, "the soprano is written here"), (short[:-1], "expected shape"),
+        ([2, *short[1:]], "the mode must be"), ([1, -3, *short[2:]], "-3 is out of range"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=words):
+            parse_frame(wrong)
+
+
+def test_marks_stand_at_the_eighth_of_the_move():
+    works = HELD[:1]
+    bass = Works("composition", *moves_and_briefs(scores_of_works(works)))
+    # Where nothing is pale both look alike.
+    sheet = FreeWorld.marked_sheet(works, np.array([0]), [[21]], ["a"])
+    np.testing.assert_array_equal(
+        sheet, CompositionWorld.marked_sheet(bass, np.array([0]), [[10]], ["a"])
+    )
+    known = FreeWorld.marked_sheet(works, np.array([20]), [[21]], ["a"])
+    given = CompositionWorld.marked_sheet(bass, np.array([10]), [[10]], ["a"])
+    differ = np.argwhere((known != given).any(axis=2))
+    # The soprano, in the upper half, is pale too.
+    assert len(differ) and differ[:, 0].max() < known.shape[0] // 2
+    assert differ[:, 1].max() < 0.4 * known.shape[1]
+
+
+def test_the_account_tells_both_voices():
+    account = account_of(HELD_SCORES, both=True)
+    spoilt = HELD_SCORES.copy()
+    spoilt[:, SOPRANO_ROW, 7] = REST
+    assert (account != account_of(spoilt, both=True)).any(axis=1).all()
+
+
+def test_the_world_by_name():
+    world = make_world("composition-free", limit=100)
+    assert world.practice(16).briefs.shape == (16, BRIEF)
+    core = world.practice(16)
+    core.reset(np.arange(16))
+    assert (core.briefs[:8] == core.briefs[0]).all()
+    assert world.exam(3).pool().shape == world.held_out.briefs.shape
