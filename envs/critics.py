@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import ndtr
 from torch import nn
 from torch.nn import functional
 
@@ -214,3 +215,41 @@ class LearningCritic:
         self._own = state["own"].copy()
         self._rounds = int(state["rounds"])
         self.target = float(state["craft_target"])
+
+
+class RankingCritic(LearningCritic):
+    """A critic that can say how a work stands among human works it has not learnt from.
+
+    A probability says little where it is high: it is near 1 for most human works and for many that
+    are worse than nearly all of them. A rank does not saturate before the human works do.
+    """
+
+    def rank(self, views: Views) -> NDArray[np.float64]:
+        """(N,) float64 in [0, 1]: the share of human works with less craft than works (N, ...).
+
+        By a normal distribution fitted to the logits of the human works.
+        """
+        center, spread = self._standing
+        ranks: NDArray[np.float64] = ndtr((_logit(self(views)) - center) / spread)
+        return ranks
+
+    def _human_craft(self) -> float:
+        said = judge(self.network, self._measured)
+        logits = _logit(said)
+        self._standing = np.array([logits.mean(), max(float(logits.std()), 1e-3)])
+        return float(np.quantile(said, self.QUANTILE))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """As :meth:`LearningCritic.state`, and where human works stand."""
+        return super().state() | {"standing": self._standing.copy()}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take back what :meth:`state` gave."""
+        super().load_state(state)
+        self._standing = state["standing"].copy()
+
+
+def _logit(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    p = p.clip(1e-12, 1 - 1e-12)
+    logits: NDArray[np.float64] = np.log(p / (1 - p))
+    return logits

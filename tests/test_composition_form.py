@@ -28,6 +28,7 @@ from envs.composition.moves import (
     scores_of,
 )
 from envs.composition.originality import Originality
+from envs.composition.quality import TARGET
 from envs.composition.roll import rolls_of
 from envs.composition.rules import RULES
 from envs.composition.trivial import TRIVIAL
@@ -276,8 +277,7 @@ def test_the_critics_of_wholes_know_bach_from_damage_and_never_change(reward):
     bach, other = (reward.quality(w.moves, rolls_of(scores_of_works(w))) for w in (HELD, spoilt))
     for key in ("whole", "craft"):
         assert (bach[key][:, None] > other[key][None]).mean() > 0.7, key
-    assert (bach["quality"] <= bach["whole"] + 1e-12).all()
-    assert (bach["quality"] < bach["whole"]).any()
+    assert (bach["quality"] <= np.minimum(bach["whole"] / TARGET, 1) + 1e-12).all()
     reward.refresh(HELD)
     again = reward.quality(HELD.moves, rolls_of(HELD_SCORES))
     assert all(np.array_equal(again[key], bach[key]) for key in bach)
@@ -288,10 +288,17 @@ def test_the_critics_of_wholes_are_several(reward):
     said = [reward.quality.critics[name](account_of(HELD_SCORES)) for name in names]
     assert len(said) >= 3
     assert all(not np.array_equal(a, b) for a, b in itertools.combinations(said, 2))
-    targets = [reward.quality.critics[name].target for name in names]
-    shares = [np.minimum(s / t, 1) for s, t in zip(said, targets, strict=True)]
+    ranks = [reward.quality.critics[name].rank(account_of(HELD_SCORES)) for name in names]
     whole = reward.quality(HELD.moves, rolls_of(HELD_SCORES))["whole"]
-    np.testing.assert_allclose(whole, np.mean(shares, axis=0))
+    np.testing.assert_allclose(whole, np.mean(ranks, axis=0))
+
+
+def test_a_rank_is_a_share_of_human_works(reward):
+    critic = reward.quality.critic
+    human = critic.rank(critic._measured)
+    assert 0.35 < human.mean() < 0.65 and human.min() < 0.15 and human.max() > 0.85
+    order = np.argsort(critic(critic._measured))
+    assert (np.diff(human[order]) >= 0).all()
 
 
 def test_a_reward_goes_on_exactly_from_its_state(reward, yardstick):

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..appraisal import Terms
-from ..critics import LearningCritic, as_they_are
+from ..critics import RankingCritic, as_they_are
 from ..works import Works
 from .account import account_of
 from .craft import Critic, WholeCritic, hidden, planes_of
@@ -19,14 +19,17 @@ from .roll import read_rolls
 
 WHOLES = 5
 """Critics of whole works."""
+TARGET = 0.65
+"""From this rank among human works on more is worth nothing."""
 
 
 class HumanLevelQuality:
     """Quality = form ** 1.5 x craft x whole x originality, at most human each.
 
-    quality = min(form/f, 1)**1.5 x min(craft/c, 1) x whole x originality. f and c are the human
-    65th percentiles of form and of what the critic says (a margin above the medians, because other
-    judges will ask for their own); whole is the mean of min(w/its own c, 1) over several critics.
+    quality = min(form/f, 1)**1.5 x min(craft/0.65, 1) x min(whole/0.65, 1) x originality. f is the
+    human 65th percentile of form; craft and whole are ranks here, the shares of human works that
+    the critics like less (0.65 is a margin above the medians, because other judges will ask for
+    their own).
     Originality is 1 up to 8 copied eighths and falls to 0 at 16. Beyond the human level nothing is
     gained: a minimal criterion (Lehman and Stanley 2010), so that newness decides.
 
@@ -53,7 +56,7 @@ class HumanLevelQuality:
         tunes = human.appraisal.get("tune", np.arange(len(human)).astype(np.float64))
         unseen = np.isin(tunes, np.unique(tunes)[::5])
         damaged = negatives_of(human[~unseen], seed + 100, pools)
-        self.critic = LearningCritic(
+        self.critic = RankingCritic(
             network,
             planes_of(scores[~unseen]),
             (planes_of(damaged),),
@@ -70,7 +73,7 @@ class HumanLevelQuality:
         for i in range(WHOLES):
             torch.manual_seed(seed + i)
             wholes.append(
-                LearningCritic(
+                RankingCritic(
                     WholeCritic(usual),
                     accounts[~unseen],
                     (spoilt,),
@@ -85,7 +88,7 @@ class HumanLevelQuality:
         self.critics = {"critic": self.critic} | {f"whole{i}": w for i, w in enumerate(wholes)}
         self._wholes = wholes
         self._originality = Originality(scores)
-        self.form_target = float(np.quantile(form(form_terms(scores, self._both)), 0.65))
+        self.form_target = float(np.quantile(form(form_terms(scores, self._both)), TARGET))
 
     def _account(self, scores: NDArray[np.int16]) -> NDArray[np.float32]:
         return account_of(scores, both=self._both)
@@ -95,23 +98,20 @@ class HumanLevelQuality:
         scores = read_rolls(images)
         terms = form_terms(scores, self._both)
         shaped = form(terms)
-        craft = self.critic(planes_of(scores))
-        account = self._account(scores)
-        said = np.stack([critic(account) for critic in self._wholes])
-        targets = np.array([[critic.target] for critic in self._wholes])
-        whole = np.minimum(said / targets, 1).mean(axis=0)
+        planes, account = planes_of(scores), self._account(scores)
+        whole = np.mean([critic.rank(account) for critic in self._wholes], axis=0)
         longest = self._originality.longest(scores)
         originality = 1 - np.clip((longest - ALLOWED) / ALLOWED, 0, 1)
         quality = (
             np.minimum(shaped / self.form_target, 1) ** 1.5
-            * np.minimum(craft / self.critic.target, 1)
-            * whole
+            * np.minimum(self.critic.rank(planes) / TARGET, 1)
+            * np.minimum(whole / TARGET, 1)
             * originality
         )
         named = {f"form/{key}": value for key, value in terms.items()}
         return named | {
-            "form": shaped, "craft": craft, "whole": whole, "copied": longest / EIGHTHS,
-            "originality": originality, "quality": quality,
+            "form": shaped, "craft": self.critic(planes), "whole": whole,
+            "copied": longest / EIGHTHS, "originality": originality, "quality": quality,
         }  # fmt: skip
 
     def refresh(self, works: Works) -> dict[str, float]:
