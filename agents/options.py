@@ -23,7 +23,12 @@ class Config:
     """Every option of a run."""
 
     preset: str = option("default", "budget: smoke, default or full; other options override it")
-    world: str = option("drawing", "kind of work: " + ", ".join(sorted(ENTRY_POINTS)))
+    world: str = option(
+        "drawing",
+        "kind of work: "
+        + ", ".join(sorted(ENTRY_POINTS))
+        + "; the composition worlds have their own defaults for PPO",
+    )
     seed: int = option(0, "seed of the imitator, the learner and the reward's critic")
     resume: str = option("", "go on with the run in this folder, with its options")
     run_dir: str = option("", "folder of the run (default: runs/WORLD-PRESET-SEED)")

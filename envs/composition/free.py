@@ -56,7 +56,7 @@ class FreeWorld(CompositionWorld):
         self.core = partial(FreeCore, pool=self.train.briefs)
 
     def practice(self, n: int) -> FreeCore:
-        """N boards to learn on: sixteen answers each to the frames of the training tunes."""
+        """N boards to learn on: eight answers each to the frames of the training tunes."""
         return FreeCore(n, self.train.briefs, group=ANSWERS)
 
     def exam(self, n: int) -> FreeCore:

@@ -10,13 +10,12 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from .account import N_PAIR_ACCOUNT
 from .dynamics import N_RECENT, NO_MOVE, WINDOW
 from .free_dynamics import FOR, KEY_MODE, KEY_TONIC, LEFT, N_STATE, PLACE, SOUNDS, TURN
 from .moves import EIGHTHS, FIRST_NOTE, LOW, N_MOVES, SOPRANO_LOW
-from .network import ACCOUNT_WIDTH, N_GAPS, N_NOTES, N_STEPS, OFFSET
+from .network import N_GAPS, N_NOTES, N_STEPS, OFFSET, ScoreNetwork
 
 DEGREES = 12
 """Silence stands after the twelve pitch classes, and after the twelve intervals."""
@@ -40,7 +39,7 @@ def _tables() -> tuple[Tensor, Tensor]:
     return steps, gaps
 
 
-class FreeNetwork(nn.Module):
+class FreeNetwork(ScoreNetwork):
     """Observation of :class:`envs.composition.free_dynamics.FreeCore` -> logits and features.
 
     Args:
@@ -54,10 +53,9 @@ class FreeNetwork(nn.Module):
     gap_of: Tensor
 
     def __init__(self, width: int = 256, embedding: int = 12, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.n_features = width + N_PAIR_ACCOUNT
-        self.dropout = dropout
         half = embedding // 2
+        n_inputs = N_RECENT * (2 * (embedding + 2 * half) + half) + WINDOW + 3 * embedding
+        super().__init__(n_inputs + 2 * half + 4, N_PAIR_ACCOUNT, 2, width, dropout)
         self.move = nn.Embedding(2 * N_RECENT * (NO_MOVE + 1), embedding)
         self.degree = nn.Embedding(2 * (DEGREES + 1), half)
         self.interval = nn.Embedding(DEGREES + 1, half)
@@ -66,18 +64,7 @@ class FreeNetwork(nn.Module):
         self.place = nn.Embedding(8, embedding)
         self.left = nn.Embedding(EIGHTHS + 1, half)
         self.tonic = nn.Embedding(12, half)
-        self.account = nn.Linear(N_PAIR_ACCOUNT, ACCOUNT_WIDTH)
-        n_inputs = N_RECENT * (2 * (embedding + 2 * half) + half) + WINDOW + 3 * embedding
-        n_inputs += 2 * half + 4 + ACCOUNT_WIDTH
-        self.hidden1 = nn.Linear(n_inputs, width)
-        self.hidden2 = nn.Linear(width, width)
-        self.head = nn.Linear(width, 2 * (N_MOVES + N_STEPS + N_GAPS))
-        with torch.no_grad():
-            for module in self.children():
-                if isinstance(module, nn.Embedding):
-                    module.weight.mul_(0.5)
-            self.head.weight.mul_(0.1)
-            self.head.bias.zero_()
+        self.begin_small()
         slots = torch.arange(2 * N_RECENT).view(2, N_RECENT) * (NO_MOVE + 1)
         self.register_buffer("slots", slots, persistent=False)
         steps, gaps = _tables()
@@ -109,26 +96,17 @@ class FreeNetwork(nn.Module):
         steps = torch.where(heard & (now[:, :, None] >= FIRST_NOTE), steps, N_STEPS)
         own = [self.move(obs["recent"].long() + self.slots), self.degree(degree), self.step(steps)]
         account = obs["account"].float()
-        known = functional.dropout(account, self.dropout, self.training)
         voices = self.sounds(now + torch.tensor([0, N_MOVES])).flatten(1)
         parts = [
             torch.cat(own, 3).flatten(1), self.interval(gap).flatten(1), obs["fermatas"].float(),
             voices, self.place(state[:, PLACE]), self.left(state[:, LEFT]),
             self.tonic(state[:, KEY_TONIC]), state[:, FOR : FOR + 2].float() / 8,
-            state[:, [KEY_MODE, TURN]].float(), functional.relu(self.account(known)),
+            state[:, [KEY_MODE, TURN]].float(),
         ]  # fmt: skip
-        inputs = functional.dropout(torch.cat(parts, 1), self.dropout / 2, self.training)
-        x = functional.relu(self.hidden1(inputs))
-        x = functional.dropout(x, self.dropout, self.training)
-        x = functional.relu(self.hidden2(x))
-        x = functional.dropout(x, self.dropout, self.training)
+        x = self.hidden(parts, account)
         both = self.head(x).view(len(x), 2, -1)
         scores = both.gather(1, turn[:, None, None].expand(-1, 1, both.shape[2])).squeeze(1)
-        moves = scores[:, :N_MOVES]
-        by_step = functional.pad(scores[:, N_MOVES : N_MOVES + N_STEPS], (0, 1))
-        by_gap = functional.pad(scores[:, N_MOVES + N_STEPS :], (0, 1))
         mine = now.gather(1, turn[:, None]).squeeze(1)
         other = now.gather(1, 1 - turn[:, None]).squeeze(1)
-        notes = by_step.gather(1, self.step_of[mine])
-        notes = notes + by_gap.gather(1, self.gap_of[turn, other])
-        return moves + functional.pad(notes, (FIRST_NOTE, 0)), torch.cat([x, account], 1)
+        logits = self.scored(scores, self.step_of[mine], self.gap_of[turn, other])
+        return logits, torch.cat([x, account], 1)

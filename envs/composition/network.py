@@ -46,7 +46,63 @@ def _tables() -> tuple[Tensor, Tensor]:
     return steps, gaps
 
 
-class CompositionNetwork(nn.Module):
+class ScoreNetwork(nn.Module):
+    """What networks that write notes have in common: the hidden layers and the threefold head.
+
+    Args:
+        n_inputs: Numbers that :meth:`hidden` is given, without the account's.
+        n_account: Size of the account.
+        n_turns: How many voices have scores of their own.
+        width: Size of the hidden layers.
+        dropout: Share of the features dropped while training (the imitator only).
+    """
+
+    def __init__(
+        self, n_inputs: int, n_account: int, n_turns: int, width: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.n_features = width + n_account
+        self.dropout = dropout
+        self.account = nn.Linear(n_account, ACCOUNT_WIDTH)
+        self.hidden1 = nn.Linear(n_inputs + ACCOUNT_WIDTH, width)
+        self.hidden2 = nn.Linear(width, width)
+        self.head = nn.Linear(width, n_turns * (N_MOVES + N_STEPS + N_GAPS))
+
+    def begin_small(self) -> None:
+        """Scale down what the parameters begin with; to be called when all are there."""
+        with torch.no_grad():
+            for module in self.children():
+                if isinstance(module, nn.Embedding):
+                    module.weight.mul_(0.5)
+            self.head.weight.mul_(0.1)
+            self.head.bias.zero_()
+
+    def hidden(self, parts: list[Tensor], account: Tensor) -> Tensor:
+        """(N, width) of parts (N, ...) of the input and the account (N, ``n_account``)."""
+        known = functional.dropout(account, self.dropout, self.training)
+        inputs = torch.cat([*parts, functional.relu(self.account(known))], 1)
+        x = functional.dropout(inputs, self.dropout / 2, self.training)
+        for layer in (self.hidden1, self.hidden2):
+            x = functional.dropout(functional.relu(layer(x)), self.dropout, self.training)
+        return x
+
+    @staticmethod
+    def scored(scores: Tensor, steps: Tensor, gaps: Tensor) -> Tensor:
+        """Logits of the moves, (N, 31).
+
+        Args:
+            scores: (N, 31 + N_STEPS + N_GAPS), of moves and of intervals.
+            steps: (N, 29) int64: which interval in its own voice each note is.
+            gaps: (N, 29) int64: which interval to the other voice.
+        """
+        moves = scores[:, :N_MOVES]
+        by_step = functional.pad(scores[:, N_MOVES : N_MOVES + N_STEPS], (0, 1))
+        by_gap = functional.pad(scores[:, N_MOVES + N_STEPS :], (0, 1))
+        notes = by_step.gather(1, steps) + by_gap.gather(1, gaps)
+        return moves + functional.pad(notes, (FIRST_NOTE, 0))
+
+
+class CompositionNetwork(ScoreNetwork):
     """Observation -> logits of the moves and features.
 
     Args:
@@ -60,10 +116,10 @@ class CompositionNetwork(nn.Module):
     gap_of: Tensor
 
     def __init__(self, width: int = 256, embedding: int = 12, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.n_features = width + N_ACCOUNT
-        self.dropout = dropout
         half = embedding // 2
+        per_slot = embedding + 2 * half + 2
+        n_inputs = WINDOW * per_slot + N_RECENT * (embedding + half) + 2 * embedding + 3 * half + 2
+        super().__init__(n_inputs, N_ACCOUNT, 1, width, dropout)
         self.degree = nn.Embedding(13, embedding)
         self.height = nn.Embedding(N_SOPRANO, half)
         self.interval = nn.Embedding(13, half)
@@ -74,19 +130,7 @@ class CompositionNetwork(nn.Module):
         self.place = nn.Embedding(8, embedding)
         self.left = nn.Embedding(EIGHTHS + 1, half)
         self.tonic = nn.Embedding(12, half)
-        per_slot = embedding + 2 * half + 2
-        n_inputs = WINDOW * per_slot + N_RECENT * (embedding + half) + 2 * embedding + 3 * half + 2
-        n_inputs += ACCOUNT_WIDTH
-        self.account = nn.Linear(N_ACCOUNT, ACCOUNT_WIDTH)
-        self.hidden1 = nn.Linear(n_inputs, width)
-        self.hidden2 = nn.Linear(width, width)
-        self.head = nn.Linear(width, N_MOVES + N_STEPS + N_GAPS)
-        with torch.no_grad():
-            for module in self.children():
-                if isinstance(module, nn.Embedding):
-                    module.weight.mul_(0.5)
-            self.head.weight.mul_(0.1)
-            self.head.bias.zero_()
+        self.begin_small()
         slots = torch.arange(N_RECENT) * (NO_MOVE + 1)
         self.register_buffer("recent_slots", slots, persistent=False)
         steps, gaps = _tables()
@@ -118,20 +162,11 @@ class CompositionNetwork(nn.Module):
         steps = torch.where(is_note, recent - low + N_NOTES - 1, N_STEPS)
         own = torch.cat([self.move(recent + self.recent_slots), self.step(steps)], 2)
         account = obs["account"].float()
-        known = functional.dropout(account, self.dropout, self.training)
         parts = [
             given.flatten(1), own.flatten(1), self.height(above), self.bass(bass),
             self.place(state[:, 2]), self.left(state[:, 3]), self.tonic(state[:, 5]),
-            state[:, 1:2].float() / 8, state[:, 4:5].float(), functional.relu(self.account(known)),
+            state[:, 1:2].float() / 8, state[:, 4:5].float(),
         ]  # fmt: skip
-        inputs = functional.dropout(torch.cat(parts, 1), self.dropout / 2, self.training)
-        x = functional.relu(self.hidden1(inputs))
-        x = functional.dropout(x, self.dropout, self.training)
-        x = functional.relu(self.hidden2(x))
-        x = functional.dropout(x, self.dropout, self.training)
-        scores = self.head(x)
-        moves = scores[:, :N_MOVES]
-        by_step = functional.pad(scores[:, N_MOVES : N_MOVES + N_STEPS], (0, 1))
-        by_gap = functional.pad(scores[:, N_MOVES + N_STEPS :], (0, 1))
-        notes = by_step.gather(1, self.step_of[bass]) + by_gap.gather(1, self.gap_of[above])
-        return moves + functional.pad(notes, (FIRST_NOTE, 0)), torch.cat([x, account], 1)
+        x = self.hidden(parts, account)
+        logits = self.scored(self.head(x), self.step_of[bass], self.gap_of[above])
+        return logits, torch.cat([x, account], 1)

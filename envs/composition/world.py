@@ -50,7 +50,7 @@ def _write_rolls(works: Works, folder: Path) -> None:
         save_png(folder / f"{name}.png", render.sheet(works[i : i + 1], 1, size=1200))
 
 
-PRACTISED, ANSWERS = 20_000, 16
+PRACTISED, ANSWERS = 20_000, 8
 """Sopranos that a learner practises on beside Bach's, and its answers to each of them."""
 CAP = 1.1
 """Novelty counts up to this multiple of the human 95th percentile."""
@@ -105,7 +105,7 @@ class CompositionWorld:
     }
 
     settings: ClassVar[Mapping[str, float]] = {
-        "n_envs": 128, "n_steps": 32, "n_epochs": 3, "kl_weight": 0.005, "gae_lambda": 1.0,
+        "n_envs": 128, "n_steps": 32, "n_epochs": 3, "kl_weight": 0.01, "gae_lambda": 1.0,
     }  # fmt: skip
     """How PPO learns here, where it is not said otherwise: see :func:`envs.worlds.settings_of`."""
 
@@ -146,7 +146,7 @@ class CompositionWorld:
         self._practice: NDArray[np.int16] | None = None
 
     def practice(self, n: int) -> CompositionCore:
-        """N boards to learn on: sixteen answers each to new sopranos (:mod:`.sopranos`)."""
+        """N boards to learn on: eight answers each to new sopranos (:mod:`.sopranos`)."""
         if self._practice is None:
             briefs, rng = self.train.briefs, np.random.default_rng(71)
             self._practice = np.concatenate([briefs, new_sopranos(briefs, PRACTISED, rng)])
@@ -214,7 +214,7 @@ class CompositionWorld:
         )
         newness = ArchiveNewness(
             yardstick.descriptor, archive, scores_of_works(self.train),
-            CAP * yardstick.bars.novelty, floor=0.95, exponent=1.5, repeat_above=1.0,
+            CAP * yardstick.bars.novelty, floor=0.95, exponent=1.5, repeat_above=0.7,
             view=read_rolls,
         )  # fmt: skip
         return LearningReward(quality, newness, pictures_of)
