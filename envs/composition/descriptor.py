@@ -1,9 +1,9 @@
 """Descriptor of a bass: what a listener would tell basses apart by.
 
 Histograms of melodic intervals, of pairs of them, of degrees, of intervals to the soprano on the
-beats, of durations and of rhythms of half bars, each normalised, with the shape of a contour of 16
-points, reduced to 32 numbers by principal components of the human works. Computed work by work in
-float64, so that a work's descriptor does not depend on what else is in the batch.
+beats, of durations and of rhythms of half bars, each normalised, with a contour of 16 points,
+reduced to 32 numbers by principal components of the human works. Computed work by work in float64,
+so that a work's descriptor does not depend on what else is in the batch.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ PARTS = (("intervals", 27), ("pairs", 49), ("degrees", 24), ("beats", 13), ("dur
 """Names and sizes of the groups of raw features, in order; degrees of major, then of minor."""
 N_FEATURES = sum(size for _, size in PARTS)
 _PAIRS, _DEGREES, _BEATS, _DURATIONS, _RHYTHMS, _CONTOUR = 27, 76, 100, 113, 119, 135
-_LEAST_SPAN = 7.0
-"""Semitones: a voice that ranges less is flat, not shaped like one that ranges more."""
 
 
 @njit(cache=True, nogil=True)
@@ -97,11 +95,8 @@ def _features(
                 last = b[2 * i]
             row[_CONTOUR + i] = last
             total += last
-        # The shape alone: how wide a voice ranges is for the rules to say, and would be the
-        # cheapest way to be far from everything.
-        span = row[_CONTOUR:].max() - row[_CONTOUR:].min()
         for i in range(16):
-            row[_CONTOUR + i] = 0.6 * (row[_CONTOUR + i] - total / 16) / max(span, _LEAST_SPAN)
+            row[_CONTOUR + i] = (row[_CONTOUR + i] - total / 16) / 24
 
 
 def features(scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float64]:

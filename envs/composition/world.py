@@ -105,7 +105,7 @@ class CompositionWorld:
     }
 
     settings: ClassVar[Mapping[str, float]] = {
-        "n_envs": 128, "n_steps": 32, "n_epochs": 3, "kl_weight": 0.01, "gae_lambda": 1.0,
+        "n_envs": 128, "n_steps": 32, "n_epochs": 3, "kl_weight": 0.005, "gae_lambda": 1.0,
     }  # fmt: skip
     """How PPO learns here, where it is not said otherwise: see :func:`envs.worlds.settings_of`."""
 
