@@ -86,9 +86,8 @@ def parse(arguments: list[str], description: str | None) -> Config:
                 raise ValueError("--resume: takes no other option; they are in its config.json")
             return load_config(given["resume"])
         config = PRESETS[preset]
-        if preset != "smoke":
-            config = replace(config, **_world_settings(given.get("world", config.world)))
-        config = replace(config, **given)
+        settings = _world_settings(given.get("world", config.world))
+        config = replace(config, **(settings | _changes(config) | given))
         check(config)
     except ValueError as error:
         parser.error(str(error))
@@ -100,6 +99,12 @@ def parse(arguments: list[str], description: str | None) -> Config:
 def _world_settings(world: str) -> dict[str, Any]:
     """What a world would have instead of the defaults; nothing if there is no such world."""
     return settings_of(find_world(world)) if world in ENTRY_POINTS else {}
+
+
+def _changes(preset: Config) -> dict[str, Any]:
+    """Options that a preset has otherwise than the default."""
+    values = {item.name: getattr(preset, item.name) for item in fields(preset)}
+    return {key: value for key, value in values.items() if value != getattr(Config(), key)}
 
 
 MOST = {

@@ -6,9 +6,10 @@ asked of the soprano too and both voices described. Human works are the same cho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,13 @@ class FreeWorld(CompositionWorld):
 
     id = "composition-free"
     env_id = "Move37/CompositionFree-v0"
+    # Works are twice as long, and few of the imitator's are both good and new: the learner is held
+    # nearer to it and paid for less novelty, or its way is lost in noise.
+    settings: ClassVar[Mapping[str, float]] = {
+        "n_envs": 128, "n_steps": 64, "n_epochs": 2, "kl_weight": 0.02, "gae_lambda": 1.0,
+        "env_steps": 4_000_000,
+    }  # fmt: skip
+    floor: ClassVar[float] = 0.8
     core: Callable[[int], CompositionCore] = FreeCore
 
     def __init__(

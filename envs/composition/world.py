@@ -106,8 +106,12 @@ class CompositionWorld:
 
     settings: ClassVar[Mapping[str, float]] = {
         "n_envs": 128, "n_steps": 32, "n_epochs": 3, "kl_weight": 0.005, "gae_lambda": 1.0,
+        "env_steps": 4_000_000,
     }  # fmt: skip
     """How PPO learns here, where it is not said otherwise: see :func:`envs.worlds.settings_of`."""
+
+    floor: ClassVar[float] = 0.95
+    """Novelty that is worth nothing yet."""
 
     core: Callable[[int], CompositionCore] = CompositionCore
     """N boards; their briefs are the sopranos of the training tunes (an instance's own)."""
@@ -214,7 +218,7 @@ class CompositionWorld:
         )
         newness = ArchiveNewness(
             yardstick.descriptor, archive, scores_of_works(self.train),
-            CAP * yardstick.bars.novelty, floor=0.95, exponent=1.5, repeat_above=0.7,
+            CAP * yardstick.bars.novelty, floor=self.floor, exponent=1.5, repeat_above=0.7,
             view=read_rolls,
         )  # fmt: skip
         return LearningReward(quality, newness, pictures_of)
