@@ -89,8 +89,11 @@ def main() -> None:
     parser = argparse.ArgumentParser("benchmarks.rl_tuner", description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a finished run of the free mode")
     args = parser.parse_args()
-    seed = read_json(args.run / "config.json").get("seed")
-    head = f"# RL Tuner's table\n\n`python -m benchmarks.rl_tuner {args.run}`, seed {seed}\n\n"
+    config = read_json(args.run / "config.json")
+    head = (
+        f"# RL Tuner's table\n\n`python -m benchmarks.rl_tuner {args.run}`: seed "
+        f"{config.get('seed')}, {config.get('env_steps'):,} moves.\n\n"
+    )
     write("rl_tuner", head + "\n".join(table(args.run)) + "\n")
 
 

@@ -433,16 +433,17 @@ def test_the_report_says_everything_and_needs_nothing_outside_it(finished, stubs
 
 
 def test_seeds_made_elsewhere_are_those_that_one_comparison_makes(finished, stubs, tmp_path):
-    names = ("random", "rnn_t0.50", "rnn_t1.50", "good", "image", "broken")
+    names = ("rnn_t0.50", "good", "broken")
     parts = [tmp_path / "a", tmp_path / "b"]
     for seed, out in enumerate(parts):
         Comparison(options(out, seeds=1, first_seed=seed, only=names)).run()
         write_report(out)
     keep_joined(parts[1], (parts[0] / "comparison.json",))
     joined, whole = write_report(parts[1]), write_report(finished)
-    assert set(joined.table) == set(whole.table) and joined.config["seeds"] == 2
-    for name, columns in whole.table.items():
-        for key, found in columns.items():
+    assert set(joined.table) == {"human", "outsiders", "rnn_t0.50", "good"}
+    assert joined.config["seeds"] == 2
+    for name in joined.table:
+        for key, found in whole.table[name].items():
             if COLUMNS.get(key) in COST:
                 continue
             assert joined.table[name][key].values == found.values, (name, key)

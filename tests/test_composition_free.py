@@ -375,3 +375,13 @@ def test_the_world_by_name():
     core.reset(np.arange(16))
     assert (core.briefs[:8] == core.briefs[0]).all()
     assert world.exam(3).pool().shape == world.held_out.briefs.shape
+
+
+def test_files_name_who_wrote_what(tmp_path):
+    write = FreeWorld.exports["musicxml"][2]
+    write(HELD[:1], tmp_path / "free")
+    bass = Works("composition", *moves_and_briefs(HELD_SCORES[:1]), HELD.names[:1])
+    CompositionWorld.exports["musicxml"][2](bass, tmp_path / "bass")
+    free, given = (next((tmp_path / kind).iterdir()).read_text() for kind in ("free", "bass"))
+    assert ">Move37<" in free and "the soprano was given" not in free
+    assert "the soprano was given" in given

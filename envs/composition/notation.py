@@ -26,11 +26,12 @@ def _music21() -> Any:
     return import_module("music21")
 
 
-def _stream(sheet: Sheet, title: str, tempo_mark: bool = True) -> Any:
+def _stream(sheet: Sheet, title: str, tempo_mark: bool = True, both: bool = False) -> Any:
     """A music21 score of a sheet: one part per voice, bars as printed, ties across bar lines."""
     m21 = _music21()
     score = m21.stream.Score()
-    score.insert(0, m21.metadata.Metadata(title=title, composer="soprano: J. S. Bach"))
+    composer = "Move37" if both else "bass: Move37 (the soprano was given)"
+    score.insert(0, m21.metadata.Metadata(title=title, composer=composer))
     n_bars = -(-(sheet.first + 32) // 8)
     for voice, name in enumerate(VOICES):
         part = m21.stream.Part(id=name)
@@ -78,18 +79,30 @@ def _stream(sheet: Sheet, title: str, tempo_mark: bool = True) -> Any:
     return score
 
 
-def musicxml(score: NDArray[np.int16], title: str = "", tempo_mark: bool = True) -> bytes:
-    """A MusicXML document of a score (5, 32), with a metronome mark or not."""
+def musicxml(
+    score: NDArray[np.int16], title: str = "", both: bool = False, tempo_mark: bool = True
+) -> bytes:
+    """A MusicXML document of a score (5, 32).
+
+    Args:
+        score: As it is written.
+        title: Of the piece.
+        both: Whether the soprano was written too, for the name of the composer.
+        tempo_mark: Whether there is a metronome mark.
+    """
     exporter: Any = import_module("music21.musicxml.m21ToXml").GeneralObjectExporter
     sheet = sheet_of(score)
-    data: bytes = exporter(_stream(sheet, title, tempo_mark)).parse()
+    data: bytes = exporter(_stream(sheet, title, tempo_mark, both)).parse()
     return data
 
 
-def midi(score: NDArray[np.int16], title: str = "") -> bytes:
-    """A MIDI file of a score (5, 32); notes under a fermata last longer in both voices."""
+def midi(score: NDArray[np.int16], title: str = "", both: bool = False) -> bytes:
+    """A MIDI file of a score (5, 32); notes under a fermata last longer in both voices.
+
+    For the other arguments see :func:`musicxml`.
+    """
     m21 = _music21()
-    whole = _stream(sheet_of(score), title)
+    whole = _stream(sheet_of(score), title, both=both)
     flat = whole.stripTies()
     extra = {
         float(n.getOffsetInHierarchy(flat) + n.quarterLength)

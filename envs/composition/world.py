@@ -26,20 +26,25 @@ from .craft import Critic, planes_of
 from .dynamics import CompositionCore
 from .explain import explain
 from .judging import Yardstick, pictures_of, scores_of_works, summarise, train_judge
-from .moves import moves_and_briefs
+from .moves import moves_and_briefs, writes_both
 from .network import CompositionNetwork
 from .quality import HumanLevelQuality
 from .roll import read_rolls
 from .sopranos import new_sopranos
 
 
-def _each(kind: str, make: Callable[[NDArray[np.int16], str], bytes]) -> Export:
-    """A writer of one file per work into a folder."""
+def _each(kind: str, make: Callable[[NDArray[np.int16], str, bool], bytes]) -> Export:
+    """A writer of one file per work into a folder.
+
+    Args:
+        kind: How the files' names end.
+        make: Makes one of a score (5, 32), its name, and whether its soprano was written too.
+    """
 
     def write(works: Works, folder: Path) -> None:
         for i, score in enumerate(scores_of_works(works)):
             name = works.names[i] or f"{i:05d}"
-            write_atomically(folder / f"{name}.{kind}", make(score, name))
+            write_atomically(folder / f"{name}.{kind}", make(score, name, writes_both(works.moves)))
 
     return write
 
@@ -88,7 +93,7 @@ class CompositionWorld:
         "svg": (
             "FOLDER",
             "write one SVG per work",
-            _each("svg", lambda score, name: notation.svg(score).encode()),
+            _each("svg", lambda score, name, both: notation.svg(score).encode()),
         ),
         "midi": ("FOLDER", "write one MIDI file per work", _each("mid", notation.midi)),
         "musicxml": (
@@ -99,7 +104,7 @@ class CompositionWorld:
         "wav": (
             "FOLDER",
             "write one WAV file per work",
-            _each("wav", lambda score, name: sound.wav(score)),
+            _each("wav", lambda score, name, both: sound.wav(score)),
         ),
         "roll": ("FOLDER", "write one piano roll (PNG) per work", _write_rolls),
     }
