@@ -91,15 +91,31 @@ def test_a_seed_is_not_counted_twice():
         join(table, notes, config, other())
 
 
-def test_another_panel_is_refused():
+def test_another_yardstick_is_refused():
     table, notes, config = here()
     there = other()
     there["makers"]["human"]["heldout_quality"] = column(0.72)
-    with pytest.raises(ValueError, match="another panel: heldout_quality"):
+    with pytest.raises(ValueError, match="another yardstick: heldout_quality"):
         join(table, notes, config, there)
     del there["makers"]["human"]
     with pytest.raises(ValueError, match="without human works"):
         join(table, notes, config, there)
+
+
+def test_columns_of_another_member_of_the_panel_are_kept_apart():
+    table, notes, config = here()
+    there = other()
+    for makers, craft, second in ((table, 0.5, 0.8), (there["makers"], 0.55, 0.801)):
+        for name in ("human", "learner"):
+            for key, value in (("craft", craft), ("best/craft", craft), ("second_quality", second)):
+                one = column(value)
+                made = Figure(value, None, None, (value,), (None,))
+                makers[name][key] = made if makers is table else one
+    config, _ = join(table, notes, config, there)
+    assert config["kept_apart"] == ["craft"]
+    assert table["learner"]["craft"].values == table["learner"]["best/craft"].values == (0.5,)
+    assert table["learner"]["second_quality"].values == (0.801, 0.8)
+    assert table["learner"]["yield"].values == (0.4, 0.5, 0.6, 0.7)
 
 
 @pytest.mark.parametrize("key", TERMS)

@@ -16,15 +16,19 @@ import numpy as np
 from envs.works import write_atomically
 from novelty.storage import read_json
 
-from .columns import EVIDENCE
+from .columns import BEST, EVIDENCE
 from .table import Table, figure_of_seeds
 
 TERMS = ("format", "world", "budget", "works", "withhold")
 """What comparisons that are joined must have in common."""
-PANEL = ("heldout_quality", "second_quality", "form", "novelty_human", "craft", "bits_rnn")
-"""Columns of the human works by which one panel is told from another."""
+YARDSTICK = ("heldout_quality", "form", "novelty_human")
+"""Columns of the human works by which one yardstick is told from another."""
+OTHERS = ("second_quality", "craft", "bits_rnn", "bits_deflate")
+"""Columns of the panel's other members, each of which may be another one elsewhere."""
 TOLERANCE = 0.01
-"""Two panels are one if these columns differ by no larger a share."""
+"""Two members of panels are one if what they say of human works differs by no larger a share.
+
+Networks that were trained alike on two machines are not equal to the bit, and need not be alike."""
 FOLDER = "joined"
 
 
@@ -97,13 +101,14 @@ def join(
         other: As :func:`read_joined` gives it.
 
     Returns:
-        The configuration and the notes of both.
+        The configuration and the notes of both; ``kept_apart`` names the columns in which only
+        seeds from here stand, because others were measured by another member of the panel.
 
     Raises:
-        ValueError: If a seed is in both, or the human works were measured by another panel.
+        ValueError: If a seed is in both, or the human works were measured by another yardstick.
     """
     meta = other["meta"]
-    _check_panel(table, other["makers"])
+    apart = _kept_apart(table, other["makers"])
     notes = {**notes}
     mine: set[int] = set()
     theirs: set[int] = set()
@@ -121,6 +126,8 @@ def join(
         first = min(note["seeds"], default=0) < min(own["seeds"], default=math.inf)
         held = table.setdefault(name, {})
         for key, one in _flat(columns).items():
+            if key.removeprefix(BEST) in apart:
+                continue
             rows = _rows(one)
             here = _rows(held[key].plain()) if key in held else []
             held[key] = figure_of_seeds(rows + here if first else here + rows, rng)
@@ -131,6 +138,7 @@ def join(
         "seeds": len(mine | theirs) or config["seeds"],
         "commands": list(dict.fromkeys([*meta["commands"], *config["commands"]])),
         "places": places,
+        "kept_apart": sorted({*config.get("kept_apart", ()), *apart}),
     }
     return {**config, **more}, notes
 
@@ -141,19 +149,24 @@ def _without_seeds(meta: Mapping[str, Any]) -> set[str]:
     return {"human", "outsiders", "noise", *added}
 
 
-def _check_panel(table: Table, makers: Mapping[str, Any]) -> None:
+def _kept_apart(table: Table, makers: Mapping[str, Any]) -> set[str]:
     here, there = table.get("human"), makers.get("human")
     if here is None or there is None:
         raise ValueError("without human works it cannot be told who measured what is joined")
-    for key in PANEL:
+    apart = set()
+    for key in (*YARDSTICK, *OTHERS):
         if key not in here or key not in there:
             continue
         a, b = here[key].mean, float(there[key]["mean"])
-        if abs(a - b) > TOLERANCE * max(abs(a), abs(b)):
+        if abs(a - b) <= TOLERANCE * max(abs(a), abs(b)):
+            continue
+        if key in YARDSTICK:
             raise ValueError(
-                f"what is joined was measured by another panel: {key} of human works is {b:.4g} "
-                f"there and {a:.4g} here"
+                f"what is joined was measured by another yardstick: {key} of human works is "
+                f"{b:.4g} there and {a:.4g} here"
             )
+        apart.add(key)
+    return apart
 
 
 def _flat(columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,18 @@ from envs.worlds import World
 from novelty.statistics import bootstrap, probability_of_improvement, rank_agreement
 
 from .blocks import Block, Cell, Grid, Line, Pair, Picture, Points, Section, Text
-from .columns import BEST, COST, EVIDENCE, NEWNESS, QUALITY, Column, label, order_of, written
+from .columns import (
+    BEST,
+    COLUMNS,
+    COST,
+    EVIDENCE,
+    NEWNESS,
+    QUALITY,
+    Column,
+    label,
+    order_of,
+    written,
+)
 from .expectations import Check
 from .table import Table
 
@@ -219,11 +230,18 @@ def method(results: Results) -> Section:
         )
         places.append(f"Machine: {machine}. Versions: {versions}.")
     columns = [(f"{c.title}:", c.text) for c in (*QUALITY, *NEWNESS, *COST)]
+    apart = [COLUMNS[key].title for key in config.get("kept_apart", ())]
+    joined = (
+        f" Seeds that were measured elsewhere are joined, but for the columns {', '.join(apart)}: "
+        "there the same training on another machine gave another judge."
+        if apart
+        else ""
+    )
     return Section(
         "How it was made",
         [
             Text("\n".join(config["commands"]), "code"),
-            Text(" ".join(places)),
+            Text(" ".join(places) + joined),
             Text(
                 "A figure is the inter-quartile mean over the seeds of each seed's median (of "
                 "shares: mean) over its works; intervals are 95 % two-stage bootstrap intervals "
