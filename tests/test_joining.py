@@ -52,6 +52,7 @@ def test_seeds_of_both_stand_in_one_figure():
     assert found.low < 0.5 < 0.6 < found.high
     assert notes["learner"]["seeds"] == [0, 1, 2, 3] and notes["human"]["seeds"] == [0]
     assert table["human"]["heldout_quality"].values == (0.7,)  # human works have no seeds
+    assert table["human"]["form"].values == (0.6,)  # but more may be known of them elsewhere
     assert table["learner"]["form"].values == (0.5,)  # nobody else has it
     assert table["learner"]["shift/effect"].values == (0.3,)  # nobody here has it
     assert config["seeds"] == 4 and config["commands"] == ["one", "two"]

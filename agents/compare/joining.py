@@ -114,20 +114,21 @@ def join(
     theirs: set[int] = set()
     for name, columns in other["makers"].items():
         note = meta["notes"][name]
-        if name in table and name in _without_seeds(meta):
-            continue
-        rng = np.random.default_rng(0)
         own = notes.get(name, {**note, "seeds": []})
+        held = table.setdefault(name, {})
+        joined = {k: one for k, one in _flat(columns).items() if k.removeprefix(BEST) not in apart}
+        if name in _without_seeds(meta) and own["seeds"]:
+            # The same works: what was found there is taken where nothing was found here.
+            joined = {key: one for key, one in joined.items() if key not in held}
+            note = {**note, "seeds": []}
         if both := set(own["seeds"]) & set(note["seeds"]):
             raise ValueError(f"{name}: seed {min(both)} is here and among what is joined")
         if name not in _without_seeds(meta):
             mine |= set(own["seeds"])
             theirs |= set(note["seeds"])
-        first = min(note["seeds"], default=0) < min(own["seeds"], default=math.inf)
-        held = table.setdefault(name, {})
-        for key, one in _flat(columns).items():
-            if key.removeprefix(BEST) in apart:
-                continue
+        rng = np.random.default_rng(0)
+        first = min(note["seeds"], default=math.inf) < min(own["seeds"], default=math.inf)
+        for key, one in joined.items():
             rows = _rows(one)
             here = _rows(held[key].plain()) if key in held else []
             held[key] = figure_of_seeds(rows + here if first else here + rows, rng)
