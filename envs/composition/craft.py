@@ -1,4 +1,4 @@
-"""Craft: the two critics that give reward, spectrally normalised (Miyato et al. 2018).
+"""Craft: the two kinds of critic that give reward, spectrally normalised (Miyato et al. 2018).
 
 One sees 9 eighths of both voices, never the whole; the other sees the whole, but only what the
 rules and the descriptor count in it. The judge that never gives reward is of another family: see
