@@ -224,13 +224,13 @@ class RankingCritic(LearningCritic):
     are worse than nearly all of them. A rank does not saturate before the human works do.
     """
 
-    def rank(self, views: Views) -> NDArray[np.float64]:
-        """(N,) float64 in [0, 1]: the share of human works with less craft than works (N, ...).
+    def rank(self, craft: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N,) float64 in [0, 1]: the share of human works with less than this craft (N,).
 
         By a normal distribution fitted to the logits of the human works.
         """
         center, spread = self._standing
-        ranks: NDArray[np.float64] = ndtr((_logit(self(views)) - center) / spread)
+        ranks: NDArray[np.float64] = ndtr((_logit(craft) - center) / spread)
         return ranks
 
     def _human_craft(self) -> float:

@@ -288,14 +288,15 @@ def test_the_critics_of_wholes_are_several(reward):
     said = [reward.quality.critics[name](account_of(HELD_SCORES)) for name in names]
     assert len(said) >= 3
     assert all(not np.array_equal(a, b) for a, b in itertools.combinations(said, 2))
-    ranks = [reward.quality.critics[name].rank(account_of(HELD_SCORES)) for name in names]
+    critics = [reward.quality.critics[name] for name in names]
+    ranks = [critic.rank(some) for critic, some in zip(critics, said, strict=True)]
     whole = reward.quality(HELD.moves, rolls_of(HELD_SCORES))["whole"]
     np.testing.assert_allclose(whole, np.mean(ranks, axis=0))
 
 
 def test_a_rank_is_a_share_of_human_works(reward):
     critic = reward.quality.critic
-    human = critic.rank(critic._measured)
+    human = critic.rank(critic(critic._measured))
     assert 0.35 < human.mean() < 0.65 and human.min() < 0.15 and human.max() > 0.85
     order = np.argsort(critic(critic._measured))
     assert (np.diff(human[order]) >= 0).all()

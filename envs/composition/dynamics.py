@@ -35,6 +35,8 @@ from .moves import (
     TONIC,
     check,
     scores_of,
+    silence_ahead,
+    writes_both,
 )
 from .roll import rolls_of
 
@@ -225,10 +227,14 @@ class CompositionCore:
         """Take back what :meth:`state` gave; the attributes are set by the caller."""
         self.set_brief(self.parse(state["brief"]))
         self._seed, self._drawn = (int(value) for value in state["dealt"])
-        lay_out(self.briefs, np.arange(self.n), self._given)
-        self._scores = scores_of(self.moves, self.briefs)
-        begun = np.flatnonzero(self.counts < MAX_MOVES)
-        self._scores[begun, BASS_ROW, self.counts[begun]] = REST
+        self._lay(np.arange(self.n))
+
+    def _lay(self, rows: NDArray[np.int64]) -> None:
+        """Make what is given, and the scores so far, of the boards ``rows`` from their moves."""
+        lay_out(self.briefs[rows], rows, self._given)
+        ahead = scores_of(self.moves[rows], self.briefs[rows])
+        silence_ahead(ahead, self.counts[rows], writes_both(self.moves))
+        self._scores[rows] = ahead
 
     def next_briefs(self, n: int, briefs: NDArray[np.int16] | None) -> NDArray[np.int16]:
         """The briefs (n, 67) that n boards are reset to: those given, the one set, or the pool's.
@@ -257,7 +263,9 @@ class CompositionCore:
         obs = self.observations
         rows = np.asarray(rows, np.int64)
         self.briefs[rows] = briefs
-        lay_out(briefs, rows, self._given)
+        self.moves[rows] = PAD
+        self.counts[rows] = 0
+        self._lay(rows)
         for j, key in enumerate(("soprano", "onsets", "fermatas")):
             obs[key][rows] = self._given[rows, j, :WINDOW]
         obs["recent"][rows] = NO_MOVE
@@ -266,10 +274,6 @@ class CompositionCore:
         state[:, 0], state[:, 3] = REST, MAX_MOVES
         state[:, 2], state[:, 4], state[:, 5] = given[:, PHASE], given[:, MODE], given[:, TONIC]
         obs["state"][rows] = state
-        self.moves[rows] = PAD
-        self.counts[rows] = 0
-        self._scores[rows] = scores_of(self.moves[rows], briefs)
-        self._scores[rows, BASS_ROW, 0] = REST
         obs["account"][rows] = account_of(self._scores[rows])
 
     def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:

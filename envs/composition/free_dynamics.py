@@ -6,7 +6,6 @@ the bar, and where phrases end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..works import PAD
 from .account import MOST, N_PAIR_ACCOUNT, account_of
-from .dynamics import AHEAD, BEHIND, N_RECENT, NO_MOVE, WINDOW, CompositionCore, default_briefs
+from .dynamics import N_RECENT, NO_MOVE, WINDOW, CompositionCore, default_briefs
 from .moves import (
     BASS_ROW,
     BRIEF,
@@ -34,10 +33,11 @@ from .moves import (
     SOPRANO_ROW,
     TONIC,
     check,
-    scores_of,
 )
 
 N_STATE = 9
+FERMATAS = 2
+"""Where they stand in what is given."""
 SOUNDS, FOR, PLACE, LEFT, KEY_MODE, KEY_TONIC, TURN = 0, 2, 4, 5, 6, 7, 8
 """Places in ``state``: what sounds in soprano and bass, for how many eighths, then the rest."""
 
@@ -131,7 +131,6 @@ class FreeCore(CompositionCore):
             "account": np.zeros((n, N_PAIR_ACCOUNT), np.float32),
         }
         self.moves = np.full((n, FREE_MOVES), PAD, np.int16)
-        self._held = np.zeros((n, BEHIND + EIGHTHS + AHEAD), np.int16)
 
     @staticmethod
     def parse(brief: Any) -> NDArray[np.int16]:
@@ -158,22 +157,6 @@ class FreeCore(CompositionCore):
         """The frames to draw from, (M, 67)."""
         return default_frames() if self._pool is None else self._pool
 
-    def _lay(self, rows: NDArray[np.int64]) -> None:
-        """Make the fermatas of boards and the scores to be written ready."""
-        self._held[rows] = 0
-        self._held[rows, BEHIND : BEHIND + EIGHTHS] = self.briefs[rows, FERMATA:] > 0
-        self._scores[rows] = scores_of(self.moves[rows], self.briefs[rows])
-        for voice, row in enumerate((SOPRANO_ROW, BASS_ROW)):
-            begun = (self.counts[rows] + 1 - voice) // 2
-            open_ = begun < EIGHTHS
-            self._scores[rows[open_], row, begun[open_]] = REST
-
-    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back what :meth:`state` gave; the attributes are set by the caller."""
-        self.set_brief(self.parse(state["brief"]))
-        self._seed, self._drawn = (int(value) for value in state["dealt"])
-        self._lay(np.arange(self.n))
-
     def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
         """Clear the boards ``rows`` ((R,) int64) and lay frames ``briefs`` (R, 67) before them.
 
@@ -191,7 +174,7 @@ class FreeCore(CompositionCore):
         self._lay(rows)
         obs, frames = self.observations, np.maximum(briefs, 0)
         obs["recent"][rows], obs["sounding"][rows] = NO_MOVE, 0
-        obs["fermatas"][rows] = self._held[rows, :WINDOW]
+        obs["fermatas"][rows] = self._given[rows, FERMATAS, :WINDOW]
         state = np.zeros((len(rows), N_STATE), np.int16)
         state[:, [SOUNDS, SOUNDS + 1]], state[:, LEFT] = REST, EIGHTHS
         state[:, PLACE], state[:, KEY_MODE] = frames[:, PHASE], frames[:, MODE]
@@ -204,8 +187,8 @@ class FreeCore(CompositionCore):
         self.check_actions(actions)
         obs = self.observations
         step_pairs(
-            actions, self._held, obs["fermatas"], obs["recent"], obs["sounding"], obs["state"],
-            self.moves, self.counts, self._scores, self._done,
+            actions, self._given[:, FERMATAS], obs["fermatas"], obs["recent"], obs["sounding"],
+            obs["state"], self.moves, self.counts, self._scores, self._done,
         )  # fmt: skip
         account_of(self._scores, obs["account"], both=True)
         return self._done

@@ -130,6 +130,21 @@ def writes_both(moves: NDArray[np.integer]) -> bool:
     return bool(moves.shape[1] == FREE_MOVES)
 
 
+def silence_ahead(scores: NDArray[np.int16], made: NDArray[np.integer], both: bool = False) -> None:
+    """Let voices be silent from what is not written yet, in place.
+
+    Args:
+        scores: (N, 5, 32), HOLD from there on.
+        made: (N,) how many moves of each were made.
+        both: Whether they were both voices' in turn.
+    """
+    voices = (SOPRANO_ROW, BASS_ROW) if both else (BASS_ROW,)
+    for k, row in enumerate(voices):
+        begun = (made + len(voices) - 1 - k) // len(voices)
+        open_ = np.flatnonzero(begun < EIGHTHS)
+        scores[open_, row, begun[open_]] = REST
+
+
 def moves_and_briefs(
     scores: NDArray[np.integer], both: bool = False
 ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:

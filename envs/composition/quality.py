@@ -98,19 +98,19 @@ class HumanLevelQuality:
         scores = read_rolls(images)
         terms = form_terms(scores, self._both)
         shaped = form(terms)
-        planes, account = planes_of(scores), self._account(scores)
-        whole = np.mean([critic.rank(account) for critic in self._wholes], axis=0)
+        craft, account = self.critic(planes_of(scores)), self._account(scores)
+        whole = np.mean([critic.rank(critic(account)) for critic in self._wholes], axis=0)
         longest = self._originality.longest(scores)
         originality = 1 - np.clip((longest - ALLOWED) / ALLOWED, 0, 1)
         quality = (
             np.minimum(shaped / self.form_target, 1) ** 1.5
-            * np.minimum(self.critic.rank(planes) / TARGET, 1)
+            * np.minimum(self.critic.rank(craft) / TARGET, 1)
             * np.minimum(whole / TARGET, 1)
             * originality
         )
         named = {f"form/{key}": value for key, value in terms.items()}
         return named | {
-            "form": shaped, "craft": self.critic(planes), "whole": whole,
+            "form": shaped, "craft": craft, "whole": whole,
             "copied": longest / EIGHTHS, "originality": originality, "quality": quality,
         }  # fmt: skip
 

@@ -10,17 +10,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..works import Works
 from .moves import (
-    BASS_ROW,
     EIGHTHS,
     FERMATA_ROW,
     HIGH,
-    HOLD,
     LOW,
     PLACE_ROW,
-    REST,
     SOPRANO_HIGH,
-    SOPRANO_ROW,
     scores_of,
+    silence_ahead,
     writes_both,
 )
 from .roll import read_rolls
@@ -97,12 +94,7 @@ def picture(moves: NDArray[np.integer], brief: NDArray[np.integer], size: int = 
     """A piano roll (size, size, 3) uint8 of moves (T,) and brief (67,), so far as it is written."""
     score = scores_of(np.asarray(moves)[None], np.asarray(brief)[None])
     made = int((np.asarray(moves) >= 0).sum())
-    voices = [SOPRANO_ROW, BASS_ROW] if writes_both(np.asarray(moves)[None]) else [BASS_ROW]
-    for i, voice in enumerate(voices):
-        begun = (made + len(voices) - 1 - i) // len(voices)
-        score[0, voice, begun:] = HOLD
-        if begun < EIGHTHS:
-            score[0, voice, begun] = REST  # nothing sounds beyond what is written
+    silence_ahead(score, np.array([made]), writes_both(np.asarray(moves)[None]))
     return np.asarray(_roll(score[0], size, size), np.uint8)
 
 
