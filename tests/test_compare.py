@@ -424,7 +424,7 @@ def test_the_report_says_everything_and_needs_nothing_outside_it(finished, stubs
     assert set(data) == {"makers", "meta"}
     for columns in data["makers"].values():
         for column in columns.values():
-            assert set(column) == {"mean", "low", "high", "values", "intervals"}
+            assert set(column) == {"mean", "low", "high", "values", "intervals", "seeds"}
     assert data["meta"]["expectations"] and data["meta"]["places"][0]["machine"]
     # Made again from the saved works alone, it says the same.
     (finished / "comparison.json").unlink()
@@ -447,6 +447,7 @@ def test_seeds_made_elsewhere_are_those_that_one_comparison_makes(finished, stub
             if COLUMNS.get(key) in COST:
                 continue
             assert joined.table[name][key].values == found.values, (name, key)
+            assert joined.table[name][key].seeds == found.seeds
             assert joined.table[name][key].mean == found.mean
             assert joined.notes[name]["seeds"] == whole.notes[name]["seeds"]
     assert "2 seeds" in (parts[1] / "report.html").read_text()
@@ -571,7 +572,7 @@ def test_evidence_is_taken_once_and_joins_table_and_report(finished, stubs, monk
     for measure in ("shift", "support", "move37", "novelty_index", "decision_quality_index",
                     "influence", "compression_progress"):  # fmt: skip
         assert measure in good, measure
-    assert set(good["shift"]["effect"]) == {"mean", "low", "high", "values", "intervals"}
+    assert set(good["shift"]["effect"]) == {"mean", "low", "high", "values", "intervals", "seeds"}
     assert len(good["shift"]["effect"]["values"]) == 2
     # The stub gives back human works: nothing has shifted; noise has.
     assert good["shift"]["effect"]["mean"] < 0.05 < makers["noise"]["shift"]["effect"]["mean"]

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,8 +34,11 @@ def here(seeds=(2, 3)):
     rng = np.random.default_rng(0)
     rows = [{"value": 0.6, "low": 0.5, "high": 0.7}, {"value": 0.7, "low": 0.6, "high": 0.8}]
     table = {
-        "human": {"heldout_quality": Figure(0.7, 0.6, 0.8, (0.7,), ((0.6, 0.8),))},
-        "learner": {"yield": figure_of_seeds(rows, rng), "form": Figure(0.5, 0.4, 0.6, (0.5,))},
+        "human": {"heldout_quality": Figure(0.7, 0.6, 0.8, (0.7,), ((0.6, 0.8),), (0,))},
+        "learner": {
+            "yield": replace(figure_of_seeds(rows, rng), seeds=tuple(seeds)),
+            "form": Figure(0.5, 0.4, 0.6, (0.5,), seeds=tuple(seeds[:1])),
+        },
     }
     notes = {
         "human": {"seeds": [0], "errors": {}}, "learner": {"seeds": list(seeds), "errors": {}}
@@ -110,10 +114,12 @@ def test_columns_of_another_member_of_the_panel_are_kept_apart():
         for name in ("human", "learner"):
             for key, value in (("craft", craft), ("best/craft", craft), ("second_quality", second)):
                 one = column(value)
-                made = Figure(value, None, None, (value,), (None,))
+                made = Figure(value, None, None, (value,), (None,), (2,))
                 makers[name][key] = made if makers is table else one
     config, _ = join(table, notes, config, there)
     assert config["kept_apart"] == ["craft"]
+    assert table["learner"]["craft"].seeds == (2,)
+    assert table["learner"]["second_quality"].seeds == (0, 2)
     assert table["learner"]["craft"].values == table["learner"]["best/craft"].values == (0.5,)
     assert table["learner"]["second_quality"].values == (0.801, 0.8)
     assert table["learner"]["yield"].values == (0.4, 0.5, 0.6, 0.7)

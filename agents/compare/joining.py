@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +128,16 @@ def join(
             mine |= set(own["seeds"])
             theirs |= set(note["seeds"])
         rng = np.random.default_rng(0)
-        first = min(note["seeds"], default=math.inf) < min(own["seeds"], default=math.inf)
         for key, one in joined.items():
-            rows = _rows(one)
-            here = _rows(held[key].plain()) if key in held else []
-            held[key] = figure_of_seeds(rows + here if first else here + rows, rng)
-        ordered = [*note["seeds"], *own["seeds"]] if first else [*own["seeds"], *note["seeds"]]
-        notes[name] = {**own, "seeds": ordered}
+            # Where a column does not say, its seeds are the maker's first ones.
+            theirs_of = one.get("seeds") or meta["notes"][name]["seeds"]
+            rows = dict(zip(theirs_of, _rows(one), strict=False))
+            if key in held:
+                rows |= dict(zip(held[key].seeds, _rows(held[key].plain()), strict=True))
+            seeds = tuple(sorted(rows))
+            found = figure_of_seeds([rows[seed] for seed in seeds], rng)
+            held[key] = replace(found, seeds=seeds)
+        notes[name] = {**own, "seeds": sorted([*own["seeds"], *note["seeds"]])}
     places = [*meta["places"], *(p for p in config["places"] if p not in meta["places"])]
     more = {
         "seeds": len(mine | theirs) or config["seeds"],

@@ -71,7 +71,7 @@ def write_events(
         with SummaryWriter(str(folder / name)) as writer:
             for key, found in results.table[name].items():
                 tag = f"best/{key.removeprefix(BEST)}" if key.startswith(BEST) else f"compare/{key}"
-                for seed, value in zip(results.notes[name]["seeds"], found.values, strict=False):
+                for seed, value in zip(found.seeds, found.values, strict=True):
                     writer.add_scalar(tag, value, seed)
             for suffix, tag in (("", "unselected"), ("-best", "best")):
                 if name + suffix not in sheets:

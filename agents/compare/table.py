@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class Figure:
         high: Upper end.
         values: One value per seed.
         intervals: Each seed's own 95 % interval, that of its works alone; None where it is unknown.
+        seeds: Which they are; not every column is there for every seed.
     """
 
     mean: float
@@ -39,12 +40,14 @@ class Figure:
     high: float | None
     values: tuple[float, ...]
     intervals: tuple[tuple[float, float] | None, ...] = ()
+    seeds: tuple[int, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """As in ``comparison.json``."""
         return {
             "mean": self.mean, "low": self.low, "high": self.high, "values": list(self.values),
             "intervals": [None if ends is None else list(ends) for ends in self.intervals],
+            "seeds": list(self.seeds),
         }  # fmt: skip
 
 
@@ -147,7 +150,7 @@ def read_table(out: Path) -> tuple[Table, dict[str, Any]]:
     Raises:
         ValueError: If there are no works.
     """
-    samples: dict[str, dict[str, list[NDArray[np.float64]]]] = {}
+    samples: dict[str, dict[str, dict[int, NDArray[np.float64]]]] = {}
     notes: dict[str, Any] = {}
     for path in sorted((out / "works").glob("*.json"), key=_by_name_and_seed):
         name, seed = path.stem.rsplit("-", 1)
@@ -164,13 +167,13 @@ def read_table(out: Path) -> tuple[Table, dict[str, Any]]:
             for key, terms in works.appraisal.items():
                 # A work alone has no distance to others of its maker: nothing is said then.
                 if np.isfinite(terms).all():
-                    columns.setdefault(prefix + key, []).append(np.asarray(terms, np.float64))
+                    columns.setdefault(prefix + key, {})[int(seed)] = np.asarray(terms, np.float64)
         for key, value in facts.items():
             if key in ("vendi", "best_vendi"):
                 if value:
-                    columns.setdefault(key.replace("best_", BEST), []).append(np.array(value))
+                    columns.setdefault(key.replace("best_", BEST), {})[int(seed)] = np.array(value)
             elif isinstance(value, int | float) and not isinstance(value, bool) and key in COLUMNS:
-                columns.setdefault(key, []).append(np.array([float(value)]))
+                columns.setdefault(key, {})[int(seed)] = np.array([float(value)])
     if not samples:
         errors = [text for note in notes.values() for text in note["errors"].values()]
         raise ValueError(f"{out}: holds no works" + (f" ({errors[0]})" if errors else ""))
@@ -178,26 +181,32 @@ def read_table(out: Path) -> tuple[Table, dict[str, Any]]:
     table: Table = {}
     for name, columns in samples.items():
         table[name] = {
-            key: figure(groups, takes_mean(key.removeprefix(BEST)), rng)
+            key: replace(
+                figure(list(groups.values()), takes_mean(key.removeprefix(BEST)), rng),
+                seeds=tuple(groups),
+            )
             for key, groups in columns.items()
         }
     for name, evidence in _evidence(out).items():
         table.setdefault(name, {}).update(
-            {key: figure_of_seeds(found, rng) for key, found in evidence.items()}
+            {
+                key: replace(figure_of_seeds(list(found.values()), rng), seeds=tuple(found))
+                for key, found in evidence.items()
+            }
         )
     return table, notes
 
 
-def _evidence(out: Path) -> dict[str, dict[str, list[Any]]]:
-    """What ``evidence/`` holds: of each maker, by ``measure/figure``, one entry per seed."""
-    out_of: dict[str, dict[str, list[Any]]] = {}
+def _evidence(out: Path) -> dict[str, dict[str, dict[int, Any]]]:
+    """What ``evidence/`` holds: of each maker, by ``measure/figure``, what was found by seed."""
+    out_of: dict[str, dict[str, dict[int, Any]]] = {}
     for path in sorted((out / "evidence").glob("*.json"), key=_by_name_and_seed):
-        name, _ = path.stem.rsplit("-", 1)
+        name, seed = path.stem.rsplit("-", 1)
         columns = out_of.setdefault(name, {})
         for measure, figures in json.loads(path.read_text()).items():
             for key, value in figures.items():
                 if value is not None and not (isinstance(value, dict) and value["value"] is None):
-                    columns.setdefault(f"{measure}/{key}", []).append(value)
+                    columns.setdefault(f"{measure}/{key}", {})[int(seed)] = value
     return out_of
 
 
