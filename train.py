@@ -45,8 +45,8 @@ TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.5)
 SO_FAR = "summary-so-far.json"
 """What a run that was asked to stop had reached."""
 HEADLINES = (
-    "yield", "yield_loose", "heldout_quality", "form", "novelty_human", "novelty_self", "copied",
-    "repeats",
+    "yield", "yield_loose", "yield_with_repeats", "heldout_quality", "form", "novelty_human",
+    "novelty_self", "copied", "repeats",
 )  # fmt: skip
 
 
@@ -213,7 +213,7 @@ def run_in(
     model = make_ppo(
         env, network, n_steps=config.n_steps, batch_size=config.batch_size,
         n_epochs=config.n_epochs, learning_rate=config.learning_rate, kl_weight=config.kl_weight,
-        gae_lambda=config.gae_lambda, seed=config.seed,
+        gae_lambda=config.gae_lambda, own_value=config.value_network == "own", seed=config.seed,
     )  # fmt: skip
     session = Session(model, callback, reward)
     notes: dict[str, Any] = session.notes
@@ -282,7 +282,9 @@ def run_in(
         "outsiders": outsiders,
         "imitator": tempered,
     }
-    dashboard.options(options_of(config), {f"final/{k}": result[k] for k in HEADLINES})
+    dashboard.options(
+        options_of(config), {f"final/{k}": result[k] for k in HEADLINES if k in result}
+    )
     for key, value in result.items():
         model.logger.record(f"final/{key}", value)
     model.logger.dump(model.num_timesteps)
@@ -300,12 +302,14 @@ def run_in(
 
 def print_side_by_side(makers: Mapping[str, Mapping[str, float]]) -> None:
     """Print the decisive figures of makers as a table; - for what is not known."""
-    print(" " * 18 + "".join(f"{name:>11}" for name in makers))
+    print(" " * 20 + "".join(f"{name:>11}" for name in makers))
     for key in HEADLINES:
-        share = key in ("yield", "yield_loose", "repeats", "copied")
+        share = key.startswith("yield") or key in ("repeats", "copied")
         values = [m.get(key) for m in makers.values()]
+        if all(value is None for value in values):
+            continue  # this world has no such measure
         row = ["-" if v is None else f"{v:.2%}" if share else f"{v:.2f}" for v in values]
-        print(f"  {key:16}" + "".join(f"{text:>11}" for text in row))
+        print(f"  {key:18}" + "".join(f"{text:>11}" for text in row))
 
 
 def say_goodbye(clock: Clock, folder: Path, makers: Mapping[str, Mapping[str, float]]) -> None:

@@ -37,6 +37,7 @@ def make_ppo(
     kl_weight: float = 0.02,
     clip_range: float = 0.2,
     gae_lambda: float = 0.95,
+    own_value: bool = False,
     seed: int = 0,
 ) -> PPO:
     """PPO with :class:`PriorPolicy`. Undiscounted: works are short and paid at their end.
@@ -56,7 +57,7 @@ def make_ppo(
         ent_coef=kl_weight,
         vf_coef=0.5,
         max_grad_norm=0.5,
-        policy_kwargs={"network": imitator},
+        policy_kwargs={"network": imitator, "own_value": own_value},
         seed=seed,
         device="cpu",
     )

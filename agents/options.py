@@ -47,6 +47,7 @@ class Config:
     learning_rate: float = option(5e-4, "Adam's step size, falling to a tenth")
     kl_weight: float = option(0.02, "weight of the KL divergence from the imitator, in nats")
     gae_lambda: float = option(0.95, "of the advantages; 1: no bootstrapping from the value")
+    value_network: str = option("shared", "of the value function: shared with the policy, or own")
     warm_rollouts: int = option(3, "rollouts that fit the value function before the policy moves")
     refresh_every: int = option(4, "rollouts between two refreshments of the critic")
     checkpoint_steps: int = option(250_000, "moves between two checkpoints of the policy")
@@ -132,6 +133,8 @@ def check(config: Config) -> None:
         find_world(config.world)
     except ValueError as error:
         raise ValueError(f"--world: {error}") from error
+    if config.value_network not in ("shared", "own"):
+        raise ValueError(f"--value-network: {config.value_network!r:.40} is neither shared nor own")
     if config.n_envs * config.n_steps > 1 << 24:
         raise ValueError("--n-steps: --n-envs x --n-steps is out of range")
     if config.n_envs * config.n_steps % config.batch_size:

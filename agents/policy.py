@@ -15,6 +15,9 @@ from torch import Tensor, nn
 VALUE_RATE = 5.0
 """Factor on the learning rate of the value head, which starts from scratch."""
 
+CRITIC_RATE = 2.0
+"""The same of the value's own network."""
+
 
 class GroupAdam(torch.optim.Adam):
     """Adam whose parameter groups may have a ``rate_factor`` on the common learning rate.
@@ -47,6 +50,8 @@ class PriorPolicy(ActorCriticPolicy):
         lr_schedule: From PPO.
         network: The fitted imitator, (obs) -> (logits, features); copied.
         value_width: Hidden size of the value head, which reads the features without moving them.
+        own_value: Whether the value has a network of its own, begun as the imitator too, whose
+            features it does move: it explains several times as much, and costs a second pass.
         **kwargs: Stable-Baselines3's own.
     """
 
@@ -57,10 +62,11 @@ class PriorPolicy(ActorCriticPolicy):
         lr_schedule: Schedule,
         network: nn.Module,
         value_width: int = 256,
+        own_value: bool = False,
         **kwargs: Any,
     ) -> None:
         self._imitator = [network]  # in a list, so that torch does not register it a second time
-        self._value_width = value_width
+        self._value_width, self._own_value = value_width, own_value
         self.value_only = False
         self.seconds_forward = 0.0
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
@@ -69,7 +75,8 @@ class PriorPolicy(ActorCriticPolicy):
         imitator = self._imitator[0]
         self.network = copy.deepcopy(imitator)
         self.prior = copy.deepcopy(imitator).eval().requires_grad_(False)
-        for network in (self.network, self.prior):
+        self.critic = copy.deepcopy(imitator) if self._own_value else None
+        for network in (self.network, self.prior, *([self.critic] if self.critic else ())):
             network.dropout = cast(Any, 0.0)  # a plain number of the network, not a module
         width = int(cast(int, self.network.n_features))
         self.value = nn.Sequential(
@@ -79,6 +86,9 @@ class PriorPolicy(ActorCriticPolicy):
             {"params": list(self.network.parameters())},
             {"params": list(self.value.parameters()), "rate_factor": VALUE_RATE},
         ]
+        if self.critic is not None:
+            critic = list(self.critic.parameters())
+            groups.append({"params": critic, "rate_factor": CRITIC_RATE})
         self.optimizer = GroupAdam(groups, lr=lr_schedule(1), eps=1e-5)
 
     def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
@@ -90,7 +100,7 @@ class PriorPolicy(ActorCriticPolicy):
             actions = log_p.argmax(1)
         else:
             actions = (log_p.exp() / torch.empty_like(log_p).exponential_()).argmax(1)
-        out = actions, self.value(features), log_p.gather(1, actions[:, None]).squeeze(1)
+        out = actions, self._values(obs, features), log_p.gather(1, actions[:, None]).squeeze(1)
         self.seconds_forward += time.perf_counter() - begin
         return out
 
@@ -106,9 +116,18 @@ class PriorPolicy(ActorCriticPolicy):
             log_prior = torch.log_softmax(self.prior(obs)[0], 1)
         divergence = (log_p.exp() * (log_p - log_prior)).sum(1)
         log_prob = log_p.gather(1, actions.long()[:, None]).squeeze(1)
-        return self.value(features.detach()), log_prob, -divergence
+        return self._values(obs, features), log_prob, -divergence
 
     def predict_values(self, obs: Any) -> Tensor:
         """Values (N, 1)."""
-        values: Tensor = self.value(self.network(obs)[1])
+        return self._values(obs, None if self.critic else self.network(obs)[1])
+
+    def _values(self, obs: Any, features: Tensor | None) -> Tensor:
+        """(N, 1), of the own network if there is one, or of the policy's features."""
+        if self.critic is not None:
+            features = self.critic(obs)[1]
+        else:
+            assert features is not None
+            features = features.detach()
+        values: Tensor = self.value(features)
         return values

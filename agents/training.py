@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -17,7 +18,9 @@ from .learner import WorksCallback, make_ppo, warm_value
 from .makers import Workshop
 from .policy import PriorPolicy
 
-SETTINGS = {"n_envs": 256, "n_steps": 64, "n_epochs": 1, "gae_lambda": 0.95}
+SETTINGS: dict[str, Any] = {
+    "n_envs": 256, "n_steps": 64, "n_epochs": 1, "gae_lambda": 0.95, "value_network": "shared",
+}  # fmt: skip
 """Of PPO, where a world has none of its own."""
 BATCH_SIZE = 512
 LEARNING_RATE = 5e-4
@@ -93,7 +96,7 @@ def train_policy(
         WorldVecEnv(batch, callback.finished), workshop.imitator, n_steps=n_steps,
         batch_size=BATCH_SIZE, n_epochs=int(settings["n_epochs"]), learning_rate=LEARNING_RATE,
         kl_weight=settings.get("kl_weight", kl_weight), gae_lambda=settings["gae_lambda"],
-        seed=workshop.seed,
+        own_value=settings["value_network"] == "own", seed=workshop.seed,
     )  # fmt: skip
     warm_value(model, WARM_ROLLOUTS, callback)
     steps, next_line = model.num_timesteps, 0

@@ -27,7 +27,8 @@ from train import TEMPERATURES
 from .reporting import place, write
 
 COLUMNS = (
-    ("yield", "yield", True), ("yield_loose", "loose", True), ("form", "form", False),
+    ("yield", "yield", True), ("yield_with_repeats", "with repeats", True),
+    ("yield_loose", "loose", True), ("form", "form", False),
     ("heldout_quality", "judge", False), ("novelty_human", "novelty", False),
     ("copied", "copied", True), ("repeats", "repeats", True),
     ("parallels", "parallels a work", True),
@@ -65,7 +66,8 @@ def measured(run: Path, n: int) -> dict[str, dict[str, np.ndarray]]:
 
 def written(key: str, one: Figure) -> str:
     """A figure with its interval."""
-    scale, unit = (100, " %") if key in ("yield", "yield_loose", "copied", "repeats") else (1, "")
+    share = key.startswith("yield") or key in ("copied", "repeats")
+    scale, unit = (100, " %") if share else (1, "")
     digits = 1 if unit else 2
     text = f"{scale * one.mean:.{digits}f}{unit}"
     if one.low is None or one.high is None:

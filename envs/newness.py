@@ -34,6 +34,10 @@ class ArchiveNewness:
     - ``repeat``: 1 where the nearest of them is ``repeat_below`` away or less, 0 from
       ``repeat_above`` on.
 
+    Where works answer briefs, an own work under another brief is no precedent, and what was made
+    lately is noise in the reward of what is made now. There newness may be surprise alone, with
+    novelty taken against the pinned works of the archive; the other terms are told, not paid.
+
     Args:
         descriptor: Maps works to the archive's space.
         archive: Human works pinned; own works are added to it by whoever trains.
@@ -44,6 +48,8 @@ class ArchiveNewness:
         memory: How many of the last own works a new one must differ from.
         repeat_below: Distance, in units of the archive's scale, at which a work is a full repeat.
         repeat_above: Distance at which it is none.
+        own_count: Whether own works count: those in the archive, and the terms that compare a work
+            with the own works before it.
         view: Turns images into what the descriptor takes.
     """
 
@@ -58,10 +64,16 @@ class ArchiveNewness:
         memory: int = 2048,
         repeat_below: float = 0.5,
         repeat_above: float = 0.8,
+        own_count: bool = True,
         view: Callable[[NDArray[np.uint8]], NDArray[Any]] = as_it_is,
     ) -> None:
         self.descriptor = descriptor
         self.archive = archive
+        self._own_count = own_count
+        self._known = archive
+        if not own_count:
+            self._known = NoveltyArchive(archive.dim, archive.k_neighbors, scale=archive.scale)
+            self._known.pin(archive.entries[archive.pinned])
         self.cap, self.floor, self.exponent = cap, floor, exponent
         self.repeat_below, self.repeat_above = repeat_below, repeat_above
         self._view = view
@@ -78,7 +90,7 @@ class ArchiveNewness:
         """Terms of works (R, T), each (R,) float64, ``newness`` among them; remembers the works."""
         x = self.describe(images)
         scale = self.archive.scale
-        novelty = self.archive.novelty(x)
+        novelty = self._known.novelty(x)
         distance, mean = self._own.compare(x, self.archive.k_neighbors)
         # With few works yet to compare with, distances are large anyway.
         variety = np.minimum(mean / scale / self.human_variety, 1)
@@ -95,7 +107,8 @@ class ArchiveNewness:
         if habit is not None:
             newness = newness * (1 - habit)
             terms["habit"] = habit
-        return terms | {"repeat": repeat, "newness": newness * (1 - repeat)}
+        newness = newness * (1 - repeat) if self._own_count else surprise
+        return terms | {"repeat": repeat, "newness": newness}
 
     def habit(self, images: NDArray[np.uint8]) -> NDArray[np.float64] | None:
         """(R,) float64 in [0, 1]: how much of works is what the own works before always have.

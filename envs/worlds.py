@@ -283,7 +283,7 @@ def practice_of(world: World, n: int) -> Core:
     return practice(n)
 
 
-def settings_of(world: World | type[World]) -> dict[str, float]:
+def settings_of(world: World | type[World]) -> dict[str, Any]:
     """The world's ``settings``: options of PPO, by name, that are better here than the defaults."""
     return dict(getattr(world, "settings", {}))
 

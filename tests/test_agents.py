@@ -64,14 +64,14 @@ def left_half(moves, images):
     return {"quality": left.sum(axis=1) / np.maximum(points.sum(axis=1), 1)}
 
 
-def learner(kl_weight=0.0, callback=None):
+def learner(kl_weight=0.0, callback=None, own_value=False):
     torch.manual_seed(0)
     env = WorldVecEnv(
         WorldBatch(DrawingCore(32), Appraisal(left_half)), callback.finished if callback else None
     )
     return make_ppo(
         env, DrawingNetwork(width=64), n_steps=MAX_MOVES, batch_size=512, n_epochs=4,
-        learning_rate=6e-3, kl_weight=kl_weight,
+        learning_rate=6e-3, kl_weight=kl_weight, own_value=own_value,
     )  # fmt: skip
 
 
@@ -89,8 +89,9 @@ def test_the_learner_finds_the_better_half_of_the_board():
     assert rewards[-1] > 0.75, rewards
 
 
-def test_the_value_is_warmed_before_the_policy_moves():
-    model = learner()
+@pytest.mark.parametrize("own_value", [False, True])
+def test_the_value_is_warmed_before_the_policy_moves(own_value):
+    model = learner(own_value=own_value)
     policy = model.policy
     assert isinstance(policy, PriorPolicy)
     before = {k: v.clone() for k, v in policy.state_dict().items()}
@@ -98,8 +99,37 @@ def test_the_value_is_warmed_before_the_policy_moves():
     moved = {
         k.split(".")[0] for k, v in policy.state_dict().items() if not torch.equal(v, before[k])
     }
-    assert moved == {"value"}
+    assert moved == ({"value", "critic"} if own_value else {"value"})
     assert not policy.value_only
+
+
+def test_the_value_moves_its_own_network_and_never_the_policys():
+    for own_value in (False, True):
+        policy = learner(own_value=own_value).policy
+        obs = obs_as_tensor(DrawingCore(8).observations, "cpu")
+        values, log_prob, _ = policy.evaluate_actions(obs, torch.zeros(8))
+        torch.testing.assert_close(values, policy.predict_values(obs))
+        torch.testing.assert_close(values, policy(obs)[1])
+        values.sum().backward(retain_graph=True)
+        moved = {k.split(".")[0] for k, v in policy.named_parameters() if v.grad is not None}
+        assert moved == ({"value", "critic"} if own_value else {"value"})
+        policy.zero_grad(set_to_none=True)
+        log_prob.sum().backward()
+        moved = {k.split(".")[0] for k, v in policy.named_parameters() if v.grad is not None}
+        assert moved == {"network"}
+
+
+def test_a_value_with_a_network_of_its_own_knows_more():
+    explained = []
+    for own_value in (False, True):
+        callback = WorksCallback("drawing")
+        model = learner(callback=callback, own_value=own_value)
+        model.lr_schedule = lambda _: 1e-3
+        model.policy.value_only = True  # the policy stays, so that both see the same task
+        model.learn(12 * 32 * MAX_MOVES, callback)
+        buffer = model.rollout_buffer
+        explained.append(1 - (buffer.returns - buffer.values).var() / buffer.returns.var())
+    assert explained[1] > explained[0] + 0.05, explained
 
 
 def test_the_entropy_handed_to_ppo_is_minus_the_divergence_from_the_imitator():

@@ -125,6 +125,21 @@ def test_columns_of_another_member_of_the_panel_are_kept_apart():
     assert table["learner"]["yield"].values == (0.4, 0.5, 0.6, 0.7)
 
 
+def test_evidence_of_another_depth_is_left_out_where_there_is_some():
+    depth = {"samples": [100, 1000]}
+    for mine, theirs, seeds in ((depth, depth, (0, 2)), (depth, None, (2,)), (None, None, (0, 2))):
+        table, notes, config = here()
+        table["learner"]["shift/effect"] = Figure(0.5, None, None, (0.5,), (None,), (2,))
+        there = other()
+        there["meta"]["depth"] = theirs
+        config, _ = join(table, notes, {**config, "depth": mine}, there)
+        assert table["learner"]["shift/effect"].seeds == seeds
+        assert config["depth"] == mine
+    table, notes, config = here()  # nothing is known of it here
+    config, _ = join(table, notes, config, there)
+    assert table["learner"]["shift/effect"].values == (0.3,)
+
+
 @pytest.mark.parametrize("key", TERMS)
 def test_other_terms_are_refused(key, tmp_path):
     with pytest.raises(ValueError, match=f"a comparison with {key} = "):

@@ -303,13 +303,13 @@ class Flat:
         self.archive.load_state({k.removeprefix("archive/"): v for k, v in state.items()})
 
 
-def small_session(seed=0, reward=None):
+def small_session(seed=0, reward=None, own_value=False):
     torch.manual_seed(0)
     network = DrawingNetwork(width=32)
     reward = reward or Flat()
     callback = WorksCallback("drawing")
     env = WorldVecEnv(WorldBatch(DrawingCore(4), reward), callback.finished)
-    model = make_ppo(env, network, n_steps=16, batch_size=64, seed=seed)
+    model = make_ppo(env, network, n_steps=16, batch_size=64, seed=seed, own_value=own_value)
     model.set_logger(Logger(None, []))
     return Session(model, callback, reward)
 
@@ -332,16 +332,17 @@ def learn(session, folder, steps, resume=False, stop_at=-1):
     session.callback.on_rollout_start()
 
 
-def test_a_restored_session_goes_on_bit_by_bit(tmp_path):
-    one = small_session()
+@pytest.mark.parametrize("own_value", [False, True])
+def test_a_restored_session_goes_on_bit_by_bit(tmp_path, own_value):
+    one = small_session(own_value=own_value)
     learn(one, tmp_path / "a", 8 * 64)
-    two = small_session()
+    two = small_session(own_value=own_value)
     with pytest.raises(Stopped):
         learn(two, tmp_path / "b", 8 * 64, stop_at=3 * 64)
     found = newest_checkpoint(tmp_path / "b", print)
     np.random.seed(99)  # all of this is put back
     torch.manual_seed(99)
-    three = small_session(seed=5)
+    three = small_session(seed=5, own_value=own_value)
     three.restore(found)
     learn(three, tmp_path / "b", 8 * 64, resume=True)
     a = read_snapshot(path_of(tmp_path / "a", 512))

@@ -141,11 +141,11 @@ def test_damaged_works_are_a_clear_error(damage, tmp_path):
 def test_a_worlds_settings_stand_between_the_defaults_and_what_is_asked_for():
     drawing, there = parse([], None), parse(["--world", "composition"], None)
     assert (drawing.n_steps, drawing.gae_lambda) == (64, 0.95)
-    assert (there.n_steps, there.gae_lambda) == (32, 1.0)
-    assert there.env_steps == 4_000_000
+    assert (there.n_steps, there.value_network) == (32, "own")
+    assert there.env_steps == 6_000_000
     full = parse(["--world", "composition", "--preset", "full"], None)
     assert (full.env_steps, full.n_steps) == (20_000_000, 32)  # the preset's own
     smoke = parse(["--world", "composition", "--preset", "smoke"], None)
-    assert (smoke.env_steps, smoke.n_envs, smoke.gae_lambda) == (16_384, 64, 1.0)
+    assert (smoke.env_steps, smoke.n_envs, smoke.kl_weight) == (16_384, 64, 0.1)
     asked = parse(["--world", "composition", "--gae-lambda", "0.9"], None)
     assert (asked.gae_lambda, asked.n_steps) == (0.9, 32)

@@ -105,4 +105,4 @@ def test_every_brief_is_dealt_once_before_any_comes_again():
 def test_worlds_without_a_practice_have_their_core():
     world = make_world("drawing", limit=400)
     assert practice_of(world, 3).n == 3 and settings_of(world) == {}
-    assert settings_of(CompositionWorld)["gae_lambda"] == 1.0
+    assert settings_of(CompositionWorld)["value_network"] == "own"

@@ -36,6 +36,8 @@ QUALITY = (
            "no earlier one", "share", True),
     Column("yield_loose", "loose yield", "the same with lower bars for craft and novelty", "share",
            True),
+    Column("yield_with_repeats", "yield, repeats too", "where works answer briefs: the yield, "
+           "repeats counted", "share", True),
     Column("heldout_quality", "held-out quality", "a judge of the craft that never gave reward"),
     Column("second_quality", "second judge", "another, that shares neither human makers nor "
            "architecture with the first"),
@@ -87,6 +89,7 @@ EVIDENCE: dict[str, tuple[Column, ...]] = {
                "imitator's samples came near", "share"),
         Column("support/never_100", "by 100", "by the first 100 samples", "share"),
         Column("support/never_1000", "by 1,000", "by the first 1,000 samples", "share"),
+        Column("support/never_10000", "by 10,000", "by the first 10,000 samples", "share"),
         Column("support/never_learner", "learner's, never", "share of the learner's best tenth "
                "that none of this maker's own works came near", "share"),
     ),

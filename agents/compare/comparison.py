@@ -225,6 +225,7 @@ class Comparison:
         more = {
             "seeds": options.seeds, "threads": options.threads, "scale": asdict(options.scale),
             "commands": list(dict.fromkeys(asked)), "places": [*places, here],
+            "depth": asdict(DEPTHS[options.budget]),
         }  # fmt: skip
         data = json.dumps(self._terms() | more, indent=2).encode()
         write_atomically(self.out / "config.json", data)

@@ -66,7 +66,7 @@ class Depth:
         reference: Human works that an opening may have its precedent in.
     """
 
-    samples: tuple[int, ...] = (100, 1_000, 10_000)
+    samples: tuple[int, ...] = (100, 1_000, 10_000, 100_000)
     permutations: int = 999
     learnt: int = 500
     tested: int = 250
@@ -81,7 +81,7 @@ class Depth:
 DEPTHS = {
     "smoke": Depth((50, 200), 99, 60, 30, 100, 1, 3, 6, 4, 200),
     "default": Depth(),
-    "full": Depth(samples=(100, 1_000, 10_000, 100_000), epochs=12, completions=32),
+    "full": Depth(epochs=12, completions=32),
 }
 
 Found = dict[str, Any]

@@ -104,12 +104,15 @@ def join(
     Returns:
         The configuration and the notes of both; ``kept_apart`` names the columns in which only
         seeds from here stand, because others were measured by another member of the panel.
+        Evidence that was taken at another depth is left out where there is some here.
 
     Raises:
         ValueError: If a seed is in both, or the human works were measured by another yardstick.
     """
     meta = other["meta"]
     apart = _kept_apart(table, other["makers"])
+    examined = any(_is_evidence(key) for columns in table.values() for key in columns)
+    shallow = examined and meta.get("depth") != config.get("depth")
     notes = {**notes}
     mine: set[int] = set()
     theirs: set[int] = set()
@@ -117,7 +120,11 @@ def join(
         note = meta["notes"][name]
         own = notes.get(name, {**note, "seeds": []})
         held = table.setdefault(name, {})
-        joined = {k: one for k, one in _flat(columns).items() if k.removeprefix(BEST) not in apart}
+        joined = {
+            key: one
+            for key, one in _flat(columns).items()
+            if key.removeprefix(BEST) not in apart and not (shallow and _is_evidence(key))
+        }
         if name in _without_seeds(meta) and own["seeds"]:
             # The same works: what was found there is taken where nothing was found here.
             joined = {key: one for key, one in joined.items() if key not in held}
@@ -144,6 +151,7 @@ def join(
         "commands": list(dict.fromkeys([*meta["commands"], *config["commands"]])),
         "places": places,
         "kept_apart": sorted({*config.get("kept_apart", ()), *apart}),
+        "depth": config.get("depth") if examined else meta.get("depth"),
     }
     return {**config, **more}, notes
 
@@ -152,6 +160,10 @@ def _without_seeds(meta: Mapping[str, Any]) -> set[str]:
     """Names of works that nobody has to make: they are the same whatever the seed."""
     added = {name for name, note in meta["notes"].items() if note.get("added")}
     return {"human", "outsiders", "noise", *added}
+
+
+def _is_evidence(key: str) -> bool:
+    return key.partition("/")[0] in EVIDENCE
 
 
 def _kept_apart(table: Table, makers: Mapping[str, Any]) -> set[str]:

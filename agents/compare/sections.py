@@ -358,7 +358,8 @@ def _line(results: Results, name: str, columns: Sequence[Column], prefix: str = 
     return Line(title, _cells(results, name, columns, prefix), kind)
 
 
-def _grid(results: Results, columns: Sequence[Column]) -> Grid:
+def _grid(results: Results, known: Sequence[Column]) -> Grid:
+    columns = [c for c in known if any(c.key in results.table[name] for name in results.names)]
     lines = [
         _line(results, name, columns, prefix) for name in results.names for prefix in ("", BEST)
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class FreeWorld(CompositionWorld):
     env_id = "Move37/CompositionFree-v0"
     # Works are twice as long, and few of the imitator's are both good and new: the learner is held
     # nearer to it and paid for less novelty, or its way is lost in noise.
-    settings: ClassVar[Mapping[str, float]] = {
+    settings: ClassVar[Mapping[str, Any]] = {
         "n_envs": 128, "n_steps": 64, "n_epochs": 2, "kl_weight": 0.02, "gae_lambda": 1.0,
         "env_steps": 4_000_000,
     }  # fmt: skip

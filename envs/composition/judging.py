@@ -194,7 +194,8 @@ class Yardstick:
         work, as a share of the work, ``bass_copied`` that of the bass alone. ``yield`` is 1 where
         form and the judge reach the human median, novelty the human 95th percentile, no more than
         8 eighths are copied and the work is no repeat; ``yield_loose`` asks for the quartiles and
-        the 75th percentile.
+        the 75th percentile, ``yield_with_repeats`` for all but that it is no repeat: a melody
+        that is laid before a maker again may get the same answer.
         """
         scores = scores_of_works(works)
         x = self.descriptor(scores)
@@ -223,6 +224,7 @@ class Yardstick:
             "repeats": again.astype(np.float64),
             "yield": (strict & both).astype(np.float64),
             "yield_loose": (loose & both).astype(np.float64),
+            "yield_with_repeats": (strict & (longest <= ALLOWED)).astype(np.float64),
             "moves": works.lengths.astype(np.float64),
             "notes": (works.moves >= FIRST_NOTE).sum(axis=1).astype(np.float64),
             "parallels": column["fifths"] + column["octaves"],
@@ -232,8 +234,8 @@ class Yardstick:
 
 
 _MEANS = (
-    "yield", "yield_loose", "repeats", "copied", "bass_copied", "parallels", "forbidden_leaps",
-    "dissonances",
+    "yield", "yield_loose", "yield_with_repeats", "repeats", "copied", "bass_copied", "parallels",
+    "forbidden_leaps", "dissonances",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,9 +109,9 @@ class CompositionWorld:
         "roll": ("FOLDER", "write one piano roll (PNG) per work", _write_rolls),
     }
 
-    settings: ClassVar[Mapping[str, float]] = {
-        "n_envs": 128, "n_steps": 32, "n_epochs": 3, "kl_weight": 0.005, "gae_lambda": 1.0,
-        "env_steps": 4_000_000,
+    settings: ClassVar[Mapping[str, Any]] = {
+        "n_envs": 128, "n_steps": 32, "kl_weight": 0.1, "value_network": "own",
+        "env_steps": 6_000_000,
     }  # fmt: skip
     """How PPO learns here, where it is not said otherwise: see :func:`envs.worlds.settings_of`."""
 
@@ -223,7 +223,7 @@ class CompositionWorld:
         )
         newness = ArchiveNewness(
             yardstick.descriptor, archive, scores_of_works(self.train),
-            CAP * yardstick.bars.novelty, floor=self.floor, exponent=1.5, repeat_above=0.7,
+            CAP * yardstick.bars.novelty, floor=self.floor, exponent=1.5, own_count=False,
             view=read_rolls,
         )  # fmt: skip
         return LearningReward(quality, newness, pictures_of)
