@@ -1,7 +1,7 @@
 """Compare makers of works: which of them are creative?
 
 python compare.py --out comparison                     # every maker, 3 seeds: hours on 2 cores
-python compare.py --budget smoke --out /tmp/comparison # everything, tiny: under 5 minutes
+python compare.py --budget smoke --out /tmp/comparison # everything, tiny: some minutes
 python compare.py --out comparison --run runs/a --run runs/b --run runs/c
 python compare.py --out comparison --threads 1 --jobs 8 # on a machine with eight cores
 python compare.py --out comparison --only rnn,gan,learner --seeds 5

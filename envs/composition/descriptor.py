@@ -30,6 +30,7 @@ PARTS = (("intervals", 27), ("pairs", 49), ("degrees", 24), ("beats", 13), ("dur
          ("rhythms", 16), ("contour", 16))  # fmt: skip
 """Names and sizes of the groups of raw features, in order; degrees of major, then of minor."""
 N_FEATURES = sum(size for _, size in PARTS)
+N_CONTOUR = 16
 _PAIRS, _DEGREES, _BEATS, _DURATIONS, _RHYTHMS, _CONTOUR = 27, 76, 100, 113, 119, 135
 
 

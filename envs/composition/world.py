@@ -14,7 +14,6 @@ from torch import nn
 from novelty.storage import load_weights
 
 from ..critics import judge
-from ..newness import ArchiveNewness
 from ..pictures import save_png
 from ..rewards import LearningReward, reward_archive
 from ..works import Works, WorksError, write_atomically
@@ -28,6 +27,7 @@ from .explain import explain
 from .judging import Yardstick, pictures_of, scores_of_works, summarise, train_judge
 from .moves import moves_and_briefs, writes_both
 from .network import CompositionNetwork
+from .newness import ArchiveNewness
 from .quality import HumanLevelQuality
 from .roll import read_rolls
 from .sopranos import new_sopranos
@@ -224,7 +224,7 @@ class CompositionWorld:
         newness = ArchiveNewness(
             yardstick.descriptor, archive, scores_of_works(self.train),
             CAP * yardstick.bars.novelty, floor=self.floor, exponent=1.5, own_count=False,
-            view=read_rolls,
+            view=read_rolls, both=writes_both(self.train.moves),
         )  # fmt: skip
         return LearningReward(quality, newness, pictures_of)
 

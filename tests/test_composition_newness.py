@@ -1,0 +1,45 @@
+"""Newness of compositions: Bach's works are what is known, and a manner of the own works costs."""
+
+import copy
+
+import numpy as np
+
+from envs.composition.descriptor import Descriptor
+from envs.composition.judging import pictures_of, scores_of_works
+from envs.composition.moves import BASS_ROW, FIRST_NOTE, HOLD
+from envs.composition.newness import ArchiveNewness, contours
+from envs.composition.roll import read_rolls, rolls_of
+from envs.worlds import make_world
+from novelty import NoveltyArchive
+
+
+def test_a_line_that_climbs_in_every_work_is_a_habit():
+    world = make_world("composition", limit=200)
+    scores = scores_of_works(world.train)
+    human = contours(scores)
+    assert human.shape == (len(scores), 16) and np.abs(human.sum(axis=1)).max() < 1e-9
+    x = Descriptor.fit(scores)
+    archive = NoveltyArchive(x.dim, 5)
+    archive.pin(x(scores))
+    newness = ArchiveNewness(
+        x, archive, scores, 1.3, floor=0.0, own_count=False, view=read_rolls, memory=600
+    )
+    rolls = pictures_of(world.train)
+    climbing = scores[:1].copy()
+    climbing[0, BASS_ROW] = HOLD
+    climbing[0, BASS_ROW, ::4] = FIRST_NOTE + 3 * np.arange(8)
+    climbs = rolls_of(climbing)
+    assert newness(world.train.moves[:1], climbs)["habit"].tolist() == [0]
+    for _ in range(4):  # as usual as human works are
+        terms = newness(world.train.moves, rolls)
+    assert terms["habit"].max() < 0.2
+    other = np.concatenate([climbs] * 300)
+    moves = np.zeros((300, 32), np.int16)
+    for _ in range(2):
+        newness(moves, other)
+    terms = newness(moves[:1], climbs)
+    assert terms["habit"][0] == 1 and terms["newness"][0] == 0 < terms["surprise"][0]
+    again = copy.deepcopy(newness)
+    again.load_state(newness.state())
+    assert again.habit(rolls).tolist() == newness.habit(rolls).tolist()
+    assert np.median(again.habit(rolls)) < 0.1  # who does otherwise pays nothing
