@@ -592,6 +592,8 @@ def test_figures_of_seeds_know_of_seeds_and_of_their_own_intervals():
     assert figure_of_seeds([2.0], rng) == Figure(2.0, None, None, (2.0,), (None,))
     same = figure_of_seeds([one] * 4, rng)
     assert same.mean == 1.0 and 0.55 < same.low < 0.9 < 1.1 < same.high < 1.45
+    none = figure_of_seeds([{"value": 0.0, "low": 0.0, "high": 0.03}] * 3, rng)
+    assert none.low == 0 < none.high < 0.03  # a share stays a share
     apart = figure_of_seeds([1.0, 2.0, 3.0, 4.0], rng)
     assert apart.mean == 2.5 and 1.0 <= apart.low < 2 < 3 < apart.high <= 4.0
 

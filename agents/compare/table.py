@@ -84,8 +84,8 @@ def figure_of_seeds(found: Sequence[Any], rng: np.random.Generator) -> Figure:
     """The inter-quartile mean of what was found with each seed.
 
     A seed's own interval tells how sure its figure is. Of several seeds every resample draws seeds
-    with replacement, and each one's figure from a normal distribution as wide as its interval;
-    without one it is taken as it is.
+    with replacement, and each one's figure from a normal distribution whose halves are as wide as
+    those of its interval, so that a share stays within 0 and 1; without one it is taken as it is.
 
     Args:
         found: A number, or {"value": , "low": , "high": }, of each seed; at least one.
@@ -104,9 +104,11 @@ def figure_of_seeds(found: Sequence[Any], rng: np.random.Generator) -> Figure:
     if len(rows) == 1:
         low, high = alone[0] or (None, None)
         return Figure(values[0], low, high, values, alone)
-    width = np.array([(ends[1] - ends[0]) / 3.92 if ends else 0.0 for ends in alone])
+    pairs = [ends or (value, value) for value, ends in zip(values, alone, strict=True)]
+    below, above = np.abs(np.array(pairs).T - values) / 1.96
     chosen = rng.integers(0, len(rows), (len(rows), RESAMPLES))
-    drawn = np.array(values)[chosen] + width[chosen] * rng.standard_normal(chosen.shape)
+    z = rng.standard_normal(chosen.shape)
+    drawn = np.array(values)[chosen] + z * np.where(z < 0, below[chosen], above[chosen])
     low, high = np.quantile(stats.trim_mean(drawn, 0.25, axis=0), [0.025, 0.975])
     return Figure(interquartile_mean(values), float(low), float(high), values, alone)
 
