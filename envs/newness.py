@@ -35,8 +35,8 @@ class ArchiveNewness:
       ``repeat_above`` on.
 
     Where works answer briefs, an own work under another brief is no precedent, and what was made
-    lately is noise in the reward of what is made now. There newness may be surprise x (1 - habit),
-    with novelty taken against the pinned works of the archive; the others are told, not paid.
+    lately is noise in the reward of what is made now. There newness may be surprise alone, with
+    novelty taken against the pinned works of the archive; the other terms are told, not paid.
 
     Args:
         descriptor: Maps works to the archive's space.
@@ -48,7 +48,7 @@ class ArchiveNewness:
         memory: How many of the last own works a new one must differ from.
         repeat_below: Distance, in units of the archive's scale, at which a work is a full repeat.
         repeat_above: Distance at which it is none.
-        own_count: Whether own works count one by one: those in the archive, variety and repeat.
+        own_count: Whether own works count: those in the archive, variety, habit and repeat.
         view: Turns images into what the descriptor takes.
     """
 
@@ -106,10 +106,7 @@ class ArchiveNewness:
         if habit is not None:
             newness = newness * (1 - habit)
             terms["habit"] = habit
-        if not self._own_count:
-            newness = surprise if habit is None else surprise * (1 - habit)
-        else:
-            newness = newness * (1 - repeat)
+        newness = newness * (1 - repeat) if self._own_count else surprise
         return terms | {"repeat": repeat, "newness": newness}
 
     def habit(self, images: NDArray[np.uint8]) -> NDArray[np.float64] | None:

@@ -57,7 +57,7 @@ def test_the_same_work_again_is_worth_nothing(human, newness):
     assert newness(both, images_of(both))["repeat"].tolist() == [0, 1]
 
 
-def test_where_own_works_do_not_count_one_by_one_only_a_habit_costs(human, newness):
+def test_where_own_works_do_not_count_newness_is_surprise_against_human_works(human, newness):
     images = images_of(human[2500:2600])
     archive = newness.archive
     sample = images_of(human[:2000])
@@ -69,7 +69,7 @@ def test_where_own_works_do_not_count_one_by_one_only_a_habit_costs(human, newne
     assert (again["repeat"] == 1).all()  # it is told
     assert (again["surprise"] == first["surprise"]).all()  # and not paid for
     for terms in (first, again):
-        assert (terms["newness"] == terms["surprise"] * (1 - terms["habit"])).all()
+        assert (terms["newness"] == terms["surprise"]).all()
     assert newness(human[2500:2600], images)["novelty"].mean() < first["novelty"].mean()
 
 

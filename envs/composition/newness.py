@@ -1,4 +1,4 @@
-"""Newness of compositions: what the own works always have is how their lines rise and fall."""
+"""Newness of compositions: a manner is what the lines of all own works share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ArchiveNewness(newness.ArchiveNewness):
     ``habit`` is how far a work's contour goes where the own works go in the mean, (c - h) . d / s^2
     within 0 and 1: c is the contour, h the human mean, d the own works' mean minus h, s^2 the mean
     square of human contours about h. Nothing is a habit while own works differ from human ones
-    in different ways; a line that climbs in every work costs.
+    in different ways; a line that climbs in every work is one.
 
     Args:
         both: Whether the soprano is written too.
