@@ -109,6 +109,10 @@ def verify(run: Path, works: Works) -> bool:
     columns = judge_again(find_world(works.world), run, works)
     same = True
     for key, values in sorted(columns.items()):
+        if key not in works.appraisal:
+            same = False
+            print(f"{key}: not in the run, which was made by an earlier version")
+            continue
         differ = int((works.appraisal[key] != values).sum())
         if differ:
             same = False

@@ -116,6 +116,16 @@ def test_verification_finds_a_changed_work(run, tmp_path):
     assert script("replay.py", tmp_path, "--verify").returncode == 1
 
 
+def test_verification_names_a_term_that_an_earlier_version_did_not_write(run, tmp_path):
+    shutil.copytree(run, tmp_path, dirs_exist_ok=True)
+    works = Works.load(run / "works.npz")
+    kept = {key: v for key, v in works.appraisal.items() if key != "judged/yield_loose"}
+    Works(works.world, works.moves, works.briefs, appraisal=kept).save(tmp_path / "works.npz")
+    result = script("replay.py", tmp_path, "--verify")
+    assert result.returncode == 1 and result.stderr == ""
+    assert "judged/yield_loose: not in the run" in result.stdout
+
+
 def test_a_finished_run_is_not_overwritten(run):
     result = script("train.py", "--preset", "smoke", "--run-dir", run)
     assert result.returncode == 1 and "holds a finished run" in result.stderr

@@ -53,6 +53,7 @@ class FreeWorld(CompositionWorld):
         "env_steps": 4_000_000,
     }  # fmt: skip
     floor: ClassVar[float] = 0.8
+    own_count: ClassVar[bool] = True  # nothing is given that would keep works apart
     core: Callable[[int], CompositionCore] = FreeCore
 
     def __init__(

@@ -117,6 +117,8 @@ class CompositionWorld:
 
     floor: ClassVar[float] = 0.95
     """Novelty that is worth nothing yet."""
+    own_count: ClassVar[bool] = False
+    """Whether a learner's own works count against newness: see :class:`envs.newness`."""
 
     core: Callable[[int], CompositionCore] = CompositionCore
     """N boards; their briefs are the sopranos of the training tunes (an instance's own)."""
@@ -223,8 +225,8 @@ class CompositionWorld:
         )
         newness = ArchiveNewness(
             yardstick.descriptor, archive, scores_of_works(self.train),
-            CAP * yardstick.bars.novelty, floor=self.floor, exponent=1.5, own_count=False,
-            view=read_rolls, both=writes_both(self.train.moves),
+            CAP * yardstick.bars.novelty, floor=self.floor, exponent=1.5, repeat_above=0.7,
+            own_count=self.own_count, view=read_rolls, both=writes_both(self.train.moves),
         )  # fmt: skip
         return LearningReward(quality, newness, pictures_of)
 
