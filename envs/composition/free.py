@@ -49,7 +49,7 @@ class FreeWorld(CompositionWorld):
     # Works are twice as long, and few of the imitator's are both good and new: the learner is held
     # nearer to it and paid for less novelty, or its way is lost in noise.
     settings: ClassVar[Mapping[str, Any]] = {
-        "n_envs": 128, "n_steps": 64, "n_epochs": 2, "kl_weight": 0.02, "gae_lambda": 1.0,
+        "n_envs": 128, "n_steps": 64, "kl_weight": 0.02, "value_network": "own",
         "env_steps": 4_000_000,
     }  # fmt: skip
     floor: ClassVar[float] = 0.8
