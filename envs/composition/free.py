@@ -46,8 +46,8 @@ class FreeWorld(CompositionWorld):
 
     id = "composition-free"
     env_id = "Move37/CompositionFree-v0"
-    # Works are twice as long, and few of the imitator's are both good and new: the learner is held
-    # nearer to it and paid for less novelty, or its way is lost in noise.
+    # Works are twice as long, and few of the imitator's are both good and new: the learner is paid
+    # for less novelty, or its way is lost in noise.
     settings: ClassVar[Mapping[str, Any]] = {
         "n_envs": 128, "n_steps": 64, "kl_weight": 0.02, "value_network": "own",
         "env_steps": 4_000_000,
