@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from agents.compare.evidence import withheld_works
+from envs.drawing.descriptor import Descriptor
 from envs.works import Works, join_works
 from envs.worlds import World, make_world
 from novelty import human_radius, rediscovered
@@ -33,8 +34,6 @@ MEMBERS = 30
 
 def families(world: World) -> dict[str, tuple[str, ...]]:
     """Names of human works, or patterns of names, by family."""
-    from envs.drawing.descriptor import Descriptor
-
     train = world.train
     x = Descriptor.fit(world.images(train))(world.images(join_works([train, world.held_out])))
     names = [*train.names, *world.held_out.names]

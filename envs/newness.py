@@ -93,11 +93,12 @@ class ArchiveNewness:
         distance, mean = self._own.compare(x, self.archive.k_neighbors)
         # With few works yet to compare with, distances are large anyway.
         variety = np.minimum(mean / scale / self.human_variety, 1)
-        habit = self.habit(images)
+        kept = self.kept(images)
+        habit = self.habit(kept)
         memory = len(self._own.rows)
         for begin in range(0, len(x), memory):
             part = slice(begin, begin + memory)
-            self.remembered(self._own.remember(x[part]), images[part])
+            self.remembered(self._own.remember(x[part]), kept[part])
         span = self.repeat_above - self.repeat_below
         repeat = 1 - np.clip((distance / scale - self.repeat_below) / span, 0, 1)
         surprise = np.clip((novelty - self.floor) / (self.cap - self.floor), 0, 1) ** self.exponent
@@ -109,15 +110,19 @@ class ArchiveNewness:
         newness = newness * (1 - repeat) if self._own_count else surprise
         return terms | {"repeat": repeat, "newness": newness}
 
-    def habit(self, images: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+    def kept(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """What of works (R, H, W) a habit is seen by, (R, ...); made once for each of them."""
+        return images
+
+    def habit(self, kept: NDArray[Any]) -> NDArray[np.float64] | None:
         """(R,) float64 in [0, 1]: how much of works is what the own works before always have.
 
         None if the world has no such measure.
         """
         return None
 
-    def remembered(self, slots: NDArray[np.int64], images: NDArray[np.uint8]) -> None:
-        """Told where in the memory works (R, H, W) now stand."""
+    def remembered(self, slots: NDArray[np.int64], kept: NDArray[Any]) -> None:
+        """Told where in the memory works now stand, and what :meth:`kept` gave of them."""
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Copies of the memory of own works; the archive is not in it."""

@@ -42,20 +42,24 @@ class ArchiveNewness(newness.ArchiveNewness):
         self._spread = float(((human - self._usual) ** 2).sum(axis=1).mean())
         self._lines = np.zeros((len(self._own.rows), human.shape[1]))
 
-    def habit(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """(R,) float64 in [0, 1] of piano rolls (R, 64, 64)."""
+    def kept(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """The contours of piano rolls (R, 64, 64)."""
+        return contours(self._view(images), self._both)
+
+    def habit(self, lines: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(R,) float64 in [0, 1] of contours (R, 16), of both voices (R, 32)."""
         filled = len(self._own)
         if not filled:
-            return np.zeros(len(images))
+            return np.zeros(len(lines))
         manner = self._lines[:filled].mean(axis=0) - self._usual
-        along = (contours(self._view(images), self._both) - self._usual) @ manner
+        along = (lines - self._usual) @ manner
         # The mean of few works says little: the term fades in with their number.
         faded: NDArray[np.float64] = np.clip(along / self._spread, 0, 1) * min(1, filled / 500)
         return faded
 
-    def remembered(self, slots: NDArray[np.int64], images: NDArray[np.uint8]) -> None:
+    def remembered(self, slots: NDArray[np.int64], lines: NDArray[np.float64]) -> None:
         """Keep the contours of works in their slots."""
-        self._lines[slots] = contours(self._view(images), self._both)
+        self._lines[slots] = lines
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Copies of the memory of own works and of their contours; the archive is not in it."""

@@ -27,9 +27,13 @@ class ArchiveNewness(newness.ArchiveNewness):
         self._ink = np.zeros((len(self._own.rows), POINTS), np.uint8)
         self._ink_sum = np.zeros(POINTS, np.int64)
 
-    def habit(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """(R,) float64 in [0, 1] of images (R, 24, 24)."""
-        ink, filled = images.reshape(len(images), POINTS), len(self._own)
+    def kept(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The ink (R, 576) of images (R, 24, 24)."""
+        return images.reshape(len(images), POINTS)
+
+    def habit(self, ink: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """(R,) float64 in [0, 1] of ink (R, 576)."""
+        filled = len(self._own)
         usual = (ink @ (self._ink_sum / max(filled, 1))) / np.maximum(ink.sum(axis=1), 1)
         # The mean image of few works says little: the term fades in with their number.
         faded: NDArray[np.float64] = np.clip((usual / self.human_habit - 1) / 0.8, 0, 1) * min(
@@ -37,9 +41,8 @@ class ArchiveNewness(newness.ArchiveNewness):
         )
         return faded
 
-    def remembered(self, slots: NDArray[np.int64], images: NDArray[np.uint8]) -> None:
-        """Keep the ink of works (R, 24, 24) in their slots."""
-        ink = images.reshape(len(images), POINTS)
+    def remembered(self, slots: NDArray[np.int64], ink: NDArray[np.uint8]) -> None:
+        """Keep the ink (R, 576) of works in their slots."""
         self._ink_sum += ink.sum(axis=0, dtype=np.int64)
         self._ink_sum -= self._ink[slots].sum(axis=0, dtype=np.int64)
         self._ink[slots] = ink
