@@ -253,7 +253,9 @@ def test_the_yardstick_survives_a_folder(yardstick, tmp_path):
 
 def reward_of(yardstick, imitations, updates):
     """The world's own reward, for the few human works of this yardstick."""
-    world = SimpleNamespace(train=yardstick.human, floor=CompositionWorld.floor)
+    world = SimpleNamespace(
+        train=yardstick.human, floor=CompositionWorld.floor, own_count=CompositionWorld.own_count
+    )
     return CompositionWorld.reward(world, yardstick, imitations, updates, 0, pools=1)
 
 
