@@ -19,5 +19,10 @@ gymnasium.register(
     entry_point="envs.composition.env:FreeEnv",
     vector_entry_point="envs.composition.env:FreeVectorEnv",
 )
+gymnasium.register(
+    id="Move37/CompositionFour-v0",
+    entry_point="envs.composition.env:FourEnv",
+    vector_entry_point="envs.composition.env:FourVectorEnv",
+)
 
 __all__ = ["Works", "WorksError"]

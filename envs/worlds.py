@@ -236,6 +236,7 @@ class Audible(Protocol):
 ENTRY_POINTS: dict[str, str] = {
     "drawing": "envs.drawing.world:DrawingWorld",
     "composition": "envs.composition.world:CompositionWorld",
+    "composition-four": "envs.composition.four:FourWorld",
     "composition-free": "envs.composition.free:FreeWorld",
 }
 """Worlds by name: ``module:class``."""

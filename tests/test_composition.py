@@ -125,17 +125,19 @@ def test_a_damaged_cache_is_rebuilt(tmp_path, monkeypatch):
     from envs.composition import corpus
 
     calls = []
+    inner = np.array(np.arange(3 * 2 * EIGHTHS).reshape(3, 2, EIGHTHS) % 31, np.int16)
     monkeypatch.setattr(corpus, "_source", lambda spec: ("bach", "bach", [("a.xml", b"x")]))
 
     def parse(name, records, progress):
         calls.append(name)
-        return some(3), np.arange(3), (("b.xml", "no notes"),)
+        return some(3), inner, np.arange(3), (("b.xml", "no notes"),)
 
     monkeypatch.setattr(corpus, "_parse", parse)
     first = load_corpus("bach", cache_dir=tmp_path)
     (cache,) = tmp_path.glob("bach-*.npz")
-    assert load_corpus("bach", cache_dir=tmp_path).fingerprint == first.fingerprint
-    assert len(calls) == 1
+    cached = load_corpus("bach", cache_dir=tmp_path)
+    assert cached.fingerprint == first.fingerprint and len(calls) == 1
+    np.testing.assert_array_equal(cached.inner, inner)
     data = bytearray(cache.read_bytes())
     data[len(data) // 2] ^= 0xFF
     cache.write_bytes(bytes(data))

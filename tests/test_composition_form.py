@@ -158,7 +158,7 @@ def test_parallels_are_those_that_music21_counts():
 
 def test_calibration_is_that_of_the_training_tunes():
     train = BACH.works[ROWS["train"]]
-    assert calibrate(scores_of(train.moves, train.briefs)) == CALIBRATION
+    assert calibrate(measure(scores_of(train.moves, train.briefs)), RULES) == CALIBRATION
 
 
 def test_bach_himself_has_good_form_and_no_parallels():
@@ -254,7 +254,10 @@ def test_the_yardstick_survives_a_folder(yardstick, tmp_path):
 def reward_of(yardstick, imitations, updates):
     """The world's own reward, for the few human works of this yardstick."""
     world = SimpleNamespace(
-        train=yardstick.human, floor=CompositionWorld.floor, own_count=CompositionWorld.own_count
+        train=yardstick.human,
+        floor=CompositionWorld.floor,
+        own_count=CompositionWorld.own_count,
+        root=CompositionWorld.root,
     )
     return CompositionWorld.reward(world, yardstick, imitations, updates, 0, pools=1)
 
@@ -329,11 +332,12 @@ def test_a_repeated_work_is_no_longer_new(reward):
 
 def test_a_damaged_forest_is_refused(yardstick, tmp_path):
     yardstick.forest.save(tmp_path / "judge.npz")
-    forest = Forest.load(tmp_path / "judge.npz")
+    width = judged_features(HELD_SCORES[:1]).shape[1]
+    forest = Forest.load(tmp_path / "judge.npz", width)
     forest.feature[:] = 10_000
     forest.save(tmp_path / "bad.npz")
     with pytest.raises(WorksError, match="not a saved forest"):
-        Forest.load(tmp_path / "bad.npz")
+        Forest.load(tmp_path / "bad.npz", width)
 
 
 def test_the_forest_says_what_scikit_learn_says():

@@ -8,7 +8,7 @@ from gymnasium.utils.env_checker import check_env
 
 from agents.imitation import positions_of
 from envs.composition.account import PAIR_UNITS, account_of
-from envs.composition.counterpoint import measure, measure_soprano
+from envs.composition.counterpoint import measure, measure_voice
 from envs.composition.descriptor import PairDescriptor, features
 from envs.composition.dynamics import AHEAD, BEHIND
 from envs.composition.explain import explain, findings
@@ -84,7 +84,7 @@ def test_observations_equal_the_oracle():
             so_far = np.full((1, FREE_MOVES), REST, np.int16)
             so_far[0, :k] = moves[i]
             score = scores_of(so_far, frames[i : i + 1])
-            rules = np.concatenate([measure(score), measure_soprano(score)], axis=1)[0]
+            rules = np.concatenate([measure(score), measure_voice(score, SOPRANO_ROW)], axis=1)[0]
             want = np.concatenate([rules / PAIR_UNITS, features(score, both=True)[0]]).clip(-4, 4)
             np.testing.assert_allclose(core.observations["account"][i], want, rtol=1e-6)
         actions = rng.integers(0, N_MOVES, 5)
@@ -183,7 +183,7 @@ def test_the_sopranos_rules_are_those_of_a_bass_that_sings_the_same():
     posed = scores.copy()
     posed[:, BASS_ROW] = scores[:, SOPRANO_ROW]
     columns = [RULES.index(rule.removeprefix("soprano_")) for rule in SOPRANO_RULES]
-    found, other = measure_soprano(scores), measure(posed)[:, columns]
+    found, other = measure_voice(scores, SOPRANO_ROW), measure(posed)[:, columns]
     # Semitones between the compasses: the codes are alike, the pitches are not.
     shift = SOPRANO_LOW - LOW
     at = SOPRANO_RULES.index("soprano_height")
@@ -196,7 +196,8 @@ def test_the_sopranos_rules_are_those_of_a_bass_that_sings_the_same():
 
 
 def test_the_sopranos_calibration_is_bachs():
-    found = calibrate(scores_of_works(FreeWorld().train), soprano=True)
+    scores = scores_of_works(FreeWorld().train)
+    found = calibrate(measure_voice(scores, SOPRANO_ROW), SOPRANO_RULES)
     assert found.keys() == SOPRANO_CALIBRATION.keys()
     for rule, bounds in found.items():
         assert bounds == pytest.approx(SOPRANO_CALIBRATION[rule], abs=1e-3), rule

@@ -12,13 +12,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .counterpoint import measure_into, measure_soprano
+from .chords import measure_four
+from .counterpoint import measure_into, measure_voice
 from .descriptor import N_FEATURES, features_into
-from .form import CALIBRATION, SOPRANO_CALIBRATION
-from .rules import RULES, SOPRANO_RULES
+from .form import CALIBRATION, FOUR_CALIBRATION, SOPRANO_CALIBRATION
+from .moves import SOPRANO_ROW, in_four
+from .rules import FOUR_RULES, RULES, SOPRANO_RULES
 
 N_ACCOUNT = len(RULES) + N_FEATURES
 N_PAIR_ACCOUNT = len(RULES) + len(SOPRANO_RULES) + 2 * N_FEATURES
+N_FOUR_ACCOUNT = len(RULES) + len(FOUR_RULES) + 3 * N_FEATURES
 MOST = 4.0
 """Largest absolute value in an account."""
 
@@ -31,6 +34,9 @@ def _units(calibration: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
 UNITS = _units({rule: CALIBRATION[rule] for rule in RULES})
 PAIR_UNITS = _units(
     {rule: (CALIBRATION | SOPRANO_CALIBRATION)[rule] for rule in (*RULES, *SOPRANO_RULES)}
+)
+FOUR_UNITS = _units(
+    {rule: (CALIBRATION | FOUR_CALIBRATION)[rule] for rule in (*RULES, *FOUR_RULES)}
 )
 
 
@@ -53,20 +59,27 @@ def account_of(
     """The account of scores (N, 5, 32), (N, 186) float32 in [-4, 4]; of both voices (N, 358).
 
     First the 35 rules' measures, in units of the largest number of their calibration, then the 151
-    raw features of the descriptor. Of both voices: the 35 and 21 rules, then 302 features.
+    raw features of the descriptor. Of both voices: the 35 and 21 rules, then 302 features. In four
+    parts, of scores (N, 7, 32), it is (N, 540): the 35 and 52 rules, then 453 features.
 
     Args:
         scores: C-contiguous int16; eighths to come are rests.
         out: Where to write it.
         both: Whether the soprano is written too.
     """
-    n = len(scores)
-    out = np.zeros((n, N_PAIR_ACCOUNT if both else N_ACCOUNT), np.float32) if out is None else out
-    rules, found = np.zeros((n, len(RULES))), np.zeros((n, (1 + both) * N_FEATURES))
+    n, four = len(scores), in_four(scores)
+    if out is None:
+        size = N_FOUR_ACCOUNT if four else N_PAIR_ACCOUNT if both else N_ACCOUNT
+        out = np.zeros((n, size), np.float32)
+    voices = 3 if four else 1 + both
+    rules, found = np.zeros((n, len(RULES))), np.zeros((n, voices * N_FEATURES))
     measure_into(scores, rules)
     features_into(scores, found)
-    if both:
-        _join(np.concatenate([rules, measure_soprano(scores)], axis=1), found, PAIR_UNITS, out)
+    if four:
+        _join(np.concatenate([rules, measure_four(scores)], axis=1), found, FOUR_UNITS, out)
+    elif both:
+        measured = measure_voice(scores, SOPRANO_ROW)
+        _join(np.concatenate([rules, measured], axis=1), found, PAIR_UNITS, out)
     else:
         _join(rules, found, UNITS, out)
     return out

@@ -23,15 +23,17 @@ import platformdirs
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ..works import Works, read_npz, write_npz
+from ..works import PAD, Works, read_npz, write_npz
 from .chorale import Chorale, ChoraleError, read_chorale
 from .moves import (
+    ALTO_ROW,
     BRIEF,
     EIGHTHS,
     FERMATA,
     FIRST_NOTE,
     HOLD,
     LOW,
+    LOWEST,
     MODE,
     N_MOVES,
     N_SOPRANO,
@@ -39,13 +41,15 @@ from .moves import (
     REST,
     SOPRANO,
     SOPRANO_LOW,
+    TENOR_ROW,
     TONIC,
     check,
+    scores_of,
     shift_of,
 )
 from .tunes import find_tunes
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 """Raised whenever the same files would give other works, so that old caches are not used."""
 
 MAX_BYTES = 4_000_000
@@ -64,6 +68,7 @@ class Corpus:
     Attributes:
         name: "bach", or the folder's name.
         works: The N works; moves (N, 32), briefs (N, 67), names ("bwv267 bar 5").
+        inner: (N, 2, 32) int16: codes of alto and tenor; -1 where one leaves its compass.
         tunes: (N,) int64: works of one number share a tune.
         skipped: (label, reason) of everything that was found but left out.
         fingerprint: sha256 over moves, briefs and names, hexadecimal.
@@ -71,6 +76,7 @@ class Corpus:
 
     name: str
     works: Works
+    inner: NDArray[np.int16]
     tunes: NDArray[np.int64]
     skipped: tuple[tuple[str, str], ...]
     fingerprint: str
@@ -128,14 +134,14 @@ def load_corpus(
     if found is None:
         found = _parse(name, records, progress)
         _write_cache(cache, *found)
-    works, tunes, skipped = found
+    works, inner, tunes, skipped = found
     keep = np.ones(len(works), bool)
     for pattern in withhold:
         matches = np.array([fnmatchcase(n, pattern) for n in works.names], bool)
         if not matches.any():
             raise CorpusError(f"{spec}: no work's name matches the withheld pattern {pattern!r}")
         keep &= ~matches
-    works, tunes = works[keep], tunes[keep]
+    works, inner, tunes = works[keep], inner[keep], tunes[keep]
     if len(works) == 0:
         reason = f" (first: {skipped[0][0]}: {skipped[0][1]})" if skipped else ""
         raise CorpusError(
@@ -143,10 +149,12 @@ def load_corpus(
         )
     digest = hashlib.sha256(works.moves.astype("<i2").tobytes())
     digest.update(works.briefs.astype("<i2").tobytes() + json.dumps(works.names).encode())
-    return Corpus(name, works, tunes, skipped, digest.hexdigest())
+    return Corpus(name, works, inner, tunes, skipped, digest.hexdigest())
 
 
 Records = list[tuple[str, bytes]]
+Found = tuple[Works, NDArray[np.int16], NDArray[np.int64], tuple[tuple[str, str], ...]]
+"""What stands in a cache: works, inner voices, tunes, and what was left out."""
 
 
 def _source(spec: str) -> tuple[str, str, Records]:
@@ -180,8 +188,18 @@ def _bytes_of(path: Path) -> bytes:
         raise CorpusError(f"{path}: cannot be read ({error})") from error
 
 
-def windows_of(chorale: Chorale) -> list[tuple[int, NDArray[np.int16], NDArray[np.int16]]]:
-    """Every work of a chorale: its first bar, moves (32,) and brief (67,).
+def scores_in_four(works: Works, inner: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Scores (M, 7, 32) of the works (N) whose inner voices (N, 2, 32) stay in their compass."""
+    whole = (inner >= 0).all(axis=(1, 2))
+    pairs = scores_of(works.moves[whole], works.briefs[whole])
+    return np.concatenate([pairs, inner[whole]], axis=1)
+
+
+Window = tuple[int, NDArray[np.int16], NDArray[np.int16], NDArray[np.int16]]
+
+
+def windows_of(chorale: Chorale) -> list[Window]:
+    """Every work of a chorale: its first bar, moves (32,), brief (67,) and inner voices (2, 32).
 
     Windows that leave a compass, or within which the printed bar lines do not go on regularly,
     are left out.
@@ -208,7 +226,15 @@ def windows_of(chorale: Chorale) -> list[tuple[int, NDArray[np.int16], NDArray[n
         brief[MODE], brief[PHASE], brief[TONIC] = chorale.minor, place[0], chorale.tonic
         brief[SOPRANO:FERMATA] = given
         brief[FERMATA:] = chorale.fermatas[window]
-        result.append((int(chorale.bars[begin]), moves, brief))
+        inner = np.full((2, EIGHTHS), PAD, np.int16)
+        for k, row in enumerate((ALTO_ROW, TENOR_ROW)):
+            codes = _codes(
+                chorale.pitches[1 + k, window] - shift, chorale.onsets[1 + k, window],
+                LOWEST[row], N_MOVES,
+            )  # fmt: skip
+            if codes is not None:
+                inner[k] = codes
+        result.append((int(chorale.bars[begin]), moves, brief, inner))
     return result
 
 
@@ -229,12 +255,11 @@ def _codes(
     return np.where(begins, codes, HOLD).astype(np.int16)
 
 
-def _parse(
-    name: str, records: Records, progress: bool
-) -> tuple[Works, NDArray[np.int64], tuple[tuple[str, str], ...]]:
+def _parse(name: str, records: Records, progress: bool) -> Found:
     names: list[str] = []
     rows: list[NDArray[np.int16]] = []
     briefs: list[NDArray[np.int16]] = []
+    inner: list[NDArray[np.int16]] = []
     pieces: list[int] = []
     skipped: list[tuple[str, str]] = []
     seen: set[bytes] = set()
@@ -249,7 +274,7 @@ def _parse(
         except ChoraleError as error:
             skipped.append((label, str(error)))
             continue
-        for first_bar, moves, brief in found:
+        for first_bar, moves, brief, voices in found:
             # The same piece stands in several collections: equal windows count once.
             key = moves.tobytes() + np.delete(brief, TONIC).tobytes()
             if key in seen:
@@ -259,29 +284,35 @@ def _parse(
             names.append(f"{stem} bar {first_bar}")
             rows.append(moves)
             briefs.append(brief)
+            inner.append(voices)
             pieces.append(piece)
     moves_, briefs_ = np.array(rows, np.int16), np.array(briefs, np.int16)
     if not rows:
         moves_, briefs_ = np.zeros((0, EIGHTHS), np.int16), np.zeros((0, BRIEF), np.int16)
+    inner_ = np.array(inner, np.int16).reshape(len(rows), 2, EIGHTHS)
     works = Works("composition", moves_, briefs_, tuple(names))
-    return works, find_tunes(briefs_, np.array(pieces, np.int64)), tuple(skipped)
+    return works, inner_, find_tunes(briefs_, np.array(pieces, np.int64)), tuple(skipped)
 
 
-def _checksum(works: Works, tunes: NDArray[np.int64], text: bytes) -> bytes:
-    data = works.moves.astype("<i2").tobytes() + works.briefs.astype("<i2").tobytes()
+def _checksum(
+    works: Works, inner: NDArray[np.int16], tunes: NDArray[np.int64], text: bytes
+) -> bytes:
+    data = b"".join(x.astype("<i2").tobytes() for x in (works.moves, works.briefs, inner))
     return hashlib.sha256(data + tunes.astype("<i8").tobytes() + text).digest()
 
 
 def _write_cache(
-    path: Path, works: Works, tunes: NDArray[np.int64], skipped: tuple[tuple[str, str], ...]
-) -> None:
+    path: Path, works: Works, inner: NDArray[np.int16], tunes: NDArray[np.int64],
+    skipped: tuple[tuple[str, str], ...],
+) -> None:  # fmt: skip
     text = json.dumps({"names": works.names, "skipped": skipped}).encode()
     arrays: dict[str, NDArray[Any]] = {
         "moves": works.moves,
         "briefs": works.briefs,
+        "inner": inner,
         "tunes": tunes,
         "text": np.frombuffer(text, np.uint8),
-        "check": np.frombuffer(_checksum(works, tunes, text), np.uint8),
+        "check": np.frombuffer(_checksum(works, inner, tunes, text), np.uint8),
     }
     try:
         write_npz(path, arrays)
@@ -289,9 +320,7 @@ def _write_cache(
         warnings.warn(f"{path}: the corpus is not cached ({error})", stacklevel=3)
 
 
-def _read_cache(
-    path: Path,
-) -> tuple[Works, NDArray[np.int64], tuple[tuple[str, str], ...]] | None:
+def _read_cache(path: Path) -> Found | None:
     try:
         if not path.exists():
             return None
@@ -301,11 +330,17 @@ def _read_cache(
         names = tuple(str(name) for name in meta["names"])
         works = Works("composition", arrays["moves"], arrays["briefs"], names)
         tunes = arrays["tunes"].astype(np.int64)
-        if _checksum(works, tunes, text) != arrays["check"].tobytes():
+        inner = arrays["inner"]
+        if _checksum(works, inner, tunes, text) != arrays["check"].tobytes():
             raise ValueError("the checksum is wrong")
         check(works.moves, works.briefs)
+        if (
+            inner.shape != (len(works), 2, EIGHTHS)
+            or not PAD <= inner.min(initial=0) <= (inner.max(initial=0)) < N_MOVES
+        ):
+            raise ValueError("the inner voices are no codes")
         skipped = tuple((str(label), str(reason)) for label, reason in meta["skipped"])
-        return works, tunes, skipped
+        return works, inner, tunes, skipped
     except Exception as error:  # a flipped bit can make zip, zlib or NumPy raise nearly anything
         warnings.warn(f"{path}: damaged cache, reading the corpus anew ({error})", stacklevel=3)
         return None

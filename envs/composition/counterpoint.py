@@ -26,6 +26,7 @@ from .moves import (
     HOLD,
     KEY_ROW,
     LOW,
+    LOWEST,
     PLACE_ROW,
     REST,
     SOPRANO_LOW,
@@ -237,15 +238,16 @@ def measure_into(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _measure_soprano(
-    scores: NDArray[np.int16], out: NDArray[np.float64], where: NDArray[np.uint8]
-) -> None:
+def _measure_voice(
+    scores: NDArray[np.int16], voice: int, low: int, out: NDArray[np.float64],
+    where: NDArray[np.uint8],
+) -> None:  # fmt: skip
     s, sk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
     sn = np.zeros((EIGHTHS, 3), np.int64)
     for n in range(scores.shape[0]):
         score, row = scores[n], out[n]
         at = where[min(n, where.shape[0] - 1)]
-        ns = read_voice(score[SOPRANO_ROW], SOPRANO_LOW, s, sk, sn)
+        ns = read_voice(score[voice], low, s, sk, sn)
         place, fermata = score[PLACE_ROW], score[FERMATA_ROW]
         melody(sn, ns, place, fermata, score[KEY_ROW, 0] > 0, row, at)
         rhythm(sn, ns, s, place, row, at)
@@ -255,20 +257,29 @@ def _measure_soprano(
 _COLUMNS = np.array(MELODIC)
 
 
-def measure_soprano(scores: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Measure the sopranos of scores (N, 5, 32); (N, 21) float64, columns as SOPRANO_RULES."""
+def measure_voice(scores: NDArray[np.int16], voice: int) -> NDArray[np.float64]:
+    """Measure one voice alone.
+
+    Args:
+        scores: (N, 5, 32), or (N, 7, 32) in four parts.
+        voice: Its row, of the soprano for instance.
+
+    Returns:
+        (N, 21) float64, columns as MELODIC.
+    """
+    scores = np.ascontiguousarray(scores, np.int16)
     out = np.zeros((len(scores), len(RULES)))
-    _measure_soprano(
-        np.ascontiguousarray(scores, np.int16), out, np.zeros((1, len(RULES), EIGHTHS), np.uint8)
-    )
+    nowhere = np.zeros((1, len(RULES), EIGHTHS), np.uint8)
+    _measure_voice(scores, voice, LOWEST[voice], out, nowhere)
     return out[:, _COLUMNS]
 
 
-def find_soprano(scores: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Where each rule of SOPRANO_RULES found something, (N, 21, 32) bool, of scores (N, 5, 32)."""
+def find_voice(scores: NDArray[np.int16], voice: int) -> NDArray[np.bool_]:
+    """Where each rule of one voice found something, (N, 21, 32) bool; see :func:`measure_voice`."""
+    scores = np.ascontiguousarray(scores, np.int16)
     out = np.zeros((len(scores), len(RULES)))
     where = np.zeros((max(len(scores), 1), len(RULES), EIGHTHS), np.uint8)
-    _measure_soprano(np.ascontiguousarray(scores, np.int16), out, where)
+    _measure_voice(scores, voice, LOWEST[voice], out, where)
     found: NDArray[np.bool_] = where[: len(scores), _COLUMNS] > 0
     return found
 

@@ -16,15 +16,19 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ..critics import Augment, Views, as_they_are
 from .moves import (
+    ALTO_ROW,
     BASS_ROW,
     EIGHTHS,
     FERMATA_ROW,
     FIRST_NOTE,
     KEY_ROW,
     LOW,
+    LOWEST,
     PLACE_ROW,
     SOPRANO_LOW,
     SOPRANO_ROW,
+    TENOR_ROW,
+    in_four,
     sounding,
 )
 
@@ -33,8 +37,21 @@ N_CHANNELS = 13 + 13 + 13 + 27 + 27 + 8 + 6 + 4
 bass in six bands; both voices' beginnings of notes, fermata, mode."""
 
 
+N_INNER = 2 * (13 + 13 + 27 + 1)
+"""Of alto and tenor: degree, interval above the bass, steps into each note, beginnings of notes."""
+
+
+def _steps(voice: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N, 32) the step into each eighth of what sounds (N, 32), within an octave and a half."""
+    before = np.concatenate([voice[:, :1], voice[:, :-1]], axis=1)
+    return np.where((before >= 0) & (voice >= 0), np.clip(voice - before, -13, 13), 0)
+
+
 def planes_of(scores: NDArray[np.int16]) -> NDArray[np.uint8]:
-    """(N, 111, 32) uint8 in {0, 1}: what the critic sees of scores (N, 5, 32)."""
+    """(N, 111, 32) uint8 in {0, 1}: what the critic sees of scores (N, 5, 32).
+
+    Of scores (N, 7, 32), in four parts, it is (N, 219, 32).
+    """
     n = len(scores)
     s, b = sounding(scores[:, SOPRANO_ROW], SOPRANO_LOW), sounding(scores[:, BASS_ROW], LOW)
     out = np.zeros((n, N_CHANNELS, EIGHTHS), np.uint8)
@@ -44,15 +61,27 @@ def planes_of(scores: NDArray[np.int16]) -> NDArray[np.uint8]:
     out[rows, 13 + np.where(b >= 0, b % 12, 12), columns] = 1
     out[rows, 26 + np.where(both, (s - b) % 12, 12), columns] = 1
     for base, voice in ((39, s), (66, b)):
-        before = np.concatenate([voice[:, :1], voice[:, :-1]], axis=1)
-        step = np.where((before >= 0) & (voice >= 0), np.clip(voice - before, -13, 13), 0)
-        out[rows, base + 13 + step, columns] = 1
+        out[rows, base + 13 + _steps(voice), columns] = 1
     out[rows, 93 + scores[:, PLACE_ROW], columns] = 1
     out[rows, 101 + np.clip((b - LOW) // 5, 0, 5), columns] = b >= 0
     out[:, 107] = scores[:, SOPRANO_ROW] >= FIRST_NOTE
     out[:, 108] = scores[:, BASS_ROW] >= FIRST_NOTE
     out[:, 109] = scores[:, FERMATA_ROW] > 0
     out[:, 110] = scores[:, KEY_ROW, :1] > 0
+    return np.concatenate([out, _inner_planes(scores, b)], axis=1) if in_four(scores) else out
+
+
+def _inner_planes(scores: NDArray[np.int16], bass: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """(N, 108, 32) uint8: what the critic sees of alto and tenor of scores (N, 7, 32)."""
+    out = np.zeros((len(scores), N_INNER, EIGHTHS), np.uint8)
+    rows, columns = np.arange(len(scores))[:, None], np.arange(EIGHTHS)[None]
+    for base, row in ((0, ALTO_ROW), (N_INNER // 2, TENOR_ROW)):
+        voice = sounding(scores[:, row], LOWEST[row])
+        both = (voice >= 0) & (bass >= 0)
+        out[rows, base + np.where(voice >= 0, voice % 12, 12), columns] = 1
+        out[rows, base + 13 + np.where(both, (voice - bass) % 12, 12), columns] = 1
+        out[rows, base + 26 + 13 + _steps(voice), columns] = 1
+        out[:, base + 53] = scores[:, row] >= FIRST_NOTE
     return out
 
 
@@ -60,19 +89,20 @@ class Critic(nn.Module):
     """Three convolutions over time, the last one dilated: 9 eighths a place, averaged.
 
     Args:
+        n_planes: Of what it sees: see :func:`planes_of`.
         channels: Of each layer.
     """
 
-    def __init__(self, channels: int = 32) -> None:
+    def __init__(self, n_planes: int = N_CHANNELS, channels: int = 32) -> None:
         super().__init__()
-        self.conv1 = spectral_norm(nn.Conv1d(N_CHANNELS, channels, 3, padding=1))
+        self.conv1 = spectral_norm(nn.Conv1d(n_planes, channels, 3, padding=1))
         self.conv2 = spectral_norm(nn.Conv1d(channels, channels, 3, padding=1))
         self.conv3 = spectral_norm(nn.Conv1d(channels, channels, 3, padding=2, dilation=2))
         self.out = nn.Conv1d(channels, 1, 1)
         self.gain = nn.Parameter(torch.tensor(1.0))
 
     def forward(self, planes: Tensor) -> Tensor:
-        """Logits (N,) that planes (N, 111, 32) are of human works."""
+        """Logits (N,) that planes (N, ``n_planes``, 32) are of human works."""
         x = planes
         for layer in (self.conv1, self.conv2, self.conv3):
             # The factor makes up for what a unit spectral norm takes from the signal.

@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 from ..components import PrincipalComponents
 from .counterpoint import read_voice
 from .moves import (
+    ALTO_ROW,
     BASS_ROW,
     EIGHTHS,
     KEY_ROW,
     LOW,
+    LOWEST,
     PLACE_ROW,
     SOPRANO_LOW,
     SOPRANO_ROW,
+    TENOR_ROW,
+    in_four,
 )
 
 PARTS = (("intervals", 27), ("pairs", 49), ("degrees", 24), ("beats", 13), ("durations", 6),
@@ -44,9 +48,10 @@ def _class(step: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _features(
-    scores: NDArray[np.int16], soprano: bool, first: int, out: NDArray[np.float64]
-) -> None:
-    """Write the features of the bass, or of the soprano, into columns from ``first`` on."""
+    scores: NDArray[np.int16], voice: int, low: int, other: int, other_low: int, first: int,
+    out: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Write the features of a voice, heard with another, into columns from ``first`` on."""
     s, b = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
     sk, bk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
     sn, bn = np.zeros((EIGHTHS, 3), np.int64), np.zeros((EIGHTHS, 3), np.int64)
@@ -54,12 +59,8 @@ def _features(
         score, row = scores[n], out[n, first : first + N_FEATURES]
         row[:] = 0.0
         # ``b`` is the voice that is described, ``s`` the other one.
-        if soprano:
-            read_voice(score[BASS_ROW], LOW, s, sk, sn)
-            nb = read_voice(score[SOPRANO_ROW], SOPRANO_LOW, b, bk, bn)
-        else:
-            read_voice(score[SOPRANO_ROW], SOPRANO_LOW, s, sk, sn)
-            nb = read_voice(score[BASS_ROW], LOW, b, bk, bn)
+        read_voice(score[other], other_low, s, sk, sn)
+        nb = read_voice(score[voice], low, b, bk, bn)
         for k in range(nb):
             size = bn[k, 2] - bn[k, 1]
             row[_DURATIONS + min(size, 6) - 1] += 1.0 / nb
@@ -101,17 +102,24 @@ def _features(
 
 
 def features(scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float64]:
-    """Raw features (N, 151) float64 of scores (N, 5, 32); of ``both`` voices (N, 302)."""
-    out = np.zeros((len(scores), (1 + both) * N_FEATURES))
+    """Raw features (N, 151) float64 of scores (N, 5, 32); of ``both`` voices (N, 302).
+
+    Of scores (N, 7, 32), in four parts, it is (N, 453): of bass, alto and tenor.
+    """
+    voices = 3 if in_four(scores) else 1 + both
+    out = np.zeros((len(scores), voices * N_FEATURES))
     features_into(np.ascontiguousarray(scores, np.int16), out)
     return out
 
 
 def features_into(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
-    """As :func:`features`, of C-contiguous scores, into ``out`` (N, 151) or (N, 302)."""
-    _features(scores, False, 0, out)
-    if out.shape[1] > N_FEATURES:
-        _features(scores, True, N_FEATURES, out)
+    """As :func:`features`, of C-contiguous scores, into ``out``, as wide as that says."""
+    # The bass is heard with the soprano, every other voice with the bass.
+    _features(scores, BASS_ROW, LOW, SOPRANO_ROW, SOPRANO_LOW, 0, out)
+    others = (ALTO_ROW, TENOR_ROW) if in_four(scores) else (SOPRANO_ROW,)
+    for k in range(1, out.shape[1] // N_FEATURES):
+        voice = others[k - 1]
+        _features(scores, voice, LOWEST[voice], BASS_ROW, LOW, k * N_FEATURES, out)
 
 
 class Descriptor(PrincipalComponents):
@@ -135,3 +143,17 @@ class PairDescriptor(Descriptor):
     def features(cls, x: Any) -> NDArray[np.float64]:
         """Raw features (N, 302) float64 of scores (N, 5, 32)."""
         return features(x, both=True)
+
+
+class FourDescriptor(Descriptor):
+    """The same of bass, alto and tenor, for works in four parts (N, 7, 32)."""
+
+    n_features = 3 * N_FEATURES
+    n_components = 48
+
+
+def descriptor_for(scores: NDArray[np.int16], both: bool) -> type[Descriptor]:
+    """The kind of descriptor for scores like these, where ``both`` voices are written or not."""
+    if in_four(scores):
+        return FourDescriptor
+    return PairDescriptor if both else Descriptor

@@ -34,9 +34,9 @@ from .moves import (
     SOPRANO,
     TONIC,
     check,
+    rows_written,
     scores_of,
     silence_ahead,
-    writes_both,
 )
 from .roll import rolls_of
 
@@ -163,7 +163,8 @@ class CompositionCore:
             "state": np.zeros((n, N_STATE), np.int16),
             "account": np.zeros((n, N_ACCOUNT), np.float32),
         }
-        self._scores = np.zeros((n, 5, EIGHTHS), np.int16)
+        unwritten = np.full((n, self.max_moves), PAD, np.int16)
+        self._scores = scores_of(unwritten, np.zeros((n, 0), np.int16))
         self.moves = np.full((n, MAX_MOVES), PAD, np.int16)
         self.counts = np.zeros(n, np.int64)
         self.briefs = np.full((n, BRIEF), PAD, np.int16)
@@ -233,7 +234,7 @@ class CompositionCore:
         """Make what is given, and the scores so far, of the boards ``rows`` from their moves."""
         lay_out(self.briefs[rows], rows, self._given)
         ahead = scores_of(self.moves[rows], self.briefs[rows])
-        silence_ahead(ahead, self.counts[rows], writes_both(self.moves))
+        silence_ahead(ahead, self.counts[rows], rows_written(self.moves))
         self._scores[rows] = ahead
 
     def next_briefs(self, n: int, briefs: NDArray[np.int16] | None) -> NDArray[np.int16]:

@@ -1,4 +1,7 @@
-"""The composition world's environments: `Move37/Composition-v0`, `Move37/CompositionFree-v0`."""
+"""The composition world's environments.
+
+`Move37/Composition-v0`, `Move37/CompositionFree-v0` and `Move37/CompositionFour-v0`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from ..batch import Appraiser, Core
 from ..views import Observation, WorldEnv, WorldVectorEnv
 from .dynamics import CompositionCore
 from .form import form_quality
+from .four_dynamics import FourCore
 from .free_dynamics import FreeCore
 from .render import picture
 
@@ -168,6 +172,50 @@ class FreeEnv(CompositionEnv):
     """
 
     make_core = FreeCore
+
+
+class FourEnv(CompositionEnv):
+    """Write bass, tenor and alto to a given soprano, an eighth note at a time.
+
+    ## Description
+    As :class:`CompositionEnv`, in four parts: for each of the 32 eighths the bass's move comes
+    first, then the tenor's, then the alto's.
+
+    ## Action Space
+    ``Discrete(31)``: 0 HOLD, 1 REST, 2 to 30 begin a note: MIDI 36 (C2) to 64 (E4) in the bass's
+    turn, 45 (A2) to 73 (C sharp 5) in the tenor's, 50 (D3) to 78 (F sharp 5) in the alto's.
+
+    ## Observation Space
+    | key      | shape   | type  | values                                                      |
+    |----------|---------|-------|-------------------------------------------------------------|
+    | soprano  | (16,)   | int16 | as in :class:`CompositionEnv`                               |
+    | onsets   | (16,)   | uint8 | 1 where a soprano note begins                               |
+    | fermatas | (16,)   | uint8 | 1 where a soprano note with a fermata sounds                |
+    | recent   | (3, 8)  | int16 | last eight moves of bass, tenor, alto, newest first;        |
+    |          |         |       | 31 none                                                     |
+    | sounding | (3, 8)  | int16 | what sounded in these eighths: 1 silence, 2 to 30; 0 none   |
+    | state    | (11,)   | int16 | what sounds in bass, tenor, alto, for how many eighths      |
+    |          |         |       | each; place in the bar; eighths left; mode; tonic; turn     |
+    |          |         |       | (0 bass, 1 tenor, 2 alto)                                   |
+    | account  | (540,)  | float | what rules and descriptor find in the voices so far         |
+
+    ## Episode End
+    The 96th move: terminated. Never truncated.
+
+    Starting states, rewards and arguments are those of :class:`CompositionEnv`; the rules of
+    harmony (:mod:`envs.composition.chords`) are asked too.
+
+    ## Version History
+    * v0: first version.
+    """
+
+    make_core = FourCore
+
+
+class FourVectorEnv(CompositionVectorEnv):
+    """N boards of :class:`FourEnv` in one compiled batch."""
+
+    make_core = FourCore
 
 
 class FreeVectorEnv(CompositionVectorEnv):

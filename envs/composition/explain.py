@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..works import Works
-from .counterpoint import find, find_soprano, measure, measure_soprano
-from .form import CALIBRATION, SOPRANO_CALIBRATION, form, form_terms
+from .chords import find_four, measure_four
+from .counterpoint import find, find_voice, measure, measure_voice
+from .form import CALIBRATION, FOUR_CALIBRATION, SOPRANO_CALIBRATION, form, form_terms
 from .judging import scores_of_works
-from .moves import writes_both
-from .rules import RULES, SOPRANO_RULES
+from .moves import SOPRANO_ROW, in_four, writes_both
+from .rules import FOUR_RULES, RULES, SOPRANO_RULES, one_voice
 from .staff import sheet_of
 
 FOUND = {
@@ -38,6 +39,15 @@ FOUND = {
     "rests": "silence",
     "cadence": "no cadence under the fermata",
     "fermata_motion": "the bass moves under the fermata",
+    "inner_fifths": "parallel fifths with an inner voice",
+    "inner_octaves": "parallel octaves or unisons with an inner voice",
+    "order": "neighbouring voices cross",
+    "wide": "more than an octave between neighbouring upper voices",
+    "unprepared": "no chord on the beat, and no voice is prepared and resolved by step",
+    "passing": "no chord off the beat, reached by leap",
+    "leading_twice": "the leading note sounds twice",
+    "one_direction": "all four voices move in one direction",
+    "endings": "no triad under the fermata",
 }
 """Findings that have a place."""
 
@@ -56,6 +66,8 @@ WORDS = {
     "pitches": "bits of variety in pitches",
     "imperfect": "share of thirds and sixths on the beats",
     "extremes": "times the highest or lowest note is reached",
+    "chords": "share of beats that are a triad or a seventh chord, with its third",
+    "endings": "share of fermatas on a major or minor triad",
 }
 """Measures of the whole work."""
 
@@ -66,20 +78,31 @@ def _range(low: float, high: float) -> str:
     return f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"
 
 
+def _said(name: str) -> str:
+    """What a finding of a rule says; empty for a measure of the whole work."""
+    rule = one_voice(name)
+    voice = name.removesuffix(rule).removesuffix("_")
+    return f"{voice}: {FOUND[rule]}" if voice and rule in FOUND else FOUND.get(rule, "")
+
+
 def findings(score: NDArray[np.int16], both: bool = False) -> list[tuple[int, str, str]]:
-    """Everything found in a score (5, 32), in order of time: eighth, where, and what.
+    """Everything found in a score, in order of time: eighth, where, and what.
 
     Args:
-        score: As it is written.
+        score: (5, 32) as it is written, (7, 32) in four parts.
         both: Whether the soprano is written too, and what it does counts.
     """
-    found, names = find(score[None])[0], [FOUND.get(rule, "") for rule in RULES]
+    found, rules = find(score[None])[0], list(RULES)
     if both:
-        found = np.concatenate([found, find_soprano(score[None])[0]])
-        names += [
-            f"soprano: {FOUND[rule]}" if rule in FOUND else ""
-            for rule in (name.removeprefix("soprano_") for name in SOPRANO_RULES)
-        ]
+        found = np.concatenate([found, find_voice(score[None], SOPRANO_ROW)[0]])
+        rules += SOPRANO_RULES
+    if in_four(score[None]):
+        found = np.concatenate([found, find_four(score[None])[0]])
+        rules += FOUR_RULES
+    # An inner voice repeats notes as a matter of course: there only what costs marks is told.
+    terms = form_terms(score[None], both)
+    inner = {rule for rule in FOUR_RULES if rule != one_voice(rule)}
+    names = ["" if rule in inner and terms[rule][0] == 1 else _said(rule) for rule in rules]
     sheet = sheet_of(score)
     out = []
     for eighth in range(found.shape[1]):
@@ -96,25 +119,24 @@ def findings(score: NDArray[np.int16], both: bool = False) -> list[tuple[int, st
 def explain(works: Works) -> list[list[str]]:
     """For each work: form, what was found where, and the measures that lost marks."""
     scores, both = scores_of_works(works), writes_both(works.moves)
-    measured, terms = measure(scores), form_terms(scores, both)
-    names: tuple[str, ...] = RULES
+    measured, terms = [measure(scores)], form_terms(scores, both)
     if both:
-        measured, names = (
-            np.concatenate([measured, measure_soprano(scores)], 1),
-            RULES + SOPRANO_RULES,
-        )
-    bounds = CALIBRATION | SOPRANO_CALIBRATION
+        measured.append(measure_voice(scores, SOPRANO_ROW))
+    if in_four(scores):
+        measured.append(measure_four(scores))
+    values = np.concatenate(measured, axis=1)
+    bounds = CALIBRATION | SOPRANO_CALIBRATION | FOUR_CALIBRATION
     total = form(terms)
     out = []
     for i in range(len(works)):
         lines = [f"form {total[i]:.2f}"]
         lines += [f"{where}: {what}" for _, where, what in findings(scores[i], both)]
-        for column, name in enumerate(names):
-            rule = name.removeprefix("soprano_")
+        for column, name in enumerate(terms):
+            rule = one_voice(name)
             if rule in WORDS and terms[name][i] < 1:
                 _, low, high, _ = bounds[name]
                 lines.append(
-                    f"{name}: {measured[i, column]:.3g} {WORDS[rule]}, full marks for "
+                    f"{name}: {values[i, column]:.3g} {WORDS[rule]}, full marks for "
                     f"{_range(low, high)}: {terms[name][i]:.2f}"
                 )
         out.append(lines)

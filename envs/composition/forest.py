@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 
 from ..works import WorksError, read_npz, write_npz
 from .counterpoint import read_voice
-from .descriptor import N_FEATURES, features
+from .descriptor import features
 from .moves import (
+    ALTO_ROW,
     BASS_ROW,
     EIGHTHS,
     FERMATA_ROW,
-    LOW,
+    LOWEST,
     PLACE_ROW,
-    SOPRANO_LOW,
     SOPRANO_ROW,
+    TENOR_ROW,
+    in_four,
 )
 
 N_TREES = 200
@@ -37,15 +39,25 @@ N_EXTRA = 183 + 12
 notes and their leaps by place in the bar (8 x 3), intervals under fermatas (12)."""
 
 
+FOUR_PAIRS = (
+    (SOPRANO_ROW, BASS_ROW), (ALTO_ROW, BASS_ROW), (TENOR_ROW, BASS_ROW), (ALTO_ROW, TENOR_ROW)
+)  # fmt: skip
+"""Voices that are heard together, the upper one first; of two voices it is the first pair."""
+
+
 @njit(cache=True, nogil=True)
-def _extra(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
+def _extra(
+    scores: NDArray[np.int16], upper: int, upper_low: int, lower: int, lower_low: int,
+    out: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """What two voices do together, into ``out`` (N, 195)."""
     s, b = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
     sk, bk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
     sn, bn = np.zeros((EIGHTHS, 3), np.int64), np.zeros((EIGHTHS, 3), np.int64)
     for n in range(scores.shape[0]):
         score, row = scores[n], out[n]
-        read_voice(score[SOPRANO_ROW], SOPRANO_LOW, s, sk, sn)
-        read_voice(score[BASS_ROW], LOW, b, bk, bn)
+        read_voice(score[upper], upper_low, s, sk, sn)
+        read_voice(score[lower], lower_low, b, bk, bn)
         last = -1
         for t in range(EIGHTHS):
             if b[t] < 0 or s[t] < 0:
@@ -75,11 +87,16 @@ def _extra(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
 def judged_features(scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float32]:
     """(N, 346) float32: every histogram of the descriptor, and those of the voices together.
 
-    With those of the soprano too (``both``) it is (N, 497).
+    With those of the soprano too (``both``) it is (N, 497). In four parts, of scores (N, 7, 32), it
+    is (N, 1243): soprano and bass, alto and bass, tenor and bass, alto and tenor.
     """
-    extra = np.zeros((len(scores), N_EXTRA))
-    _extra(np.ascontiguousarray(scores, np.int16), extra)
-    return np.concatenate([features(scores, both), extra], axis=1).astype(np.float32)
+    scores = np.ascontiguousarray(scores, np.int16)
+    found = [features(scores, both)]
+    for upper, lower in FOUR_PAIRS if in_four(scores) else FOUR_PAIRS[:1]:
+        extra = np.zeros((len(scores), N_EXTRA))
+        _extra(scores, upper, LOWEST[upper], lower, LOWEST[lower], extra)
+        found.append(extra)
+    return np.concatenate(found, axis=1).astype(np.float32)
 
 
 @njit(cache=True, nogil=True)
@@ -166,12 +183,12 @@ class Forest:
         write_npz(path, dict(vars(self)))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], both: bool = False) -> Forest:
+    def load(cls, path: str | os.PathLike[str], n_features: int) -> Forest:
         """Read what :meth:`save` wrote; WorksError if it is damaged.
 
         Args:
             path: Of the file.
-            both: Whether it judges the features of both voices.
+            n_features: How many features it judges by: see :func:`judged_features`.
         """
         arrays = read_npz(path)
         names = ("roots", "left", "right", "feature", "threshold", "value")
@@ -192,6 +209,6 @@ class Forest:
             if ((child[inner] >= sizes[inner]) | (child[inner] <= index[inner])).any():
                 raise WorksError(f"{path}: not a saved forest")
         asked = arrays["feature"][inner]
-        if ((asked < 0) | (asked >= (1 + both) * N_FEATURES + N_EXTRA)).any():
+        if ((asked < 0) | (asked >= n_features)).any():
             raise WorksError(f"{path}: not a saved forest")
         return cls(**{name: arrays[name] for name in names})

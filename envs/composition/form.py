@@ -7,17 +7,18 @@ excellence in one makes up for a failure in another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..appraisal import Terms
 from ..marks import marks, softened_product
-from .counterpoint import measure, measure_soprano
-from .moves import writes_both
+from .chords import measure_four
+from .counterpoint import measure, measure_voice
+from .moves import SOPRANO_ROW, in_four, writes_both
 from .roll import read_rolls
-from .rules import RULES, SOPRANO_RULES
+from .rules import FOUR_RULES, RULES, SOPRANO_RULES, one_voice
 
 INF = float("inf")
 
@@ -26,11 +27,12 @@ STRICT = ("fifths", "octaves", "crossing", "forbidden_leaps", "leading_note")
 AT_MOST = (
     "dissonance", "offbeat_dissonance", "direct", "similar", "unrecovered_leaps", "offbeat_leaps",
     "key", "chromatic_leaps", "syncopation", "repetition", "barline", "pedal", "cycles", "copies",
-    "one_way", "same_interval", "extremes", "rests", "fermata_motion",
+    "one_way", "same_interval", "extremes", "rests", "fermata_motion", "inner_fifths",
+    "inner_octaves", "order", "wide", "unprepared", "passing", "leading_twice", "one_direction",
 )  # fmt: skip
 """Rules in which less is better: full marks up to Bach's upper quartile, none from his 99th
 percentile."""
-AT_LEAST = ("consonance", "beats", "pitches", "cadence", "durations")
+AT_LEAST = ("consonance", "beats", "pitches", "cadence", "durations", "chords", "endings")
 """Rules in which more is better: full marks from Bach's lower quartile, none at the 1st."""
 
 # (zero below, full from, full to, zero above) per rule; a rule without an upper (lower) bound has
@@ -99,16 +101,74 @@ SOPRANO_CALIBRATION: dict[str, tuple[float, float, float, float]] = {
 }
 
 
+FOUR_CALIBRATION: dict[str, tuple[float, float, float, float]] = {
+    "inner_fifths": (-INF, -INF, 0.0, 2.0),
+    "inner_octaves": (-INF, -INF, 0.0, 2.0),
+    "order": (-INF, -INF, 1.0, 8.0),
+    "wide": (-INF, -INF, 0.0, 6.0),
+    "chords": (0.6875, 0.875, INF, INF),
+    "unprepared": (-INF, -INF, 0.0, 2.0),
+    "passing": (-INF, -INF, 1.0, 3.0),
+    "leading_twice": (-INF, -INF, 0.0, 2.0),
+    "one_direction": (-INF, -INF, 1.0, 3.0),
+    "endings": (0.4383, 1.0, INF, INF),
+    "alto_forbidden_leaps": (-INF, -INF, 0.0, 1.0),
+    "alto_unrecovered_leaps": (-INF, -INF, 0.0, 2.0),
+    "alto_offbeat_leaps": (-INF, -INF, 1.0, 5.0),
+    "alto_compass": (4.0, 6.0, 12.0, 14.0),
+    "alto_height": (57.4769, 60.9688, 70.0, 72.2916),
+    "alto_key": (-INF, -INF, 2.0, 5.0),
+    "alto_chromatic_leaps": (-INF, -INF, 0.0, 2.0),
+    "alto_density": (12.63, 16.0, 21.0, 24.0),
+    "alto_beats": (0.6019, 0.8125, INF, INF),
+    "alto_syncopation": (-INF, -INF, 0.0, 3.0),
+    "alto_durations": (0.3534, 0.971, INF, INF),
+    "alto_repetition": (-INF, -INF, 0.3125, 0.5581),
+    "alto_barline": (-INF, -INF, 3.0, 5.0),
+    "alto_pedal": (-INF, -INF, 7.0, 14.0),
+    "alto_cycles": (-INF, -INF, 0.3846, 0.6292),
+    "alto_copies": (-INF, -INF, 3.0, 5.0),
+    "alto_steps": (0.4242, 0.6667, 0.9231, 1.0),
+    "alto_one_way": (-INF, -INF, 4.0, 6.0),
+    "alto_pitches": (1.4175, 2.1306, INF, INF),
+    "alto_extremes": (-INF, -INF, 4.0, 7.0),
+    "alto_rests": (-INF, -INF, 0.0, 2.0),
+    "tenor_forbidden_leaps": (-INF, -INF, 0.0, 1.0),
+    "tenor_unrecovered_leaps": (-INF, -INF, 0.0, 2.0),
+    "tenor_offbeat_leaps": (-INF, -INF, 2.0, 6.0),
+    "tenor_compass": (5.0, 7.0, 12.0, 16.37),
+    "tenor_height": (52.8519, 55.6391, 64.2844, 66.9281),
+    "tenor_key": (-INF, -INF, 1.0, 5.0),
+    "tenor_chromatic_leaps": (-INF, -INF, 0.0, 2.0),
+    "tenor_density": (12.63, 16.0, 22.0, 25.0),
+    "tenor_beats": (0.6644, 0.875, INF, INF),
+    "tenor_syncopation": (-INF, -INF, 0.0, 2.0),
+    "tenor_durations": (0.3534, 0.9183, INF, INF),
+    "tenor_repetition": (-INF, -INF, 0.25, 0.5),
+    "tenor_barline": (-INF, -INF, 3.0, 5.0),
+    "tenor_pedal": (-INF, -INF, 7.0, 13.0),
+    "tenor_cycles": (-INF, -INF, 0.3571, 0.5758),
+    "tenor_copies": (-INF, -INF, 3.0, 5.0),
+    "tenor_steps": (0.3708, 0.625, 0.9, 1.0),
+    "tenor_one_way": (-INF, -INF, 4.0, 7.0),
+    "tenor_pitches": (1.7055, 2.2563, INF, INF),
+    "tenor_extremes": (-INF, -INF, 4.0, 6.0),
+    "tenor_rests": (-INF, -INF, 0.0, 2.0),
+}
+
+
 def form_terms(scores: NDArray[np.int16], both: bool = False) -> dict[str, NDArray[np.float64]]:
-    """Each rule's term in [0, 1], (N,) float64, for scores (N, 5, 32).
+    """Each rule's term in [0, 1], (N,) float64, for scores.
 
     Args:
-        scores: As they are written.
+        scores: (N, 5, 32) as they are written, (N, 7, 32) in four parts.
         both: Whether the soprano is written too, and has to be a good melody.
     """
     terms = marks(measure(scores), RULES, CALIBRATION)
     if both:
-        terms |= marks(measure_soprano(scores), SOPRANO_RULES, SOPRANO_CALIBRATION)
+        terms |= marks(measure_voice(scores, SOPRANO_ROW), SOPRANO_RULES, SOPRANO_CALIBRATION)
+    if in_four(scores):
+        terms |= marks(measure_four(scores), FOUR_RULES, FOUR_CALIBRATION)
     return terms
 
 
@@ -116,12 +176,15 @@ FLOOR = 0.005
 SHARPNESS = 8
 """Form is (product of the terms, each at least FLOOR) ** (1 / SHARPNESS): one failed rule
 multiplies it by 0.52, and half marks in one rule by 0.92."""
+FOUR_SHARPNESS = 20
+"""The same in four parts, where there are two and a half times as many rules."""
 
 
 def form(terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """(N,) float64 in [0, 1]: the terms' product, softened as SHARPNESS says."""
-    names = [*RULES, *SOPRANO_RULES] if SOPRANO_RULES[0] in terms else RULES
-    return softened_product([terms[rule] for rule in names], FLOOR, SHARPNESS)
+    names = [rule for rule in (*RULES, *SOPRANO_RULES, *FOUR_RULES) if rule in terms]
+    sharpness = FOUR_SHARPNESS if FOUR_RULES[0] in terms else SHARPNESS
+    return softened_product([terms[rule] for rule in names], FLOOR, sharpness)
 
 
 def form_quality(moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
@@ -132,17 +195,20 @@ def form_quality(moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
 
 
 def calibrate(
-    scores: NDArray[np.int16], soprano: bool = False
+    measured: NDArray[np.float64], names: Sequence[str]
 ) -> dict[str, tuple[float, float, float, float]]:
-    """Derive the calibration from human works (N, 5, 32): of RULES, or of SOPRANO_RULES.
+    """Derive the calibration from what rules measured of human works.
+
+    Args:
+        measured: (N, R).
+        names: Of the R rules: RULES, SOPRANO_RULES or FOUR_RULES.
 
     What STRICT, AT_MOST and AT_LEAST do not name is full in the middle 70 % and zero outside the
     middle 98 %, or somewhat further out where those lie close together.
     """
-    measured = measure_soprano(scores) if soprano else measure(scores)
     result = {}
-    for column, name in enumerate(SOPRANO_RULES if soprano else RULES):
-        rule = name.removeprefix("soprano_")
+    for column, name in enumerate(names):
+        rule = one_voice(name)
         x = measured[:, column]
         q01, q15, q25, q75, q85, q99 = np.quantile(x, [0.01, 0.15, 0.25, 0.75, 0.85, 0.99])
         if rule in STRICT:
@@ -159,13 +225,19 @@ def calibrate(
 
 
 def _main() -> None:
-    from .corpus import load_corpus
+    from .corpus import load_corpus, scores_in_four
     from .moves import scores_of
 
     corpus = load_corpus("bach")
     works = corpus.works[corpus.split()["train"]]
-    for soprano in (False, True):
-        for rule, bounds in calibrate(scores_of(works.moves, works.briefs), soprano).items():
+    scores = scores_of(works.moves, works.briefs)
+    four = scores_in_four(works, corpus.inner[corpus.split()["train"]])
+    for measured, names in (
+        (measure(scores), RULES),
+        (measure_voice(scores, SOPRANO_ROW), SOPRANO_RULES),
+        (measure_four(four), FOUR_RULES),
+    ):
+        for rule, bounds in calibrate(measured, names).items():
             text = ", ".join(str(b).replace("inf", "INF") for b in bounds)
             print(f'    "{rule}": ({text}),')
 

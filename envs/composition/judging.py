@@ -12,21 +12,24 @@ from numpy.typing import NDArray
 from novelty import NoveltyArchive, leave_one_out_novelty, novelty_in_groups, repeats
 
 from ..works import Works
+from .chords import measure_four
 from .counterpoint import measure
-from .descriptor import Descriptor, PairDescriptor
+from .descriptor import Descriptor, descriptor_for
 from .forest import Forest, judged_features
 from .form import form, form_terms
 from .moves import (
     BASS_ROW,
     FIRST_NOTE,
     SOPRANO_ROW,
+    in_four,
     moves_and_briefs,
+    rows_written,
     scores_of,
     writes_both,
 )
 from .originality import ALLOWED, Originality
 from .roll import read_rolls, rolls_of
-from .rules import RULES
+from .rules import INNER_FIFTHS, INNER_OCTAVES, RULES
 from .trivial import trivial_works
 from .variation import damage, random_works
 
@@ -48,10 +51,12 @@ def pictures_of(works: Works) -> NDArray[np.uint8]:
 def negatives_of(works: Works, seed: int, pools: int = 4) -> NDArray[np.int16]:
     """Scores of damaged works and, one in three, of moves or notes of chance and trivial basses.
 
-    Where both voices are written, one of them is Bach's, or neither.
+    Where several voices are written, some of them are Bach's, or none.
     """
     if writes_both(works.moves):
         return _pairs_of_negatives(works, seed, pools)
+    if len(rows_written(works.moves)) > 1:
+        return _spoilt_parts(works, seed, pools)
     rng = np.random.default_rng(seed)
     parts = [scores_of(damage(works.moves, rng), works.briefs) for _ in range(pools)]
     n = max(1, len(works) * pools // 8)
@@ -82,6 +87,33 @@ def _pairs_of_negatives(works: Works, seed: int, pools: int) -> NDArray[np.int16
     out[what > 0, SOPRANO_ROW] = sopranos[what > 0, BASS_ROW]
     whole = human[rng.integers(0, len(human), len(out))]
     out[what == 1, BASS_ROW] = whole[what == 1, BASS_ROW]
+    return out
+
+
+def _spoilt_parts(works: Works, seed: int, pools: int) -> NDArray[np.int16]:
+    """As :func:`negatives_of`, in four parts: some of the written voices are spoilt.
+
+    Each is spoilt as a bass is: the codes of all voices have the same range.
+    """
+    human, rows = scores_of_works(works), rows_written(works.moves)
+    rng = np.random.default_rng((seed, 2))
+    few = max(1, len(human) * pools // 8)
+    at = np.concatenate(
+        [np.tile(np.arange(len(human)), pools), rng.integers(0, len(human), 4 * few)]
+    )
+    out: NDArray[np.int16] = human[at]
+    every = (1 << len(rows)) - 1
+    which = rng.integers(1, every + 1, len(out))
+    # Trivial voices go together, as often as not: all of them, or all but the bass.
+    which[-few:] = rng.choice([every, every - 1], few)
+    trivial = trivial_works(works.briefs[at[-2 * few :]], rng)
+    for i, row in enumerate(rows):
+        codes = human[:, row]
+        parts = [damage(codes, rng) for _ in range(pools)]
+        parts += [random_works(few, rng, rhythms) for rhythms in (None, codes)]
+        parts.append(trivial)
+        one = which >> i & 1 > 0
+        out[one, row] = np.concatenate(parts)[one]
     return out
 
 
@@ -137,7 +169,7 @@ class Yardstick:
         scores = scores_of_works(human)
         self.human, self.held_out, self.forest = human, held_out, forest
         self._both = writes_both(human.moves)
-        kind = PairDescriptor if self._both else Descriptor
+        kind = descriptor_for(scores, self._both)
         self.descriptor = kind.fit(scores) if descriptor is None else descriptor
         self.k_neighbors = k_neighbors
         x = self.descriptor(scores)
@@ -174,17 +206,26 @@ class Yardstick:
     def load(cls, folder: Path) -> Yardstick:
         """Read what :meth:`save` wrote."""
         human = Works.load(folder / "human.npz")
-        both = writes_both(human.moves)
+        scores, both = scores_of_works(human[:1]), writes_both(human.moves)
         return cls(
             human,
             Works.load(folder / "human-held-out.npz"),
-            Forest.load(folder / "judge.npz", both),
-            descriptor=(PairDescriptor if both else Descriptor).load(folder / "descriptor.npz"),
+            Forest.load(folder / "judge.npz", judged_features(scores, both).shape[1]),
+            descriptor=descriptor_for(scores, both).load(folder / "descriptor.npz"),
         )
 
     def judge(self, works: Works) -> NDArray[np.float64]:
         """(N,) float64: what the held-out judge says of works."""
         return self.forest.judge(scores_of_works(works), self._both)
+
+    @staticmethod
+    def _inner_parallels(scores: NDArray[np.int16]) -> NDArray[np.float64]:
+        """(N,) float64: parallel fifths and octaves that alto or tenor is part of."""
+        if not in_four(scores):
+            return np.zeros(len(scores))
+        found = measure_four(scores)[:, [INNER_FIFTHS, INNER_OCTAVES]]
+        total: NDArray[np.float64] = found.sum(axis=1)
+        return total
 
     def measure(self, works: Works) -> dict[str, NDArray[np.float64]]:
         """Everything measured of works, each (N,) float64.
@@ -227,7 +268,7 @@ class Yardstick:
             "yield_with_repeats": (strict & (longest <= ALLOWED)).astype(np.float64),
             "moves": works.lengths.astype(np.float64),
             "notes": (works.moves >= FIRST_NOTE).sum(axis=1).astype(np.float64),
-            "parallels": column["fifths"] + column["octaves"],
+            "parallels": column["fifths"] + column["octaves"] + self._inner_parallels(scores),
             "forbidden_leaps": column["forbidden_leaps"],
             "dissonances": column["dissonance"] + column["offbeat_dissonance"],
         }

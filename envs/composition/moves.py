@@ -11,9 +11,14 @@ A row of -1 is an empty brief.
 
 In the free mode nothing is given but the frame: the soprano of a brief is 32 times HOLD, and a work
 has 64 moves, for each eighth one of the soprano and then one of the bass, coded alike.
+
+In four parts the soprano is given, and a work has 96 moves, for each eighth one of the bass, one of
+the tenor (MIDI 45 to 73) and one of the alto (50 to 78).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +34,12 @@ LOW, HIGH = 36, 64
 N_MOVES = FIRST_NOTE + HIGH - LOW + 1
 MAX_MOVES = EIGHTHS
 FREE_MOVES = 2 * EIGHTHS
+FOUR_MOVES = 3 * EIGHTHS
 SOPRANO_LOW, SOPRANO_HIGH = 56, 84
 """The compass of the given soprano, MIDI numbers G sharp 3 to C6."""
 N_SOPRANO = FIRST_NOTE + SOPRANO_HIGH - SOPRANO_LOW + 1
+ALTO_LOW, TENOR_LOW = 50, 45
+"""The lowest notes of the inner voices, MIDI numbers D3 and A2; they have as many as the bass."""
 
 MODE, PHASE, TONIC, SOPRANO = 0, 1, 2, 3
 """Where things stand in a brief; the soprano takes 32 places."""
@@ -39,8 +47,20 @@ FERMATA = SOPRANO + EIGHTHS
 BRIEF = FERMATA + EIGHTHS
 """Length of a brief."""
 
-SOPRANO_ROW, BASS_ROW, PLACE_ROW, FERMATA_ROW, KEY_ROW = range(5)
-"""Rows of a score: codes of the two voices, place in the bar, fermatas; mode and tonic."""
+SOPRANO_ROW, BASS_ROW, PLACE_ROW, FERMATA_ROW, KEY_ROW, ALTO_ROW, TENOR_ROW = range(7)
+"""Rows of a score: codes of the two voices, place in the bar, fermatas; mode and tonic.
+
+In four parts there are two more, the codes of alto and tenor.
+"""
+PAIR_ROWS, FOUR_ROWS = 5, 7
+LOWEST = {SOPRANO_ROW: SOPRANO_LOW, ALTO_ROW: ALTO_LOW, TENOR_ROW: TENOR_LOW, BASS_ROW: LOW}
+"""The MIDI number of code 2 in each voice, from the top."""
+WRITTEN = {
+    MAX_MOVES: (BASS_ROW,),
+    FREE_MOVES: (SOPRANO_ROW, BASS_ROW),
+    FOUR_MOVES: (BASS_ROW, TENOR_ROW, ALTO_ROW),
+}
+"""By the number of moves: the rows that are written, in turn in each eighth."""
 
 
 def shift_of(tonic: int) -> int:
@@ -52,13 +72,13 @@ def check(moves: NDArray[np.integer], briefs: NDArray[np.integer]) -> None:
     """Compiled code writes where a code points to, without looking.
 
     Args:
-        moves: (N, T <= 32), or (N, 64) in the free mode.
+        moves: (N, T <= 32), or (N, 64) in the free mode, (N, 96) in four parts.
         briefs: (N, 67), or (N, 0): none.
 
     Raises:
         ValueError: If there is anything else in them than what this module says.
     """
-    if moves.ndim != 2 or not (moves.shape[1] <= EIGHTHS or moves.shape[1] == FREE_MOVES):
+    if moves.ndim != 2 or not (moves.shape[1] <= EIGHTHS or moves.shape[1] in WRITTEN):
         raise ValueError(f"moves: expected shape (N, {EIGHTHS} at most), got {moves.shape}")
     if moves.size and not (moves.min() >= PAD and moves.max() < N_MOVES):
         bad = moves[(moves < PAD) | (moves >= N_MOVES)][0]
@@ -98,17 +118,19 @@ def sounding(codes: NDArray[np.integer], low: int) -> NDArray[np.int64]:
 def scores_of(moves: NDArray[np.integer], briefs: NDArray[np.integer]) -> NDArray[np.int16]:
     """Scores (N, 5, 32) int16 of basses (N, T <= 32) that answer briefs (N, 67).
 
-    Moves (N, 64) are those of both voices: see :func:`writes_both`.
+    Moves (N, 64) are those of both voices: see :func:`writes_both`. Moves (N, 96) are those of
+    bass, tenor and alto, and the scores are (N, 7, 32).
 
     The rows are the soprano's codes, the bass's codes, the place in the bar, fermata flags, and
-    the key: the mode in its first, the tonic in its second place.
+    the key: the mode in its first, the tonic in its second place; then alto and tenor.
 
     Raises:
         ValueError: If there is anything else than moves and briefs in them.
     """
     check(moves, briefs)
     n = len(moves)
-    out = np.zeros((n, 5, EIGHTHS), np.int16)
+    rows = rows_written(moves)
+    out = np.zeros((n, FOUR_ROWS if ALTO_ROW in rows else PAIR_ROWS, EIGHTHS), np.int16)
     briefs = np.asarray(briefs, np.int16)
     if briefs.shape[1] == BRIEF:
         given = np.where(briefs[:, :1] >= 0, briefs, 0)
@@ -118,11 +140,20 @@ def scores_of(moves: NDArray[np.integer], briefs: NDArray[np.integer]) -> NDArra
         out[:, KEY_ROW, 0], out[:, KEY_ROW, 1] = given[:, MODE], given[:, TONIC]
     else:
         out[:, PLACE_ROW] = np.arange(EIGHTHS) % 8
-    if writes_both(moves):
-        out[:, SOPRANO_ROW] = np.maximum(moves[:, ::2], HOLD)
-        moves = moves[:, 1::2]
-    out[:, BASS_ROW, : moves.shape[1]] = np.maximum(moves, HOLD)
+    for turn, row in enumerate(rows):
+        codes = moves[:, turn :: len(rows)]
+        out[:, row, : codes.shape[1]] = np.maximum(codes, HOLD)
     return out
+
+
+def rows_written(moves: NDArray[np.integer]) -> tuple[int, ...]:
+    """The rows of a score that moves (N, T) write, in turn in each eighth."""
+    return WRITTEN.get(moves.shape[1], WRITTEN[MAX_MOVES])
+
+
+def in_four(scores: NDArray[np.integer]) -> bool:
+    """Whether scores (N, 5, 32) or (N, 7, 32) have an alto and a tenor."""
+    return bool(scores.shape[1] == FOUR_ROWS)
 
 
 def writes_both(moves: NDArray[np.integer]) -> bool:
@@ -130,17 +161,18 @@ def writes_both(moves: NDArray[np.integer]) -> bool:
     return bool(moves.shape[1] == FREE_MOVES)
 
 
-def silence_ahead(scores: NDArray[np.int16], made: NDArray[np.integer], both: bool = False) -> None:
+def silence_ahead(
+    scores: NDArray[np.int16], made: NDArray[np.integer], rows: Sequence[int]
+) -> None:
     """Let voices be silent from what is not written yet, in place.
 
     Args:
-        scores: (N, 5, 32), HOLD from there on.
+        scores: (N, 5, 32) or (N, 7, 32), HOLD from there on.
         made: (N,) how many moves of each were made.
-        both: Whether they were both voices' in turn.
+        rows: The rows that are written, as :func:`rows_written` says.
     """
-    voices = (SOPRANO_ROW, BASS_ROW) if both else (BASS_ROW,)
-    for k, row in enumerate(voices):
-        begun = (made + len(voices) - 1 - k) // len(voices)
+    for turn, row in enumerate(rows):
+        begun = (made + len(rows) - 1 - turn) // len(rows)
         open_ = np.flatnonzero(begun < EIGHTHS)
         scores[open_, row, begun[open_]] = REST
 
@@ -148,14 +180,20 @@ def silence_ahead(scores: NDArray[np.int16], made: NDArray[np.integer], both: bo
 def moves_and_briefs(
     scores: NDArray[np.integer], both: bool = False
 ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """The moves (N, 32) and briefs (N, 67) of scores (N, 5, 32); moves (N, 64) of both voices."""
+    """The moves and briefs (N, 67) of scores.
+
+    Args:
+        scores: (N, 5, 32), or (N, 7, 32) in four parts.
+        both: Whether the soprano is written too; not in four parts.
+
+    Returns:
+        Moves (N, 32), (N, 64) of both voices, or (N, 96) in four parts; and briefs (N, 67).
+    """
     briefs = np.zeros((len(scores), BRIEF), np.int16)
     briefs[:, MODE], briefs[:, TONIC] = scores[:, KEY_ROW, 0], scores[:, KEY_ROW, 1]
     briefs[:, PHASE] = scores[:, PLACE_ROW, 0]
-    briefs[:, SOPRANO:FERMATA] = scores[:, SOPRANO_ROW]
+    briefs[:, SOPRANO:FERMATA] = HOLD if both else scores[:, SOPRANO_ROW]
     briefs[:, FERMATA:] = scores[:, FERMATA_ROW]
-    if both:
-        briefs[:, SOPRANO:FERMATA] = HOLD
-        voices = scores[:, [SOPRANO_ROW, BASS_ROW]].transpose(0, 2, 1)
-        return voices.reshape(len(scores), FREE_MOVES).astype(np.int16), briefs
-    return scores[:, BASS_ROW].astype(np.int16), briefs
+    rows = WRITTEN[FOUR_MOVES if in_four(scores) else FREE_MOVES if both else MAX_MOVES]
+    voices = scores[:, rows].transpose(0, 2, 1)
+    return voices.reshape(len(scores), len(rows) * EIGHTHS).astype(np.int16), briefs

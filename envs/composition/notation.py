@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .staff import VOICES, Sheet, sheet_of, written
+from .staff import Sheet, sheet_of, written
 
 TEMPO = 76
 """Quarters a minute."""
@@ -30,10 +30,12 @@ def _stream(sheet: Sheet, title: str, tempo_mark: bool = True, both: bool = Fals
     """A music21 score of a sheet: one part per voice, bars as printed, ties across bar lines."""
     m21 = _music21()
     score = m21.stream.Score()
-    composer = "Move37" if both else "bass: Move37 (the soprano was given)"
+    own = "alto, tenor and bass" if len(sheet.voices) > 2 else "bass"
+    composer = "Move37" if both else f"{own}: Move37 (the soprano was given)"
     score.insert(0, m21.metadata.Metadata(title=title, composer=composer))
     n_bars = -(-(sheet.first + 32) // 8)
-    for voice, name in enumerate(VOICES):
+    lower = len(sheet.voices) // 2
+    for voice, name in enumerate(sheet.voices):
         part = m21.stream.Part(id=name)
         part.partName = name
         bars = []
@@ -41,7 +43,7 @@ def _stream(sheet: Sheet, title: str, tempo_mark: bool = True, both: bool = Fals
             number = i if sheet.first else i + 1
             bar = m21.stream.Measure(number=number)
             if i == 0:
-                bar.append(m21.clef.TrebleClef() if voice == 0 else m21.clef.BassClef())
+                bar.append(m21.clef.TrebleClef() if voice < lower else m21.clef.BassClef())
                 bar.append(m21.key.KeySignature(sheet.fifths))
                 bar.append(m21.meter.TimeSignature("4/4"))
                 bar.paddingLeft = sheet.first / 2
@@ -62,8 +64,8 @@ def _stream(sheet: Sheet, title: str, tempo_mark: bool = True, both: bool = Fals
                         item.tie = m21.tie.Tie(kind)
                     if sound.fermata and k == len(parts) - 1:
                         mark = m21.expressions.Fermata()
-                        mark.placement = "above" if voice == 0 else "below"
-                        mark.type = "upright" if voice == 0 else "inverted"
+                        mark.placement = "above" if voice < lower else "below"
+                        mark.type = "upright" if voice < lower else "inverted"
                         item.expressions.append(mark)
                 item.quarterLength = Fraction(size, 2)
                 bars[(at + sheet.first) // 8].append(item)
@@ -82,7 +84,7 @@ def _stream(sheet: Sheet, title: str, tempo_mark: bool = True, both: bool = Fals
 def musicxml(
     score: NDArray[np.int16], title: str = "", both: bool = False, tempo_mark: bool = True
 ) -> bytes:
-    """A MusicXML document of a score (5, 32).
+    """A MusicXML document of a score (5, 32), or (7, 32) in four parts.
 
     Args:
         score: As it is written.

@@ -11,7 +11,7 @@ from ..pages import number, script_json
 from ..works import Works
 from .explain import explain, findings
 from .judging import scores_of_works
-from .moves import FERMATA_ROW, PLACE_ROW, writes_both
+from .moves import FERMATA_ROW, PLACE_ROW, rows_written, writes_both
 from .notation import svg_with_times
 from .sound import PARTIALS, timing
 from .staff import sheet_of
@@ -69,7 +69,8 @@ def html_page(
                 ],
                 "bars": [t for t in range(score.shape[1]) if score[PLACE_ROW, t] == 0],
                 "fermatas": [t for t in range(score.shape[1]) if score[FERMATA_ROW, t]],
-                "marks": [int(t) // (1 + both) for t in marks[i]],
+                "marks": [int(t) // len(rows_written(works.moves)) for t in marks[i]],
+                "voices": sheet_of(score).voices,
                 "found": [[t, f"{where}: {what}"] for t, where, what in found],
                 "said": [explained[i][0], *explained[i][1 + len(found) :]],
                 "values": [number(float(works.appraisal[key][i])) for key in terms],

@@ -46,12 +46,16 @@ class HumanLevelQuality:
         updates: Gradient steps of each critic's training.
         seed: Of the critics.
         pools: How many damaged copies of the human works the critics learn from.
+        root: Which root of the product of craft and whole is taken: with a higher one works far
+            below the human level are told apart, too.
     """
 
-    def __init__(self, human: Works, updates: int = 1500, seed: int = 0, pools: int = 4) -> None:
+    def __init__(
+        self, human: Works, updates: int = 1500, seed: int = 0, pools: int = 4, root: int = 1
+    ) -> None:
         torch.manual_seed(seed)
-        network = Critic()
-        scores = scores_of_works(human)
+        scores, self._root = scores_of_works(human), root
+        network = Critic(planes_of(scores[:1]).shape[1])
         self._both = writes_both(human.moves)
         tunes = human.appraisal.get("tune", np.arange(len(human)).astype(np.float64))
         unseen = np.isin(tunes, np.unique(tunes)[::5])
@@ -102,10 +106,10 @@ class HumanLevelQuality:
         whole = np.mean([critic.rank(critic(account)) for critic in self._wholes], axis=0)
         longest = self._originality.longest(scores)
         originality = 1 - np.clip((longest - ALLOWED) / ALLOWED, 0, 1)
+        ranks = np.minimum(self.critic.rank(craft) / TARGET, 1) * np.minimum(whole / TARGET, 1)
         quality = (
             np.minimum(shaped / self.form_target, 1) ** 1.5
-            * np.minimum(self.critic.rank(craft) / TARGET, 1)
-            * np.minimum(whole / TARGET, 1)
+            * ranks ** (1 / self._root)
             * originality
         )
         named = {f"form/{key}": value for key, value in terms.items()}

@@ -16,6 +16,7 @@ from .moves import (
     LOW,
     PLACE_ROW,
     SOPRANO_HIGH,
+    rows_written,
     scores_of,
     silence_ahead,
     writes_both,
@@ -27,6 +28,7 @@ Picture = NDArray[np.uint8]
 
 PAPER, EDGE, TEXT = (252, 250, 245), (220, 215, 204), (43, 41, 38)
 GIVEN, OWN, HELD, BEAT = (126, 149, 178), (22, 21, 20), (243, 236, 220), (236, 232, 222)
+INKS = {"Soprano": GIVEN, "Alto": (161, 98, 62), "Tenor": (84, 120, 84), "Bass": OWN}
 PALE, MARK = (200, 195, 186), (214, 84, 46)
 """Of what was made before a work left the known, and of marks."""
 TOP, BOTTOM = SOPRANO_HIGH + 6, LOW - 5
@@ -40,7 +42,7 @@ def _roll(
     """One score (5, 32) as a piano roll.
 
     Args:
-        score: As it is written.
+        score: As it is written; (7, 32) in four parts.
         width: In pixels.
         height: In pixels.
         known: Eighths from the beginning in which what was written is pale.
@@ -59,14 +61,15 @@ def _roll(
         if place % 2 == 0 and t:
             line = scale if place == 0 else 1
             pen.line((t * column, 0, t * column, height * scale), EDGE if place else GIVEN, line)
-    notes = sheet_of(score).notes
+    sheet = sheet_of(score)
+    notes = sheet.notes
     for note in notes:
         if note.midi < 0:
             continue
         y = (TOP - note.midi) * row
         gap = max(1.0, column * 0.12)
         end = note.begin + note.size
-        ink = OWN if note.voice else GIVEN
+        ink = INKS[sheet.voices[note.voice]]
         inks = [(note.begin, ink)]
         if (note.voice or both) and note.begin < known:
             inks = [(note.begin, PALE), *([(known, ink)] if known < end else [])]
@@ -75,7 +78,8 @@ def _roll(
             pen.rounded_rectangle(box, row * 0.8, fill=shade)
     for t in marks:
         # Above the note that sounds, in a rest above the one before it.
-        before = [n.midi for n in notes if n.voice and n.begin <= t and n.midi >= 0]
+        bass = len(sheet.voices) - 1
+        before = [n.midi for n in notes if n.voice == bass and n.begin <= t and n.midi >= 0]
         y = (TOP - (before[-1] if before else (LOW + HIGH) // 2)) * row
         radius = min(0.42 * column, 4.0 * scale)
         x, y = (t + 0.5) * column, y - row * 0.35 - radius - scale
@@ -94,7 +98,7 @@ def picture(moves: NDArray[np.integer], brief: NDArray[np.integer], size: int = 
     """A piano roll (size, size, 3) uint8 of moves (T,) and brief (67,), so far as it is written."""
     score = scores_of(np.asarray(moves)[None], np.asarray(brief)[None])
     made = int((np.asarray(moves) >= 0).sum())
-    silence_ahead(score, np.array([made]), writes_both(np.asarray(moves)[None]))
+    silence_ahead(score, np.array([made]), rows_written(np.asarray(moves)[None]))
     return np.asarray(_roll(score[0], size, size), np.uint8)
 
 
@@ -160,7 +164,7 @@ def marked_sheet(
     if len(labels) != len(works):
         raise ValueError(f"labels: expected {len(works)}, got {len(labels)}")
     both = writes_both(works.moves)
-    voices = 1 + both
+    voices = len(rows_written(works.moves))
     tiles = [
         _roll(
             score, size, size * 5 // 8, t // voices if t >= 0 else EIGHTHS,

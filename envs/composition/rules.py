@@ -57,4 +57,26 @@ MELODIC = (
 SOPRANO_RULES = tuple(f"soprano_{RULES[column]}" for column in MELODIC)
 """The same of the soprano, where that is written too."""
 
+CHORD_RULES = (
+    "inner_fifths", "inner_octaves", "order", "wide", "chords", "unprepared", "passing",
+    "leading_twice", "one_direction", "endings",
+)  # fmt: skip
+"""What is measured of four voices together, in the order of the columns."""
+INNER_FIFTHS, INNER_OCTAVES, ORDER, WIDE, CHORDS = 0, 1, 2, 3, 4
+UNPREPARED, PASSING, LEADING_TWICE, ONE_DIRECTION, ENDINGS = 5, 6, 7, 8, 9
+FOUR_RULES = (
+    *CHORD_RULES,
+    *(f"alto_{RULES[column]}" for column in MELODIC),
+    *(f"tenor_{RULES[column]}" for column in MELODIC),
+)
+"""What four parts are asked beside RULES: chords, and the melodies of alto and tenor."""
+
+
+def one_voice(name: str) -> str:
+    """The rule of RULES that a rule of the soprano, the alto or the tenor is."""
+    for voice in ("soprano_", "alto_", "tenor_"):
+        name = name.removeprefix(voice)
+    return name
+
+
 assert len(RULES) == FERMATA_MOTION + 1 and RULES[CADENCE] == "cadence"

@@ -39,7 +39,7 @@ def timing(score: NDArray[np.int16]) -> NDArray[np.float64]:
 
 
 def samples(score: NDArray[np.int16]) -> NDArray[np.float64]:
-    """(S,) float64 in [-1, 1] at 22,050 a second of a score (5, 32)."""
+    """(S,) float64 in [-1, 1] at 22,050 a second of a score (5, 32), or (7, 32) in four parts."""
     times = timing(score)
     out = np.zeros(int((times[-1] + 0.5) * RATE))
     for note in sheet_of(score).notes:

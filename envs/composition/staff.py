@@ -12,21 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .moves import (
+    ALTO_ROW,
     BASS_ROW,
     EIGHTHS,
     FERMATA_ROW,
     FIRST_NOTE,
     HOLD,
     KEY_ROW,
-    LOW,
+    LOWEST,
     PLACE_ROW,
     REST,
-    SOPRANO_LOW,
     SOPRANO_ROW,
+    TENOR_ROW,
+    in_four,
     shift_of,
 )
 
-VOICES = ("Soprano", "Bass")
+VOICES = {SOPRANO_ROW: "Soprano", ALTO_ROW: "Alto", TENOR_ROW: "Tenor", BASS_ROW: "Bass"}
+"""Names of the rows of a score, from the top; of two voices these are the first and the last."""
 # Fifths above C of each pitch class as it is spelled around a tonic C: major, minor.
 _SPELLED = (
     {0: 0, 1: 7, 2: 2, 3: -3, 4: 4, 5: -1, 6: 6, 7: 1, 8: 8, 9: 3, 10: -2, 11: 5},
@@ -42,7 +45,7 @@ class Note:
     """A note or rest as it sounds.
 
     Attributes:
-        voice: 0 soprano, 1 bass.
+        voice: From the top, 0 the soprano.
         midi: MIDI number, -1 for a rest.
         begin: Eighth it begins in.
         size: Eighths it lasts.
@@ -61,13 +64,15 @@ class Sheet:
     """A work on paper.
 
     Attributes:
-        notes: Every note and rest of both voices, in order of voice and time.
+        voices: Names of the voices, from the top.
+        notes: Every note and rest of all voices, in order of voice and time.
         first: Place in the bar of the first eighth, 0 to 7.
         fifths: Key signature: sharps, or minus flats.
         minor: The mode.
         tonic: Pitch class of the tonic.
     """
 
+    voices: tuple[str, ...]
     notes: tuple[Note, ...]
     first: int
     fifths: int
@@ -93,12 +98,13 @@ def _tonic_fifths(tonic: int, minor: bool) -> int:
 
 
 def sheet_of(score: NDArray[np.int16]) -> Sheet:
-    """Put a score (5, 32) on paper."""
+    """Put a score (5, 32), or (7, 32) in four parts, on paper."""
     tonic, minor = int(score[KEY_ROW, 1]), bool(score[KEY_ROW, 0])
     shift = shift_of(tonic)
     notes = []
-    for voice, (row, low) in enumerate(((SOPRANO_ROW, SOPRANO_LOW), (BASS_ROW, LOW))):
-        codes = score[row].tolist()
+    rows = [row for row in VOICES if row in (SOPRANO_ROW, BASS_ROW) or in_four(score[None])]
+    for voice, row in enumerate(rows):
+        codes, low = score[row].tolist(), LOWEST[row]
         starts = [0, *(t for t in range(1, EIGHTHS) if codes[t] != HOLD)]
         for begin, end in zip(starts, [*starts[1:], EIGHTHS], strict=True):
             code = codes[begin]
@@ -106,7 +112,8 @@ def sheet_of(score: NDArray[np.int16]) -> Sheet:
             held = bool(score[FERMATA_ROW, begin:end].any()) and midi >= 0
             notes.append(Note(voice, midi, begin, end - begin, held))
     fifths = _tonic_fifths(tonic, minor) - (3 if minor else 0)
-    return Sheet(tuple(notes), int(score[PLACE_ROW, 0]), fifths, minor, tonic)
+    voices = tuple(VOICES[row] for row in rows)
+    return Sheet(voices, tuple(notes), int(score[PLACE_ROW, 0]), fifths, minor, tonic)
 
 
 VALUES = (8, 6, 4, 3, 2, 1)

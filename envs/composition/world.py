@@ -81,6 +81,8 @@ class CompositionWorld:
         outsiders: The sealed split: Bach measured like anybody, for the last report only.
         evaluation: Which split's sopranos :meth:`exam` lays before its boards: ``"held_out"``, or
             ``"sealed"`` for the last report.
+        inner: Codes of alto and tenor, (N, 2, 32) int16, of each of SPLITS; see
+            :class:`envs.composition.corpus.Corpus`.
         fingerprint: SHA-256 of the corpus.
         left_out: (label, reason) of everything in the corpus that could not be used.
     """
@@ -120,6 +122,9 @@ class CompositionWorld:
     own_count: ClassVar[bool] = False
     """Whether a learner's own works count against newness: see :class:`envs.newness`."""
 
+    root: ClassVar[int] = 1
+    """Of craft and whole, as paid: see :class:`envs.composition.quality.HumanLevelQuality`."""
+
     core: Callable[[int], CompositionCore] = CompositionCore
     """N boards; their briefs are the sopranos of the training tunes (an instance's own)."""
 
@@ -150,6 +155,7 @@ class CompositionWorld:
             k: loaded.works[v].with_appraisal({"tune": loaded.tunes[v].astype(np.float64)})
             for k, v in rows.items()
         }
+        self.inner = {k: loaded.inner[v] for k, v in rows.items()}
         self.train, self.held_out = parts["train"], parts["held_out"]
         self.judged_from, self.outsiders = parts["judge"], parts["sealed"]
         self.evaluation = "held_out"
@@ -158,10 +164,14 @@ class CompositionWorld:
 
     def practice(self, n: int) -> CompositionCore:
         """N boards to learn on: eight answers each to new sopranos (:mod:`.sopranos`)."""
+        return CompositionCore(n, self.practice_briefs(), group=ANSWERS)
+
+    def practice_briefs(self) -> NDArray[np.int16]:
+        """Briefs (M, 67) of the training tunes' sopranos and of new ones made of them."""
         if self._practice is None:
             briefs, rng = self.train.briefs, np.random.default_rng(71)
             self._practice = np.concatenate([briefs, new_sopranos(briefs, PRACTISED, rng)])
-        return CompositionCore(n, self._practice, group=ANSWERS)
+        return self._practice
 
     def exam(self, n: int) -> CompositionCore:
         """N boards whose briefs nothing was fitted to; see ``evaluation``."""
@@ -218,7 +228,7 @@ class CompositionWorld:
         self, yardstick: Yardstick, imitations: Works, updates: int, seed: int, pools: int = 4
     ) -> LearningReward:
         """The reward of a learner: critics and an archive of its own; imitations are not used."""
-        quality = HumanLevelQuality(self.train, updates, seed, pools)
+        quality = HumanLevelQuality(self.train, updates, seed, pools, self.root)
         human = yardstick.describe(self.train)
         archive = reward_archive(
             human, yardstick.k_neighbors, yardstick.bars.novelty, yardstick.scale
@@ -239,6 +249,7 @@ class CompositionWorld:
     @staticmethod
     def craft(folder: Path, works: Works) -> NDArray[np.float64]:
         """(N,) float64: what a run's saved critic says of works."""
-        critic = Critic()
+        planes = _planes(works)
+        critic = Critic(planes.shape[1])
         load_weights(folder / "critic.safetensors", critic)
-        return judge(critic, _planes(works))
+        return judge(critic, planes)

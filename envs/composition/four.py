@@ -1,0 +1,110 @@
+"""Four-part harmonisation as a world: bass, tenor and alto are written to a given soprano.
+
+Everything that judges works is that of :mod:`envs.composition.world`, with the rules of harmony
+asked too (:mod:`envs.composition.chords`) and the three written voices described. Human works are
+the same chorales, where alto and tenor stay in their compass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from ..works import Works
+from .corpus import load_corpus, scores_in_four
+from .dynamics import CompositionCore
+from .four_dynamics import FourCore
+from .four_network import FourNetwork
+from .moves import moves_and_briefs
+from .roll import read_rolls
+from .world import ANSWERS, CompositionWorld
+
+
+def four_works(works: Works, inner: NDArray[np.int16]) -> Works:
+    """Works (N) of two voices with their inner voices (N, 2, 32) as works of four parts.
+
+    Those are left out whose alto or tenor leaves its compass (-1 in ``inner``).
+    """
+    whole = np.array((inner >= 0).all(axis=(1, 2)), np.bool_)
+    kept = works[whole]
+    moves, briefs = moves_and_briefs(scores_in_four(works, inner))
+    return Works(FourWorld.id, moves, briefs, kept.names, kept.appraisal)
+
+
+class FourWorld(CompositionWorld):
+    """Bach's chorales in four parts.
+
+    Args:
+        corpus: What :func:`envs.composition.corpus.load_corpus` takes: the works to learn from.
+        withhold: Name patterns of works that are taken out of the world.
+        limit: Keep only this many human works (for quick runs); 0 keeps all.
+        seed: Of the split.
+
+    Attributes are those of :class:`envs.composition.world.CompositionWorld`; works are as
+    :func:`four_works` makes them.
+    """
+
+    id = "composition-four"
+    env_id = "Move37/CompositionFour-v0"
+    settings: ClassVar[Mapping[str, Any]] = {
+        "n_envs": 128, "n_steps": 96, "kl_weight": 0.02, "value_network": "own",
+        "env_steps": 6_000_000,
+    }  # fmt: skip
+    floor: ClassVar[float] = 0.8
+    root: ClassVar[int] = 3  # the imitator's works are far below Bach's: none would be paid else
+    core: Callable[[int], CompositionCore] = FourCore
+
+    def __init__(
+        self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
+    ) -> None:
+        super().__init__(corpus, withhold, limit, seed)
+        for name, split in (
+            ("train", "train"), ("held_out", "held_out"), ("judged_from", "judge"),
+            ("outsiders", "sealed"),
+        ):  # fmt: skip
+            setattr(self, name, four_works(getattr(self, name), self.inner[split]))
+        digest = hashlib.sha256(self.fingerprint.encode())
+        for works in (self.train, self.held_out, self.judged_from, self.outsiders):
+            digest.update(works.moves.astype("<i2").tobytes())
+        self.fingerprint = digest.hexdigest()
+        self.core = partial(FourCore, pool=self.train.briefs)
+
+    def practice(self, n: int) -> FourCore:
+        """N boards to learn on: eight answers each to new sopranos (:mod:`.sopranos`)."""
+        return FourCore(n, self.practice_briefs(), group=ANSWERS)
+
+    def exam(self, n: int) -> FourCore:
+        """N boards whose briefs nothing was fitted to; see ``evaluation``."""
+        return FourCore(n, self.exam_briefs())
+
+    @staticmethod
+    def network(dropout: float = 0.0) -> nn.Module:
+        """A network, observation -> (logits (N, 31), features (N, ``n_features``))."""
+        return FourNetwork(dropout=dropout)
+
+    @staticmethod
+    def from_images(images: NDArray[np.floating]) -> Works:
+        """Works of makers of piano rolls (N, 128, 64) in [0, 1]: ink is what is above one half."""
+        scores = read_rolls((np.asarray(images) > 0.5).astype(np.uint8))
+        return Works(FourWorld.id, *moves_and_briefs(scores))
+
+    @staticmethod
+    def read_folder(folder: Path) -> tuple[Works, list[str]]:
+        """Works from a folder of MusicXML files, and what was left out and why.
+
+        Raises:
+            ValueError: If nothing can be read.
+        """
+        _, left_out = CompositionWorld.read_folder(folder)
+        corpus = load_corpus(str(folder), progress=False)
+        works = four_works(corpus.works, corpus.inner)
+        known = set(works.names)
+        lost = [name for name in corpus.works.names if name not in known]
+        return works, [*left_out, *(f"{name}: alto or tenor leaves its compass" for name in lost)]

@@ -1,0 +1,156 @@
+"""The dynamics in four parts, batched and compiled: bass, tenor and alto to a given soprano.
+
+For each eighth first the bass's move, then the tenor's, then the alto's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numba import njit
+from numpy.typing import NDArray
+
+from ..works import PAD
+from .account import MOST, N_FOUR_ACCOUNT, account_of
+from .dynamics import N_RECENT, NO_MOVE, WINDOW, CompositionCore, look
+from .moves import (
+    EIGHTHS,
+    FOUR_MOVES,
+    HOLD,
+    MODE,
+    N_MOVES,
+    PHASE,
+    REST,
+    TONIC,
+    WRITTEN,
+    check,
+)
+
+VOICES = 3
+N_STATE = 11
+SOUNDS, FOR, PLACE, LEFT, KEY_MODE, KEY_TONIC, TURN = 0, 3, 6, 7, 8, 9, 10
+"""Places in ``state``: what sounds in bass, tenor, alto, for how many eighths, then the rest."""
+
+_ROWS = np.array(WRITTEN[FOUR_MOVES])
+
+
+@njit(cache=True, nogil=True)
+def step_parts(
+    actions: NDArray[np.int64], given: NDArray[np.int16], soprano: NDArray[np.int16],
+    onsets: NDArray[np.uint8], fermatas: NDArray[np.uint8], recent: NDArray[np.int16],
+    sounding: NDArray[np.int16], state: NDArray[np.int16], moves: NDArray[np.int16],
+    counts: NDArray[np.int64], scores: NDArray[np.int16], done: NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Play one move on every board, in place. Shapes as in :class:`FourCore`."""
+    for i in range(actions.shape[0]):
+        a = actions[i]
+        count = counts[i]
+        voice, t = count % VOICES, count // VOICES
+        moves[i, count] = a
+        scores[i, _ROWS[voice], t] = a
+        if t + 1 < EIGHTHS:
+            scores[i, _ROWS[voice], t + 1] = REST  # nothing sounds beyond what is written
+        if a == HOLD:
+            state[i, FOR + voice] += 1
+        else:
+            state[i, SOUNDS + voice] = a
+            state[i, FOR + voice] = 1
+        for j in range(N_RECENT - 1, 0, -1):
+            recent[i, voice, j] = recent[i, voice, j - 1]
+            sounding[i, voice, j] = sounding[i, voice, j - 1]
+        recent[i, voice, 0] = a
+        sounding[i, voice, 0] = state[i, SOUNDS + voice]
+        counts[i] += 1
+        state[i, TURN] = (voice + 1) % VOICES
+        if voice == VOICES - 1:
+            state[i, PLACE] = (state[i, PLACE] + 1) % 8
+            state[i, LEFT] -= 1
+            look(i, t + 1, given, soprano, onsets, fermatas)
+        done[i] = counts[i] == FOUR_MOVES
+
+
+class FourCore(CompositionCore):
+    """N boards on which bass, tenor and alto are written.
+
+    Args:
+        n: How many.
+        pool: (M, 67) int16: briefs to draw from. None: :func:`.dynamics.default_briefs`.
+        seed: Of their order.
+        group: How often a brief is dealt before the next.
+
+    Attributes:
+        observations: ``soprano``, ``onsets``, ``fermatas`` as in :class:`CompositionCore`;
+            ``recent`` (N, 3, 8) int16: the last moves of bass, tenor and alto, newest first, 31 for
+            none; ``sounding`` (N, 3, 8) int16: codes of what sounded in these eighths (1: silence,
+            0: none yet); ``state`` (N, 11) int16: codes of what sounds in the three, for how many
+            eighths each, place in the bar, eighths left, mode, tonic, whose turn it is (0 bass, 1
+            tenor, 2 alto); ``account`` (N, 540) float32: what the rules and the descriptor find so
+            far, as if all three were silent from here on.
+        moves: (N, 96) int16, padded with -1.
+        counts: (N,) int64: moves made.
+        briefs: (N, 67) int16: what each board answers.
+    """
+
+    max_moves = FOUR_MOVES
+
+    def __init__(
+        self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0, group: int = 1
+    ) -> None:
+        super().__init__(n, pool, seed, group)
+        self.observations |= {
+            "recent": np.full((n, VOICES, N_RECENT), NO_MOVE, np.int16),
+            "sounding": np.zeros((n, VOICES, N_RECENT), np.int16),
+            "state": np.zeros((n, N_STATE), np.int16),
+            "account": np.zeros((n, N_FOUR_ACCOUNT), np.float32),
+        }
+        self.moves = np.full((n, FOUR_MOVES), PAD, np.int16)
+
+    @staticmethod
+    def observation_space() -> spaces.Dict:
+        """The space of one board's observation."""
+        high = np.array([N_MOVES - 1] * 3 + [EIGHTHS] * 3 + [7, EIGHTHS, 1, 11, 2], np.int16)
+        of_bass: Any = CompositionCore.observation_space().spaces
+        return spaces.Dict(
+            {key: of_bass[key] for key in ("soprano", "onsets", "fermatas")}
+            | {
+                "recent": spaces.Box(0, NO_MOVE, (VOICES, N_RECENT), np.int16),
+                "sounding": spaces.Box(0, N_MOVES - 1, (VOICES, N_RECENT), np.int16),
+                "state": spaces.Box(np.zeros(N_STATE, np.int16), high, (N_STATE,), np.int16),
+                "account": spaces.Box(-MOST, MOST, (N_FOUR_ACCOUNT,), np.float32),
+            }
+        )
+
+    def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
+        """Clear the boards ``rows`` and lay ``briefs`` before them: see the base class."""
+        if not len(rows):
+            return
+        rows = np.asarray(rows, np.int64)
+        briefs = self.next_briefs(len(rows), briefs)
+        check(np.zeros((len(rows), 0), np.int16), briefs)
+        self.briefs[rows] = briefs
+        self.moves[rows] = PAD
+        self.counts[rows] = 0
+        self._lay(rows)
+        obs, given = self.observations, np.maximum(briefs, 0)
+        for j, key in enumerate(("soprano", "onsets", "fermatas")):
+            obs[key][rows] = self._given[rows, j, :WINDOW]
+        obs["recent"][rows], obs["sounding"][rows] = NO_MOVE, 0
+        state = np.zeros((len(rows), N_STATE), np.int16)
+        state[:, SOUNDS : SOUNDS + VOICES], state[:, LEFT] = REST, EIGHTHS
+        state[:, PLACE], state[:, KEY_MODE] = given[:, PHASE], given[:, MODE]
+        state[:, KEY_TONIC] = given[:, TONIC]
+        obs["state"][rows] = state
+        obs["account"][rows] = account_of(self._scores[rows])
+
+    def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Play one move on every board; see :meth:`CompositionCore.step`. A work has 96 moves."""
+        self.check_actions(actions)
+        obs = self.observations
+        step_parts(
+            actions, self._given, obs["soprano"], obs["onsets"], obs["fermatas"], obs["recent"],
+            obs["sounding"], obs["state"], self.moves, self.counts, self._scores, self._done,
+        )  # fmt: skip
+        account_of(self._scores, obs["account"])
+        return self._done
