@@ -21,7 +21,7 @@ from envs.composition.chorale import ChoraleError, find_key, read_chorale
 from envs.composition.corpus import CorpusError, load_corpus
 from envs.composition.counterpoint import measure
 from envs.composition.descriptor import features
-from envs.composition.dynamics import AHEAD, BEHIND, CompositionCore, images_of, parse_brief
+from envs.composition.dynamics import AHEAD, BEHIND, CompositionCore, parse_brief
 from envs.composition.explain import explain, findings
 from envs.composition.form import form_quality
 from envs.composition.moves import (
@@ -210,45 +210,6 @@ def test_observations_equal_the_oracle():
             moves[i].append(int(actions[i]))
     assert done.all()
     np.testing.assert_array_equal(core.moves, moves)
-
-
-def test_boards_in_a_batch_equal_boards_alone():
-    works = some(5)
-    rng = np.random.default_rng(1)
-    actions = rng.integers(0, N_MOVES, (EIGHTHS, 5))
-    batch = CompositionCore(5)
-    batch.reset(np.arange(5), works.briefs)
-    alone = [CompositionCore(1) for _ in range(5)]
-    for i, core in enumerate(alone):
-        core.reset(np.array([0]), works.briefs[i : i + 1])
-    for row in actions:
-        batch.step(row)
-        for i, core in enumerate(alone):
-            core.step(row[i : i + 1])
-            for key, value in core.observations.items():
-                np.testing.assert_array_equal(batch.observations[key][i], value[0])
-    np.testing.assert_array_equal(batch.images(np.arange(5)), images_of(actions.T.astype(np.int16),
-                                                                        works.briefs))  # fmt: skip
-
-
-def test_single_and_vector_environment_give_the_same_rewards():
-    works = some(4)
-    single = gymnasium.make(ENV).unwrapped
-    rng = np.random.default_rng(2)
-    for brief in works.briefs:
-        vector = gymnasium.make_vec(ENV, num_envs=3)
-        vector.reset(options={"brief": brief})
-        actions = rng.integers(0, N_MOVES, (EIGHTHS, 3))
-        for row in actions:
-            _, rewards, ended, _, infos = vector.step(row)
-        assert ended.all()
-        for j in range(3):
-            single.reset(options={"brief": brief})
-            for a in actions[:, j]:
-                _, reward, terminated, truncated, info = single.step(a)
-            assert terminated and not truncated
-            assert reward == rewards[j] == pytest.approx(info["form"], abs=1e-6)
-            assert infos["final_info"]["form"][j] == info["form"]
 
 
 def test_gymnasium_and_sb3_checkers():

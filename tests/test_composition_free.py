@@ -95,64 +95,6 @@ def test_observations_equal_the_oracle():
     np.testing.assert_array_equal(core.moves, moves)
 
 
-def test_boards_in_a_batch_equal_boards_alone():
-    rng = np.random.default_rng(1)
-    actions = rng.integers(0, N_MOVES, (FREE_MOVES, 4))
-    batch = FreeCore(4)
-    batch.reset(np.arange(4), HELD.briefs[:4])
-    alone = [FreeCore(1) for _ in range(4)]
-    for i, core in enumerate(alone):
-        core.reset(np.array([0]), HELD.briefs[i : i + 1])
-    for row in actions:
-        batch.step(row)
-        for i, core in enumerate(alone):
-            core.step(row[i : i + 1])
-            for key, value in core.observations.items():
-                np.testing.assert_array_equal(batch.observations[key][i], value[0])
-    scores = scores_of(actions.T.astype(np.int16), HELD.briefs[:4])
-    np.testing.assert_array_equal(batch.images(np.arange(4)), rolls_of(scores))
-
-
-def test_a_core_goes_on_from_its_state():
-    rng = np.random.default_rng(2)
-    core, other = FreeCore(3, HELD.briefs, seed=5), FreeCore(3, HELD.briefs)
-    core.reset(np.arange(3))
-    for _ in range(17):
-        core.step(rng.integers(0, N_MOVES, 3))
-    for key, value in core.observations.items():
-        other.observations[key][...] = value
-    other.moves[...], other.counts[...] = core.moves, core.counts
-    other.briefs = core.briefs.copy()
-    other.load_state(core.state())
-    for _ in range(60):
-        actions = rng.integers(0, N_MOVES, 3)
-        done = core.step(actions)
-        np.testing.assert_array_equal(done, other.step(actions))
-        for each in (core, other):
-            each.reset(np.flatnonzero(done))
-        for key, value in core.observations.items():
-            np.testing.assert_array_equal(other.observations[key], value)
-
-
-def test_single_and_vector_environment_give_the_same_rewards():
-    single = gymnasium.make(ENV).unwrapped
-    rng = np.random.default_rng(3)
-    vector = gymnasium.make_vec(ENV, num_envs=3)
-    vector.reset(options={"brief": HELD.briefs[0]})
-    actions = rng.integers(0, N_MOVES, (FREE_MOVES, 3))
-    for row in actions:
-        _, rewards, ended, _, infos = vector.step(row)
-    assert ended.all()
-    for j in range(3):
-        single.reset(options={"brief": HELD.briefs[0]})
-        for a in actions[:, j]:
-            _, reward, terminated, truncated, info = single.step(a)
-        assert terminated and not truncated
-        assert reward == rewards[j] == pytest.approx(info["form"], abs=1e-6)
-        assert infos["final_info"]["form"][j] == info["form"]
-    assert set(info) >= {f"form/{rule}" for rule in (*RULES, *SOPRANO_RULES)}
-
-
 def test_gymnasiums_checker_and_a_picture_of_what_is_written():
     env = gymnasium.make(ENV, render_mode="rgb_array").unwrapped
     check_env(env)

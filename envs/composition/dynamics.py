@@ -108,6 +108,42 @@ def step_boards(
         done[i] = counts[i] == MAX_MOVES
 
 
+@njit(cache=True, nogil=True)
+def write_voice(
+    i: int, voice: int, row: int, t: int, a: int, sounds: int, held: int,
+    recent: NDArray[np.int16], sounding: NDArray[np.int16], state: NDArray[np.int16],
+    scores: NDArray[np.int16],
+) -> None:  # fmt: skip
+    """Let one of several voices of board i make move a in eighth t, in place.
+
+    Args:
+        i: Of the board.
+        voice: Of those written, in turn.
+        row: Of the score.
+        t: The eighth.
+        a: The move.
+        sounds: Where ``state`` says what sounds in the first voice.
+        held: Where it says for how many eighths.
+        recent: (N, V, 8).
+        sounding: (N, V, 8).
+        state: (N, S).
+        scores: (N, 5, 32) or (N, 7, 32).
+    """
+    scores[i, row, t] = a
+    if t + 1 < EIGHTHS:
+        scores[i, row, t + 1] = REST  # nothing sounds beyond what is written
+    if a == HOLD:
+        state[i, held + voice] += 1
+    else:
+        state[i, sounds + voice] = a
+        state[i, held + voice] = 1
+    for j in range(N_RECENT - 1, 0, -1):
+        recent[i, voice, j] = recent[i, voice, j - 1]
+        sounding[i, voice, j] = sounding[i, voice, j - 1]
+    recent[i, voice, 0] = a
+    sounding[i, voice, 0] = state[i, sounds + voice]
+
+
 def images_of(
     moves: NDArray[np.int16], briefs: NDArray[np.int16] | None = None
 ) -> NDArray[np.uint8]:
@@ -251,6 +287,23 @@ class CompositionCore:
             raise ValueError(f"briefs: expected shape ({n}, {BRIEF}), got {briefs.shape}")
         return np.ascontiguousarray(briefs, np.int16)
 
+    def clear(
+        self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+        """Begin the boards ``rows`` (R,) anew, but for what is observed; see :meth:`reset`.
+
+        Returns:
+            The rows, and what their briefs (R, 67) give, 0 where they are empty.
+        """
+        rows = np.asarray(rows, np.int64)
+        briefs = self.next_briefs(len(rows), briefs)
+        check(np.zeros((len(rows), 0), np.int16), briefs)
+        self.briefs[rows] = briefs
+        self.moves[rows] = PAD
+        self.counts[rows] = 0
+        self._lay(rows)
+        return rows, np.maximum(briefs, 0)
+
     def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
         """Clear the boards ``rows`` ((R,) int64) and lay ``briefs`` (R, 67) before them.
 
@@ -259,18 +312,11 @@ class CompositionCore:
         """
         if not len(rows):
             return
-        briefs = self.next_briefs(len(rows), briefs)
-        check(np.zeros((len(rows), 0), np.int16), briefs)
+        rows, given = self.clear(rows, briefs)
         obs = self.observations
-        rows = np.asarray(rows, np.int64)
-        self.briefs[rows] = briefs
-        self.moves[rows] = PAD
-        self.counts[rows] = 0
-        self._lay(rows)
         for j, key in enumerate(("soprano", "onsets", "fermatas")):
             obs[key][rows] = self._given[rows, j, :WINDOW]
         obs["recent"][rows] = NO_MOVE
-        given = np.maximum(briefs, 0)
         state = np.zeros((len(rows), N_STATE), np.int16)
         state[:, 0], state[:, 3] = REST, MAX_MOVES
         state[:, 2], state[:, 4], state[:, 5] = given[:, PHASE], given[:, MODE], given[:, TONIC]

@@ -14,18 +14,16 @@ from numpy.typing import NDArray
 
 from ..works import PAD
 from .account import MOST, N_FOUR_ACCOUNT, account_of
-from .dynamics import N_RECENT, NO_MOVE, WINDOW, CompositionCore, look
+from .dynamics import N_RECENT, NO_MOVE, WINDOW, CompositionCore, look, write_voice
 from .moves import (
     EIGHTHS,
     FOUR_MOVES,
-    HOLD,
     MODE,
     N_MOVES,
     PHASE,
     REST,
     TONIC,
     WRITTEN,
-    check,
 )
 
 VOICES = 3
@@ -49,19 +47,7 @@ def step_parts(
         count = counts[i]
         voice, t = count % VOICES, count // VOICES
         moves[i, count] = a
-        scores[i, _ROWS[voice], t] = a
-        if t + 1 < EIGHTHS:
-            scores[i, _ROWS[voice], t + 1] = REST  # nothing sounds beyond what is written
-        if a == HOLD:
-            state[i, FOR + voice] += 1
-        else:
-            state[i, SOUNDS + voice] = a
-            state[i, FOR + voice] = 1
-        for j in range(N_RECENT - 1, 0, -1):
-            recent[i, voice, j] = recent[i, voice, j - 1]
-            sounding[i, voice, j] = sounding[i, voice, j - 1]
-        recent[i, voice, 0] = a
-        sounding[i, voice, 0] = state[i, SOUNDS + voice]
+        write_voice(i, voice, _ROWS[voice], t, a, SOUNDS, FOR, recent, sounding, state, scores)
         counts[i] += 1
         state[i, TURN] = (voice + 1) % VOICES
         if voice == VOICES - 1:
@@ -126,14 +112,8 @@ class FourCore(CompositionCore):
         """Clear the boards ``rows`` and lay ``briefs`` before them: see the base class."""
         if not len(rows):
             return
-        rows = np.asarray(rows, np.int64)
-        briefs = self.next_briefs(len(rows), briefs)
-        check(np.zeros((len(rows), 0), np.int16), briefs)
-        self.briefs[rows] = briefs
-        self.moves[rows] = PAD
-        self.counts[rows] = 0
-        self._lay(rows)
-        obs, given = self.observations, np.maximum(briefs, 0)
+        rows, given = self.clear(rows, briefs)
+        obs = self.observations
         for j, key in enumerate(("soprano", "onsets", "fermatas")):
             obs[key][rows] = self._given[rows, j, :WINDOW]
         obs["recent"][rows], obs["sounding"][rows] = NO_MOVE, 0

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..works import PAD
 from .account import MOST, N_PAIR_ACCOUNT, account_of
-from .dynamics import N_RECENT, NO_MOVE, WINDOW, CompositionCore, default_briefs
+from .dynamics import N_RECENT, NO_MOVE, WINDOW, CompositionCore, default_briefs, write_voice
 from .moves import (
     BASS_ROW,
     BRIEF,
@@ -59,19 +59,7 @@ def step_pairs(
         voice, t = count % 2, count // 2
         row = SOPRANO_ROW if voice == 0 else BASS_ROW
         moves[i, count] = a
-        scores[i, row, t] = a
-        if t + 1 < EIGHTHS:
-            scores[i, row, t + 1] = REST  # nothing sounds beyond what is written
-        if a == HOLD:
-            state[i, FOR + voice] += 1
-        else:
-            state[i, SOUNDS + voice] = a
-            state[i, FOR + voice] = 1
-        for j in range(N_RECENT - 1, 0, -1):
-            recent[i, voice, j] = recent[i, voice, j - 1]
-            sounding[i, voice, j] = sounding[i, voice, j - 1]
-        recent[i, voice, 0] = a
-        sounding[i, voice, 0] = state[i, SOUNDS + voice]
+        write_voice(i, voice, row, t, a, SOUNDS, FOR, recent, sounding, state, scores)
         counts[i] += 1
         state[i, TURN] = 1 - voice
         if voice == 1:
@@ -165,14 +153,8 @@ class FreeCore(CompositionCore):
         """
         if not len(rows):
             return
-        rows = np.asarray(rows, np.int64)
-        briefs = self.next_briefs(len(rows), briefs)
-        check(np.zeros((len(rows), 0), np.int16), briefs)
-        self.briefs[rows] = briefs
-        self.moves[rows] = PAD
-        self.counts[rows] = 0
-        self._lay(rows)
-        obs, frames = self.observations, np.maximum(briefs, 0)
+        rows, frames = self.clear(rows, briefs)
+        obs = self.observations
         obs["recent"][rows], obs["sounding"][rows] = NO_MOVE, 0
         obs["fermatas"][rows] = self._given[rows, FERMATAS, :WINDOW]
         state = np.zeros((len(rows), N_STATE), np.int16)

@@ -1,0 +1,86 @@
+"""What holds for every composition world: batches, states, and the environments around them."""
+
+import gymnasium
+import numpy as np
+import pytest
+
+from envs.composition.dynamics import CompositionCore
+from envs.composition.form import form_terms
+from envs.composition.four import FourWorld
+from envs.composition.free import FreeWorld
+from envs.composition.moves import N_MOVES, scores_of
+from envs.composition.roll import rolls_of
+from envs.composition.world import CompositionWorld
+
+WORLDS = (CompositionWorld, FreeWorld, FourWorld)
+
+
+@pytest.fixture(scope="module", params=WORLDS, ids=lambda world: world.id)
+def world(request):
+    return request.param(limit=240)
+
+
+def core_of(world, n, **kwargs) -> CompositionCore:
+    return type(world).core(n, world.held_out.briefs, **kwargs)
+
+
+def test_boards_in_a_batch_equal_boards_alone(world):
+    briefs = world.held_out.briefs[:3]
+    batch = core_of(world, 3)
+    batch.reset(np.arange(3), briefs)
+    actions = np.random.default_rng(1).integers(0, N_MOVES, (batch.max_moves, 3))
+    alone = [core_of(world, 1) for _ in range(3)]
+    for i, core in enumerate(alone):
+        core.reset(np.array([0]), briefs[i : i + 1])
+    for row in actions:
+        batch.step(row)
+        for i, core in enumerate(alone):
+            core.step(row[i : i + 1])
+            for key, value in core.observations.items():
+                np.testing.assert_array_equal(batch.observations[key][i], value[0])
+    scores = scores_of(actions.T.astype(np.int16), briefs)
+    np.testing.assert_array_equal(batch.images(np.arange(3)), rolls_of(scores))
+
+
+def test_a_core_goes_on_from_its_state(world):
+    rng = np.random.default_rng(2)
+    core, other = core_of(world, 3, seed=5), core_of(world, 3)
+    core.reset(np.arange(3))
+    for _ in range(17):
+        core.step(rng.integers(0, N_MOVES, 3))
+    for key, value in core.observations.items():
+        other.observations[key][...] = value
+    other.moves[...], other.counts[...] = core.moves, core.counts
+    other.briefs = core.briefs.copy()
+    other.load_state(core.state())
+    for _ in range(core.max_moves):
+        actions = rng.integers(0, N_MOVES, 3)
+        done = core.step(actions)
+        np.testing.assert_array_equal(done, other.step(actions))
+        for each in (core, other):
+            each.reset(np.flatnonzero(done))
+        for key, value in core.observations.items():
+            np.testing.assert_array_equal(other.observations[key], value)
+
+
+def test_single_and_vector_environment_give_the_same_rewards(world):
+    brief = world.held_out.briefs[0]
+    single = gymnasium.make(world.env_id).unwrapped
+    vector = gymnasium.make_vec(world.env_id, num_envs=3)
+    vector.reset(options={"brief": brief})
+    longest = core_of(world, 1).max_moves
+    actions = np.random.default_rng(3).integers(0, N_MOVES, (longest, 3))
+    for row in actions:
+        _, rewards, ended, _, infos = vector.step(row)
+    assert ended.all()
+    for j in range(3):
+        single.reset(options={"brief": brief})
+        for a in actions[:, j]:
+            _, reward, terminated, truncated, info = single.step(a)
+        assert terminated and not truncated
+        assert reward == rewards[j] == pytest.approx(info["form"], abs=1e-6)
+        assert infos["final_info"]["form"][j] == info["form"]
+    scores = scores_of(actions[:, j : j + 1].T.astype(np.int16), brief[None])
+    assert {f"form/{rule}" for rule in form_terms(scores, both=world.id == FreeWorld.id)} <= set(
+        info
+    )
