@@ -95,7 +95,8 @@ def found_in(folder: Path) -> list[str]:
     known = families(whole, corpus)
     if set(config["withhold"]) != {name for names in known.values() for name in names}:
         raise ValueError(f"{folder}: withheld something else than the families")
-    world = make_world(config["world"], corpus, config["withhold"])
+    limit = config["scale"]["human_works"]
+    world = make_world(config["world"], corpus, config["withhold"], limit)
     yardstick = world.load_yardstick(folder / "judges")
     human = yardstick.describe(world.train)
     radius, held_out = human_radius(human), yardstick.describe(world.held_out)
