@@ -6,6 +6,7 @@ python compare.py --out comparison --run runs/a --run runs/b --run runs/c
 python compare.py --out comparison --threads 1 --jobs 8 # on a machine with eight cores
 python compare.py --out comparison --only rnn,gan,learner --seeds 5
 python compare.py --out comparison --add mine=drawings/
+python compare.py --out comparison --corpus kanjivg    # other human works
 python compare.py --out comparison --report            # the report again, nothing made anew
 python compare.py --out more --first-seed 3 --seeds 2 --join comparison/comparison.json
 
@@ -26,6 +27,7 @@ from agents.compare.parallel import run
 from agents.compare.report import write_report
 from agents.compare.sections import Results
 from agents.makers import RECIPES
+from agents.options import CORPUS
 from agents.terminal import Clock, Parser
 from envs.worlds import ENTRY_POINTS, find_world
 
@@ -39,6 +41,7 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
          "where works, models and the report are written"),
         ("--world", {"default": "drawing", "metavar": "NAME"},
          f"kind of work: {', '.join(sorted(ENTRY_POINTS))} (default: drawing)"),
+        ("--corpus", {"default": "", "metavar": "NAME"}, CORPUS),
         ("--budget", {"default": "default", "metavar": "NAME"},
          f"{', '.join(SCALES)} (default: default)"),
         ("--seeds", {"type": int, "metavar": "N"},
@@ -104,7 +107,7 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
         out=args.out, world=args.world, budget=args.budget, seeds=seeds, works=works, only=only,
         added=tuple(added.items()), runs=tuple(args.run), withhold=withhold,
         evidence=not args.no_evidence, threads=args.threads, jobs=args.jobs,
-        command=command, first_seed=args.first_seed, joined=tuple(args.join),
+        command=command, first_seed=args.first_seed, joined=tuple(args.join), corpus=args.corpus,
     ), args.report  # fmt: skip
 
 

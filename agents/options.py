@@ -18,6 +18,12 @@ def option(default: Any, text: str) -> Any:
     return field(default=default, metadata={"help": text})
 
 
+CORPUS = (
+    "human works (default: the world's; drawing: tabler; also lucide, kanjivg, an SVG folder, an "
+    ".ndjson file)"
+)
+
+
 @dataclass(frozen=True)
 class Config:
     """Every option of a run."""
@@ -32,8 +38,7 @@ class Config:
     seed: int = option(0, "seed of the imitator, the learner and the reward's critic")
     resume: str = option("", "go on with the run in this folder, with its options")
     run_dir: str = option("", "folder of the run (default: runs/WORLD-PRESET-SEED)")
-    corpus: str = option("", "human works (default: the world's; drawing: tabler; also lucide, "
-                         "kanjivg, an SVG folder, an .ndjson file)")  # fmt: skip
+    corpus: str = option("", CORPUS)
     withhold: str = option("", "comma-separated name patterns of works to take out of the world")
     human_works: int = option(0, "use only this many human works; 0: all")
     imitator: str = option("", "start from this imitator.safetensors of a run; fits none")

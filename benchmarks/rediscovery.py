@@ -1,22 +1,28 @@
 """What makers find of families of drawings that were withheld from all of them.
 
-    python -m benchmarks.rediscovery             # the families, and how to withhold them
-    python -m benchmarks.rediscovery comparison  # what was found, family by family
+    python -m benchmarks.rediscovery                   # the families, and how to withhold them
+    python -m benchmarks.rediscovery --corpus kanjivg  # the same of kanji
+    python -m benchmarks.rediscovery comparison        # what was found, family by family
 
-The families: the aeroplanes, and one cluster of the human works drawn at random. What was found is
-measured again from the works that a comparison with ``--withhold`` has made: see
-:mod:`novelty.rediscovery`.
+The families: the aeroplanes, and one cluster of the human works drawn at random; of kanji those
+that contain one radical. What was found is measured again from the works that a comparison with
+``--withhold`` has made: see :mod:`novelty.rediscovery`.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from agents.compare.evidence import withheld_works
+from agents.compare.joining import term
+from agents.options import CORPUS
+from envs.drawing.corpus import _kanjivg
 from envs.drawing.descriptor import Descriptor
 from envs.works import Works, join_works
 from envs.worlds import World, make_world
@@ -30,10 +36,21 @@ from .reporting import place, write
 AEROPLANES = ("plane", "plane-*")
 MEMBERS = 30
 """Human works in a cluster, on average."""
+KANJIVG = "kanjivg"
+RADICAL = "門"
+"""The gate. Of the parts that 20 to 60 kanji of the corpus contain, its 25 lie the farthest from
+the rest: 13 are within the radius of one that remains, of kanji held out 96 %."""
 
 
-def families(world: World) -> dict[str, tuple[str, ...]]:
-    """Names of human works, or patterns of names, by family."""
+def families(world: World, corpus: str = "") -> dict[str, tuple[str, ...]]:
+    """Names of human works, or patterns of names, by family.
+
+    Args:
+        world: With all works of the corpus.
+        corpus: As it was made with.
+    """
+    if corpus == KANJIVG:
+        return {f"kanji with {RADICAL}": with_radical(world, RADICAL)}
     train = world.train
     x = Descriptor.fit(world.images(train))(world.images(join_works([train, world.held_out])))
     names = [*train.names, *world.held_out.names]
@@ -44,6 +61,28 @@ def families(world: World) -> dict[str, tuple[str, ...]]:
     return {"aeroplanes": AEROPLANES, "cluster": tuple(members)}
 
 
+def with_radical(world: World, radical: str) -> tuple[str, ...]:
+    """Names of the kanji of a world that contain a radical, or a form of it, wherever it stands.
+
+    KanjiVG marks the parts of a kanji: ``kvg:element`` is the part, ``kvg:original`` what it is a
+    form of.
+    """
+    part = re.compile(f' kvg:(?:element|original)="{re.escape(radical)}"'.encode())
+    codes = {label.removesuffix(".svg") for label, data in _kanjivg().records if part.search(data)}
+    names = (*world.train.names, *world.held_out.names)
+    return tuple(sorted(name for name in names if name.rpartition(" ")[2] in codes))
+
+
+def commands(names: Collection[str], corpus: str = "") -> list[str]:
+    """The run and the comparison that withhold works with these names or patterns."""
+    of = f"--corpus {shlex.quote(corpus)} " if corpus else ""
+    terms = f"{of}--withhold {shlex.quote(','.join(names))}"
+    return [
+        f"python train.py --run-dir runs/rediscovery {terms}",
+        f"python compare.py --out comparison --seeds 1 --run runs/rediscovery {terms}",
+    ]
+
+
 def found_in(folder: Path) -> list[str]:
     """Rows of a table: what each maker of a comparison found of each family.
 
@@ -51,11 +90,13 @@ def found_in(folder: Path) -> list[str]:
         ValueError: If the comparison withheld something else, or nothing.
     """
     config = read_json(folder / "config.json")
-    whole = make_world(config["world"])
-    known = families(whole)
+    corpus = term(config, "corpus")
+    whole = make_world(config["world"], corpus)
+    known = families(whole, corpus)
     if set(config["withhold"]) != {name for names in known.values() for name in names}:
         raise ValueError(f"{folder}: withheld something else than the families")
-    world = make_world(config["world"], withhold=config["withhold"])
+    limit = config["scale"]["human_works"]
+    world = make_world(config["world"], corpus, config["withhold"], limit)
     yardstick = world.load_yardstick(folder / "judges")
     human = yardstick.describe(world.train)
     radius, held_out = human_radius(human), yardstick.describe(world.held_out)
@@ -79,35 +120,53 @@ def _share(x: Interval) -> str:
     return f"{100 * x.value:.1f} ({100 * x.low:.1f} to {100 * x.high:.1f})"
 
 
-def main() -> None:
-    """Run from the command line."""
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser("benchmarks.rediscovery", description=__doc__.splitlines()[0])
-    parser.add_argument("comparison", type=Path, nargs="?", help="folder of a comparison")
-    args = parser.parse_args()
-    if args.comparison is None:
-        known = families(make_world("drawing"))
-        for family, names in known.items():
-            print(f"{family}: {', '.join(names)}")
-        withheld = ",".join(name for names in known.values() for name in names)
-        print(f"python compare.py --out comparison --seeds 1 --withhold {shlex.quote(withheld)}")
-        return
-    try:
-        rows = found_in(args.comparison)
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"benchmarks.rediscovery: {error}") from None
-    commands = read_json(args.comparison / "config.json")["commands"]
+def show(corpus: str) -> None:
+    """Print the families, and the commands that withhold them."""
+    world = make_world("drawing", corpus)
+    known = families(world, corpus)
+    for family, names in known.items():
+        print(f"{family} ({len(withheld_works(world, names))}): {', '.join(names)}")
+    print(*commands([name for names in known.values() for name in names], corpus), sep="\n")
+
+
+def measure(folder: Path, corpus: str) -> None:
+    """Write what was found in a comparison.
+
+    Raises:
+        ValueError: If it is of another corpus than asked for, or withheld no families.
+    """
+    config = read_json(folder / "config.json")
+    held = term(config, "corpus")
+    if corpus not in ("", held):
+        raise ValueError(f"{folder}: a comparison with corpus = {held!r}, not {corpus!r}")
+    rows = found_in(folder)
     titles = ("family", "maker", "seed", "works", "found, %", "expected, %", "excess, points",
               "works near the family, %", "near the matched ones, %")  # fmt: skip
     write(
-        "rediscovery",
+        f"rediscovery-{Path(held).stem}" if held else "rediscovery",
         "# What was found of withheld families\n\n"
-        + "\n".join(f"    {command}" for command in commands)
+        + "\n".join(f"    {command}" for command in config["commands"])
         + "\n\nFound: the share of the withheld works that some work came near. Expected: the same "
         "of human works held out that are as far from what was learnt. With 95 % intervals.\n\n"
         + "\n".join(["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|", *rows])
         + f"\n\n{place(1)}\n",
     )  # fmt: skip
+
+
+def main() -> None:
+    """Run from the command line."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser("benchmarks.rediscovery", description=__doc__.splitlines()[0])
+    parser.add_argument("comparison", type=Path, nargs="?", help="folder of a comparison")
+    parser.add_argument("--corpus", default="", metavar="NAME", help=CORPUS)
+    args = parser.parse_args()
+    try:
+        if args.comparison is None:
+            show(args.corpus)
+        else:
+            measure(args.comparison, args.corpus)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"benchmarks.rediscovery: {error}") from None
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,13 @@ from agents.compare.columns import BEST, COLUMNS, COST, label, order_of, written
 from agents.compare.comparison import Comparison
 from agents.compare.evidence import DEPTHS, Depth, withheld_works
 from agents.compare.expectations import check_all
+from agents.compare.fitting import Fitting
 from agents.compare.joining import keep_joined
 from agents.compare.report import write_report
 from agents.compare.sections import SECTIONS
 from agents.compare.table import Figure, figure, figure_of_seeds, medians_again, read_table
 from envs import worlds
+from envs.drawing.corpus import load_corpus
 from envs.drawing.dynamics import images_of
 from envs.drawing.reading import read_folder
 from envs.drawing.second_judge import LocalPatterns, SecondJudge, tear, trials
@@ -390,6 +393,42 @@ def test_another_comparison_is_not_gone_on_with(finished):
         Comparison(lineup.Options(finished, budget="smoke", works=50)).run()
 
 
+def test_a_comparison_of_another_corpus_is_not_gone_on_with(finished):
+    path = finished / "config.json"
+    config = json.loads(path.read_text())
+    assert config.pop("corpus") == ""
+    for held in ({"corpus": ""}, {}):  # older ones do not name it
+        path.write_text(json.dumps(config | held))
+        Comparison(options(finished))._check_folder()
+        with pytest.raises(ValueError, match="a comparison with corpus = '', not 'lucide'"):
+            Comparison(options(finished, corpus="lucide")).run()
+
+
+def test_a_comparison_is_of_the_corpus_that_it_is_given(stubs, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    asked = options(out, corpus="heroicons", withhold=("arrow-*",))
+    comparison = Comparison(replace(asked, budget="default"))
+    comparison._read_world()
+    known, world = set(load_corpus("heroicons").works.names), comparison.world
+    arrows = {name for name in known if name.startswith("arrow-")}
+    assert {*world.train.names, *world.held_out.names} == known - arrows and arrows
+    # What is looked for is taken from the same corpus.
+    comparison.yardstick = None
+    comparison.fitting = types.SimpleNamespace(network=lambda seed: None)
+    monkeypatch.setattr("agents.compare.comparison.Evidence", lambda *given: given)
+    assert {*comparison._new_evidence(0)[7].names} == arrows
+    comparison._claim_folder({})
+    assert json.loads((out / "config.json").read_text())["corpus"] == "heroicons"
+
+
+def test_the_report_names_another_corpus_than_the_default(finished, stubs):
+    path = finished / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"corpus": "lucide"}))
+    write_report(finished)
+    assert "World drawing, corpus lucide, budget smoke" in (finished / "report.md").read_text()
+    assert json.loads((finished / "comparison.json").read_text())["meta"]["corpus"] == "lucide"
+
+
 def test_runs_may_be_added_for_seeds_of_which_nothing_was_made(tmp_path):
     def with_runs(*names):
         return Comparison(lineup.Options(tmp_path, runs=tuple(Path(name) for name in names)))
@@ -409,6 +448,7 @@ def test_the_report_says_everything_and_needs_nothing_outside_it(finished, stubs
     page = (finished / "report.html").read_text()
     text = (finished / "report.md").read_text()
     assert "{{" not in page and "no ink | left &lt;b&gt;" in page
+    assert "World drawing, budget smoke" in text
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert page.count("data:image/png") == 2 * len(results.table)
     head = text[: text.index("## The quality-novelty plane")]
@@ -511,6 +551,50 @@ def test_a_run_of_other_works_is_refused(tmp_path):
         (tmp_path / "summary.json").write_text(json.dumps(summary))
         with pytest.raises(ValueError, match=words):
             lineup.check_run(tmp_path, world, lineup.SCALES["smoke"])
+    (tmp_path / "summary.json").write_text(json.dumps({"corpus": "abc"}))
+    for corpus, wanted in (("", "kanjivg"), ("kanjivg", "")):
+        (tmp_path / "config.json").write_text(json.dumps(config | {"corpus": corpus}))
+        lineup.check_run(tmp_path, world, lineup.SCALES["smoke"], corpus=corpus)
+        with pytest.raises(
+            ValueError, match=f"a run with corpus = '{corpus}'; this comparison has '{wanted}'"
+        ):
+            lineup.check_run(tmp_path, world, lineup.SCALES["smoke"], corpus=wanted)
+
+
+def test_a_run_of_another_corpus_is_refused_before_anything_is_made(stubs, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "out"
+    run.mkdir()
+    for name in ("imitator.safetensors", "learner.safetensors", "summary.json"):
+        (run / name).write_text("{}")
+    config = {"world": "drawing", "corpus": "heroicons", "withhold": "", "human_works": 120}
+    (run / "config.json").write_text(json.dumps(config))
+    asked = ["--budget", "smoke", "--out", str(out), "--run", str(run)]
+    for more, words in (
+        ([], "a run with corpus = 'heroicons'; this comparison has ''"),
+        (["--corpus", "heroicons"], "was trained on another version of the human works"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            Comparison(compare.parse([*asked, *more])[0]).run()
+    assert not out.exists()
+
+
+def test_a_learner_is_taken_from_a_run_of_the_same_corpus(tmp_path):
+    for name in ("imitator.safetensors", "learner.safetensors"):
+        (tmp_path / name).write_bytes(b"learnt")
+    scale = lineup.SCALES["smoke"]
+    config = {"world": "drawing", "corpus": "kanjivg", "human_works": scale.human_works}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"threads": 2}))
+    summary = {"corpus": "abc", "env_steps": 8, "steps_per_second": 4}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    given, _ = compare.parse(["--budget", "smoke", "--out", "x", "--corpus", "kanjivg"])
+    world, folder = types.SimpleNamespace(id="drawing", fingerprint="abc"), tmp_path / "learner"
+    folder.mkdir()
+    fitting = Fitting(given, world, None, print)
+    fitting._take_learner(tmp_path, folder, folder / "cost.json")
+    assert (folder / "learner.safetensors").read_bytes() == b"learnt"
+    fitting = Fitting(replace(given, corpus=""), world, None, print)
+    with pytest.raises(ValueError, match="a run with corpus = 'kanjivg'"):
+        fitting._take_learner(tmp_path, folder, folder / "cost.json")
 
 
 @pytest.mark.parametrize(
@@ -522,6 +606,7 @@ def test_a_run_of_other_works_is_refused(tmp_path):
         (("--out", "x", "--works", "many"), "invalid int value"),
         (("--out", "x", "--world", "nowhere"), "'nowhere' is none of"),
         (("--out", "x", "--only", "gna"), "'gna' is none of"),
+        (("--out", "/tmp/move37-no-comparison", "--corpus", "tablet"), "is no known corpus"),
         (("--out", "x", "--add", "mine"), "expected NAME=FOLDER"),
         (("--out", "x", "--add", "learner=here"), "already a maker"),
         (("--out", "x", "--add", "a/b=here"), "expected NAME=FOLDER"),

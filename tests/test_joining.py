@@ -10,7 +10,7 @@ import pytest
 from agents.compare.joining import check_terms, join, joined_to, keep_joined, read_joined
 from agents.compare.table import Figure, figure_of_seeds
 
-TERMS = {"format": "f", "world": "w", "budget": "b", "works": 100, "withhold": []}
+TERMS = {"format": "f", "world": "w", "corpus": "c", "budget": "b", "works": 100, "withhold": []}
 
 
 def column(*values, width=0.1):
@@ -144,6 +144,17 @@ def test_evidence_of_another_depth_is_left_out_where_there_is_some():
 def test_other_terms_are_refused(key, tmp_path):
     with pytest.raises(ValueError, match=f"a comparison with {key} = "):
         check_terms(tmp_path, other(), TERMS | {key: "another"})
+
+
+def test_figures_that_name_no_corpus_are_of_the_default_one(tmp_path):
+    old = {key: value for key, value in TERMS.items() if key != "corpus"}
+    theirs = other(meta={key: value for key, value in other()["meta"].items() if key != "corpus"})
+    check_terms(tmp_path, theirs, old)
+    check_terms(tmp_path, theirs, TERMS | {"corpus": ""})
+    with pytest.raises(ValueError, match="a comparison with corpus = ''; this one has 'c'"):
+        check_terms(tmp_path, theirs, TERMS)
+    with pytest.raises(ValueError, match="a comparison with corpus = 'c'; this one has ''"):
+        check_terms(tmp_path, other(), old)
 
 
 def spoilt(change):

@@ -25,7 +25,7 @@ from novelty.statistics import plain
 from ..makers import Critical, Filter
 from .evidence import DEPTHS, NOISE, Evidence, noise, withheld_works
 from .fitting import Fitting
-from .joining import check_terms, read_joined
+from .joining import check_terms, read_joined, term
 from .lineup import (
     EXAMINED,
     Entry,
@@ -90,7 +90,7 @@ class Comparison:
         for path in options.joined:
             check_terms(path, read_joined(path), self._terms())
         for run in options.runs:
-            check_run(run, self.world, options.scale, options.withhold)
+            check_run(run, self.world, options.scale, options.withhold, options.corpus)
         added = [(name, *self.world.read_folder(folder)) for name, folder in options.added]
         self._claim_folder(before)
         self._make_ready()
@@ -104,7 +104,7 @@ class Comparison:
     def _read_world(self) -> None:
         torch.set_num_threads(self.options.threads)
         options, limit = self.options, self.options.scale.human_works
-        self.world = make_world(options.world, withhold=options.withhold, limit=limit)
+        self.world = make_world(options.world, options.corpus, options.withhold, limit)
 
     def _make_ready(self) -> None:
         self.yardstick, self.second = self._judges()
@@ -172,7 +172,7 @@ class Comparison:
         best = works / f"learner-{seed}-best.npz"
         withheld = None
         if options.withhold:
-            whole = make_world(options.world)
+            whole = make_world(options.world, options.corpus)
             withheld = withheld_works(whole, options.withhold)
         return Evidence(
             self.world, self.yardstick, self.fitting.network(seed), float(temperature or 1.0),
@@ -191,7 +191,7 @@ class Comparison:
             return {}
         found: dict[str, Any] = json.loads(path.read_text())
         for key, value in self._terms().items():
-            held = found.get(key, 0 if key == "first_seed" else None)
+            held = term(found, key)
             if held != value and not (key == "runs" and self._adds_runs(found["runs"])):
                 raise ValueError(
                     f"{self.out}: holds a comparison with {key} = {held!r}, not "
@@ -211,8 +211,8 @@ class Comparison:
         """Options that cannot change while a comparison goes on, but for runs of further seeds."""
         options = self.options
         return {
-            "format": FORMAT, "world": options.world, "budget": options.budget,
-            "works": options.works, "withhold": list(options.withhold),
+            "format": FORMAT, "world": options.world, "corpus": options.corpus,
+            "budget": options.budget, "works": options.works, "withhold": list(options.withhold),
             "first_seed": options.first_seed, "runs": [str(run) for run in options.runs],
         }  # fmt: skip
 

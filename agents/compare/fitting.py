@@ -112,7 +112,8 @@ class Fitting:
 
     def _take_learner(self, run: Path, folder: Path, cost: Path) -> None:
         """Copy the learner of a finished run to where its recipe looks for it."""
-        summary = check_run(run, self._world, self._options.scale, self._options.withhold)
+        options = self._options
+        summary = check_run(run, self._world, options.scale, options.withhold, options.corpus)
         seconds = summary["env_steps"] / summary["steps_per_second"]
         facts = {"env_steps": summary["env_steps"], "seconds": seconds}
         write_atomically(folder / "learner.json", json.dumps(facts).encode())

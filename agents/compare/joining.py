@@ -20,8 +20,10 @@ from novelty.storage import read_json
 from .columns import BEST, EVIDENCE
 from .table import Table, figure_of_seeds
 
-TERMS = ("format", "world", "budget", "works", "withhold")
+TERMS = ("format", "world", "corpus", "budget", "works", "withhold")
 """What comparisons that are joined must have in common."""
+ABSENT: dict[str, Any] = {"corpus": "", "first_seed": 0}
+"""What terms are that older comparisons do not name."""
 YARDSTICK = ("heldout_quality", "form", "novelty_human")
 """Columns of the human works by which one yardstick is told from another."""
 OTHERS = ("second_quality", "craft", "bits_rnn", "bits_deflate")
@@ -56,6 +58,11 @@ def read_joined(path: Path) -> dict[str, Any]:
     return found
 
 
+def term(config: Mapping[str, Any], key: str) -> Any:
+    """What a comparison's configuration says of a term; None if nothing."""
+    return config.get(key, ABSENT.get(key))
+
+
 def check_terms(path: Path, other: Mapping[str, Any], terms: Mapping[str, Any]) -> None:
     """Refuse figures that were found on other terms.
 
@@ -63,11 +70,9 @@ def check_terms(path: Path, other: Mapping[str, Any], terms: Mapping[str, Any]) 
         ValueError: Names the first difference.
     """
     for key in TERMS:
-        if other["meta"].get(key) != terms[key]:
-            raise ValueError(
-                f"{path}: a comparison with {key} = {other['meta'].get(key)!r}; this one has "
-                f"{terms[key]!r}"
-            )
+        theirs, ours = term(other["meta"], key), term(terms, key)
+        if theirs != ours:
+            raise ValueError(f"{path}: a comparison with {key} = {theirs!r}; this one has {ours!r}")
 
 
 def keep_joined(out: Path, paths: Sequence[Path]) -> None:

@@ -74,6 +74,7 @@ class Options:
         jobs: Processes that fit makers and make works at once.
         command: As it was typed, for the report.
         joined: Figures (``comparison.json``) of other seeds, made elsewhere.
+        corpus: Which human works; empty for the world's default.
     """
 
     out: Path
@@ -91,6 +92,7 @@ class Options:
     jobs: int = 1
     command: str = ""
     joined: tuple[Path, ...] = ()
+    corpus: str = ""
 
     @property
     def scale(self) -> Scale:
@@ -205,7 +207,7 @@ class Imitator:
 
 
 def check_run(
-    run: Path, world: World, scale: Scale, withhold: tuple[str, ...] = ()
+    run: Path, world: World, scale: Scale, withhold: tuple[str, ...] = (), corpus: str = ""
 ) -> dict[str, Any]:
     """The summary of a run whose learner may join a comparison.
 
@@ -219,7 +221,7 @@ def check_run(
     config = json.loads((run / "config.json").read_text())
     summary: dict[str, Any] = json.loads((run / "summary.json").read_text())
     for key, wanted in (
-        ("world", world.id), ("corpus", ""), ("human_works", scale.human_works)
+        ("world", world.id), ("corpus", corpus), ("human_works", scale.human_works)
     ):  # fmt: skip
         if config.get(key) != wanted:
             raise ValueError(

@@ -123,8 +123,9 @@ def write_report(out: Path) -> Results:
     figures.close(canvas)
     config = results.config
     seeds = "one seed" if config["seeds"] == 1 else f"{config['seeds']} seeds"
+    corpus = f"corpus {config['corpus']}, " if config.get("corpus") else ""
     subtitle = (
-        f"World {config['world']}, budget {config['budget']}, {seeds}, "
+        f"World {config['world']}, {corpus}budget {config['budget']}, {seeds}, "
         f"{config['works']} fresh works of each maker and seed."
     )
     sections = [section for make in SECTIONS if (section := make(results)) is not None]
