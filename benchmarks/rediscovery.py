@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,10 @@ from agents.compare.joining import term
 from agents.options import CORPUS
 from envs.drawing.corpus import _kanjivg
 from envs.drawing.descriptor import Descriptor
+from envs.pictures import save_png
 from envs.works import Works, join_works
-from envs.worlds import World, make_world
-from novelty import human_radius, rediscovered
+from envs.worlds import World, find_world, make_world
+from novelty import human_radius, nearest, rediscovered
 from novelty.statistics import Interval
 from novelty.storage import read_json
 from novelty.styles import cluster
@@ -83,8 +84,16 @@ def commands(names: Collection[str], corpus: str = "") -> list[str]:
     ]
 
 
-def found_in(folder: Path) -> list[str]:
-    """Rows of a table: what each maker of a comparison found of each family.
+Rows = list[str]
+Pairs = list[tuple[Works, str]]
+"""Withheld works with their names, each followed by the learner's nearest with its distance."""
+
+
+def found_in(folder: Path) -> tuple[Rows, Pairs]:
+    """What each maker of a comparison found of each family.
+
+    Returns:
+        Rows of a table; and what of the learner's came nearest to each withheld work.
 
     Raises:
         ValueError: If the comparison withheld something else, or nothing.
@@ -100,20 +109,30 @@ def found_in(folder: Path) -> list[str]:
     yardstick = world.load_yardstick(folder / "judges")
     human = yardstick.describe(world.train)
     radius, held_out = human_radius(human), yardstick.describe(world.held_out)
-    rows = []
+    rows: Rows = []
+    pairs: Pairs = []
     for family, names in known.items():
-        goals = yardstick.describe(withheld_works(whole, names))
+        wanted = withheld_works(whole, names)
+        goals = yardstick.describe(wanted)
         for path in sorted((folder / "works").glob("*.npz")):
             name, _, seed = path.stem.rpartition("-")
             if seed == "best" or name == "human":
                 continue
-            x = yardstick.describe(Works.load(path))
+            works = Works.load(path)
+            x = yardstick.describe(works)
             one = rediscovered(x, goals, held_out, human, radius, np.random.default_rng(0))
             cells = (f"{family} ({one.withheld})", name, seed, str(len(x)), _share(one.found),
                      _share(one.expected), _share(one.excess), _share(one.hits),
                      _share(one.expected_hits))  # fmt: skip
             rows.append("| " + " | ".join(cells) + " |")
-    return rows
+            if name == "learner":
+                far, at = (found[:, 0] for found in nearest(goals, x, 1))
+                for i in np.argsort(far):
+                    pairs += [
+                        (wanted[i : i + 1], wanted.names[i]),
+                        (works[at[i : i + 1]], f"{far[i] / radius:.2f}"),
+                    ]
+    return rows, pairs
 
 
 def _share(x: Interval) -> str:
@@ -129,42 +148,57 @@ def show(corpus: str) -> None:
     print(*commands([name for names in known.values() for name in names], corpus), sep="\n")
 
 
-def measure(folder: Path, corpus: str) -> None:
-    """Write what was found in a comparison.
+def measure(folders: Sequence[Path], corpus: str) -> None:
+    """Write what was found in comparisons, and what the first one's learner came nearest with.
 
     Raises:
-        ValueError: If it is of another corpus than asked for, or withheld no families.
+        ValueError: If one is of another corpus than asked for, or withheld no families.
     """
-    config = read_json(folder / "config.json")
-    held = term(config, "corpus")
-    if corpus not in ("", held):
-        raise ValueError(f"{folder}: a comparison with corpus = {held!r}, not {corpus!r}")
-    rows = found_in(folder)
+    configs = [read_json(folder / "config.json") for folder in folders]
+    held = term(configs[0], "corpus")
+    for folder, config in zip(folders, configs, strict=True):
+        other = term(config, "corpus")
+        if other != held or corpus not in ("", held):
+            raise ValueError(
+                f"{folder}: a comparison with corpus = {other!r}, not {corpus or held!r}"
+            )
+    found = [found_in(folder) for folder in folders]
+    rows, pairs = [row for some, _ in found for row in some], found[0][1]
+    name = f"rediscovery-{Path(held).stem}" if held else "rediscovery"
     titles = ("family", "maker", "seed", "works", "found, %", "expected, %", "excess, points",
               "works near the family, %", "near the matched ones, %")  # fmt: skip
-    write(
-        f"rediscovery-{Path(held).stem}" if held else "rediscovery",
+    text = (
         "# What was found of withheld families\n\n"
-        + "\n".join(f"    {command}" for command in config["commands"])
+        + "\n".join(f"    {command}" for config in configs for command in config["commands"])
         + "\n\nFound: the share of the withheld works that some work came near. Expected: the same "
         "of human works held out that are as far from what was learnt. With 95 % intervals.\n\n"
         + "\n".join(["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|", *rows])
-        + f"\n\n{place(1)}\n",
-    )  # fmt: skip
+    )
+    if pairs:
+        works = join_works([Works(work.world, work.moves, work.briefs) for work, _ in pairs])
+        picture = find_world(configs[0]["world"]).sheet(
+            works, 8, captions=[said for _, said in pairs]
+        )
+        save_png(Path(__file__).parent / "results" / f"{name}.png", picture)
+        text += (
+            f"\n\n![withheld works and the learner's nearest]({name}.png)\n\nEach withheld work, "
+            "and the learner's nearest (its distance; up to 1 is near)."
+        )
+    write(name, f"{text}\n\n{place(1)}\n")
 
 
 def main() -> None:
     """Run from the command line."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser("benchmarks.rediscovery", description=__doc__.splitlines()[0])
-    parser.add_argument("comparison", type=Path, nargs="?", help="folder of a comparison")
+    parser.add_argument("comparison", type=Path, nargs="*", help="folders of comparisons")
     parser.add_argument("--corpus", default="", metavar="NAME", help=CORPUS)
     args = parser.parse_args()
     try:
-        if args.comparison is None:
-            show(args.corpus)
-        else:
+        if args.comparison:
             measure(args.comparison, args.corpus)
+        else:
+            show(args.corpus)
     except (ValueError, OSError) as error:
         raise SystemExit(f"benchmarks.rediscovery: {error}") from None
 

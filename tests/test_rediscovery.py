@@ -103,10 +103,10 @@ def test_a_comparison_is_measured_with_the_corpus_that_it_is_of(monkeypatch, tmp
         config = {"world": "drawing", "withhold": []} | held
         (tmp_path / "config.json").write_text(json.dumps(config))
         with pytest.raises(ValueError, match="withheld something else than the families"):
-            rediscovery.measure(tmp_path, corpus_of)
+            rediscovery.measure([tmp_path], corpus_of)
         assert asked.pop() == ("drawing", corpus_of)
         with pytest.raises(ValueError, match=f"a comparison with corpus = '{corpus_of}', not"):
-            rediscovery.measure(tmp_path, "lucide")
+            rediscovery.measure([tmp_path], "lucide")
     assert not asked
 
 

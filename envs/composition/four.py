@@ -54,8 +54,8 @@ class FourWorld(CompositionWorld):
     id = "composition-four"
     env_id = "Move37/CompositionFour-v0"
     settings: ClassVar[Mapping[str, Any]] = {
-        "n_envs": 128, "n_steps": 96, "kl_weight": 0.02, "value_network": "own",
-        "env_steps": 6_000_000,
+        "n_envs": 128, "n_steps": 96, "kl_weight": 0.1, "value_network": "own",
+        "env_steps": 4_000_000,
     }  # fmt: skip
     floor: ClassVar[float] = 0.8
     root: ClassVar[int] = 3  # the imitator's works are far below Bach's: none would be paid else
