@@ -7,6 +7,7 @@ python compare.py --out comparison --threads 1 --jobs 8 # on a machine with eigh
 python compare.py --out comparison --only rnn,gan,learner --seeds 5
 python compare.py --out comparison --add mine=drawings/
 python compare.py --out comparison --corpus kanjivg    # other human works
+python compare.py --out comparison --world composition --exam sealed
 python compare.py --out comparison --report            # the report again, nothing made anew
 python compare.py --out more --first-seed 3 --seeds 2 --join comparison/comparison.json
 
@@ -52,6 +53,9 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
          "figures of other seeds: the comparison.json of another comparison; may be repeated"),
         ("--works", {"type": int, "metavar": "N"},
          "fresh works of each maker and seed (default: 1000; smoke: 200)"),
+        ("--exam", {"default": "", "metavar": "SPLIT"},
+         "whose briefs makers answer, in a world with several: held_out (there the default), or "
+         "sealed, which decides nothing, for a report that is published"),
         ("--add", {"action": "append", "default": [], "metavar": "NAME=FOLDER"},
          "works of any other maker: SVG, PNG or saved works; may be repeated"),
         ("--only", {"default": "", "metavar": "NAMES"},
@@ -108,6 +112,7 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
         added=tuple(added.items()), runs=tuple(args.run), withhold=withhold,
         evidence=not args.no_evidence, threads=args.threads, jobs=args.jobs,
         command=command, first_seed=args.first_seed, joined=tuple(args.join), corpus=args.corpus,
+        exam=args.exam,
     ), args.report  # fmt: skip
 
 

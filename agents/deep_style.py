@@ -82,7 +82,7 @@ class DeepStyle:
         return human_works(self.world, n, rng)
 
     def transfer(self, content: NDArray[np.uint8], style: NDArray[np.uint8]) -> Tensor:
-        """Soft images (N, 2H, 2W) in [0, 1]: contents (N, H, W) in the styles (N, H, W)."""
+        """Soft images (N, kH, kW) in [0, 1]: contents (N, H, W) in the styles (N, H, W)."""
         out = torch.zeros_like(soften(content))
         for begin in range(0, len(content), BATCH):
             rows = slice(begin, begin + BATCH)

@@ -37,7 +37,9 @@ FILE = "features.safetensors"
 CHANNELS = (16, 32, 48, 64, 96)
 """Width of each layer."""
 SCALE = 2
-"""The network sees images this many times larger, so that a line has a soft edge to move."""
+"""The network sees small images this many times larger, so that a line has a soft edge to move."""
+SMALL = 48
+"""Points a side from which on an image is seen as large as it is."""
 FEWEST_WORDS = 8
 """With fewer categories than this, clusters are used instead of words."""
 CLUSTERS = 64
@@ -94,13 +96,19 @@ class FeatureNetwork(nn.Module):
 
 
 def soften(images: NDArray[np.uint8]) -> Tensor:
-    """Soft images (N, 2H, 2W) float32 in [0, 1] of images (N, H, W) in {0, 1}."""
-    sharp = torch.from_numpy(np.ascontiguousarray(images, np.float32)).unsqueeze(1)
-    return functional.interpolate(sharp, scale_factor=SCALE, mode="bilinear").squeeze(1)
+    """Soft images (N, kH, kW) float32 in [0, 1] of images (N, H, W) in {0, 1}.
+
+    k is SCALE for images less than SMALL points high, else 1.
+    """
+    sharp = torch.from_numpy(np.ascontiguousarray(images, np.float32))
+    if images.shape[1] >= SMALL:
+        return sharp.clone()
+    larger = functional.interpolate(sharp.unsqueeze(1), scale_factor=SCALE, mode="bilinear")
+    return larger.squeeze(1)
 
 
 def harden(soft: Tensor, where: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Images (N, H, W) float32 in {0, 1} of soft ones (N, 2H, 2W), whose ground may be grey.
+    """Images (N, H, W) float32 in {0, 1} of soft ones (N, kH, kW), whose ground may be grey.
 
     Otsu's threshold (1979) tells ground from ink. Ink then is what hangs together with a strong
     point through points that may be weaker (hysteresis, Canny 1986), so that faint specks go and
@@ -110,7 +118,8 @@ def harden(soft: Tensor, where: NDArray[np.bool_]) -> NDArray[np.float32]:
         soft: Values in [0, 1].
         where: (H, W): where there may be ink; see :func:`drawn_on`.
     """
-    small = functional.avg_pool2d(soft.detach().unsqueeze(1), SCALE).squeeze(1).numpy() * where
+    scale = soft.shape[1] // len(where)
+    small = functional.avg_pool2d(soft.detach().unsqueeze(1), scale).squeeze(1).numpy() * where
     out = np.zeros(small.shape, np.float32)
     for image, ink in zip(small, out, strict=True):
         if image.max() <= FAINT or image.min() == image.max():
@@ -173,11 +182,14 @@ def _read(path: Path) -> FeatureNetwork | None:
 def categories_of(names: Sequence[str]) -> NDArray[np.float32]:
     """Targets (N, C): each work's words that at least 12 works have, in equal shares of 1.
 
-    A row without any such word is 0.
+    A row without any such word is 0. Names that all have a word in common are numbered, like
+    "bwv101.7 bar 4", and describe nothing: C is 0.
     """
     words = [set(re.findall(r"[^\W_]+", name.lower())) for name in names]
     counts = Counter(word for each in words for word in each)
-    column = {word: i for i, word in enumerate(sorted(w for w, n in counts.items() if n >= RAREST))}
+    numbered = len(names) > 1 and max(counts.values(), default=0) == len(names)
+    often = () if numbered else sorted(word for word, n in counts.items() if n >= RAREST)
+    column = {word: i for i, word in enumerate(often)}
     targets = np.zeros((len(names), len(column)), np.float32)
     for row, each in zip(targets, words, strict=True):
         row[[column[word] for word in each if word in column]] = 1
@@ -285,7 +297,7 @@ def works_of(
 
     Args:
         world: Whose works they are.
-        soft: (N, 2H, 2W) in [0, 1].
+        soft: (N, kH, kW) in [0, 1]; see :func:`soften`.
         where: (H, W): where there may be ink.
         inputs: The N works that were filtered.
         brief: What every work answers; None: what its input answers.

@@ -91,7 +91,7 @@ class Inceptionism:
         return human_works(self.world, n, rng)
 
     def enhance(self, images: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
-        """Soft images (N, 2H, 2W) in [0, 1] of images (N, H, W) in {0, 1}.
+        """Soft images (N, kH, kW) in [0, 1] of images (N, H, W) in {0, 1}.
 
         Args:
             images: What to start from.

@@ -7,7 +7,7 @@ A maker is a file in ``agents/`` with a function that takes a :class:`Workshop` 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from envs.works import Works
-from envs.worlds import Reward, World, Yardstick
+from envs.worlds import Reward, World, Yardstick, settings_of
 
 
 class Maker(Protocol):
@@ -81,6 +81,21 @@ BUDGETS = {
     "default": Budget(works=60_000, env_steps=1_700_000, epochs=18, updates=4000),
     "full": Budget(works=200_000, env_steps=5_000_000, epochs=24, updates=12_000),
 }
+
+
+def budget_for(world: World, name: str) -> Budget:
+    """What a maker may spend in a world; the default is what ``train.py`` spends there.
+
+    Args:
+        world: May set ``env_steps`` of its own (:func:`envs.worlds.settings_of`): so many moves are
+            that number over the mean length of its human works, in works.
+        name: In :data:`BUDGETS`.
+    """
+    budget, own = BUDGETS[name], settings_of(world).get("env_steps")
+    if name != "default" or own is None:
+        return budget
+    works = round(own / float(world.train.lengths.mean()))
+    return replace(budget, env_steps=int(own), works=works)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from envs.works import Works, write_atomically
-from envs.worlds import World
+from envs.worlds import World, practice_of
 from novelty.storage import load_weights, read_json, save_weights
 
 from .imitation import sample_works
@@ -208,7 +208,7 @@ def make(workshop: Workshop) -> RLImitator:
         return load(folder, world)
     rng = np.random.default_rng((workshop.seed, 3))
     n = min(FIRST_WORKS, workshop.budget.works)
-    first = sample_works(workshop.imitator, world.core(BOARDS), world.id, n, rng)
+    first = sample_works(workshop.imitator, practice_of(world, BOARDS), world.id, n, rng)
     human = world.images(world.train)
     reward = WholeImageReward(human, world.images(first), workshop.seed)
     loss = reward.learn(min(FIRST_UPDATES, workshop.budget.updates))

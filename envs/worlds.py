@@ -6,7 +6,9 @@ A new world is a folder in ``envs/`` (or anybody's package) with a class that ha
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast, runtime_checkable
@@ -233,6 +235,24 @@ class Audible(Protocol):
         """Works one after the other: samples (S,) float32 in [-1, 1], and how many a second."""
 
 
+@runtime_checkable
+class Splits(Protocol):
+    """A world that can examine with the briefs of several splits.
+
+    Attributes:
+        evaluation: The split whose briefs ``exam`` lays.
+    """
+
+    evaluation: str
+
+    def exam_briefs(self) -> NDArray[np.int16]:
+        """The briefs (M, B) of that split.
+
+        Raises:
+            ValueError: If there is no such split.
+        """
+
+
 ENTRY_POINTS: dict[str, str] = {
     "drawing": "envs.drawing.world:DrawingWorld",
     "composition": "envs.composition.world:CompositionWorld",
@@ -282,6 +302,28 @@ def practice_of(world: World, n: int) -> Core:
     """
     practice: Callable[[int], Core] = getattr(world, "practice", world.core)
     return practice(n)
+
+
+def examined(world: World, split: str = "") -> World:
+    """The same world in which whoever makes works is examined: ``core`` lays ``exam``'s briefs.
+
+    Learners go on practising where they did (:func:`practice_of`); human works are what they were.
+
+    Args:
+        world: Not changed.
+        split: Whose briefs the exam lays, in a world with ``evaluation``; empty for what it names.
+
+    Raises:
+        ValueError: If the world has no such split.
+    """
+    other = copy.copy(world)
+    if split:
+        if not isinstance(other, Splits):
+            raise ValueError(f"exam: {split!r}: the world {world.id} has one exam only")
+        other.evaluation = split
+        other.exam_briefs()
+    vars(other).update(core=other.exam, practice=partial(practice_of, world))
+    return other
 
 
 def settings_of(world: World | type[World]) -> dict[str, Any]:

@@ -421,6 +421,27 @@ def test_a_comparison_is_of_the_corpus_that_it_is_given(stubs, tmp_path, monkeyp
     assert json.loads((out / "config.json").read_text())["corpus"] == "heroicons"
 
 
+def test_a_comparison_under_another_exam_is_another_one(finished, stubs):
+    config = json.loads((finished / "config.json").read_text())
+    assert config["exam"] == ""
+    asked = options(finished, exam="sealed")
+    with pytest.raises(ValueError, match="a comparison with exam = '', not 'sealed'"):
+        Comparison(asked)._check_folder()
+    with pytest.raises(ValueError, match="the world drawing has one exam only"):
+        Comparison(asked)._read_world()
+    given, _ = compare.parse(["--out", "x", "--exam", "sealed"])
+    assert given.exam == "sealed" and compare.parse(["--out", "x"])[0].exam == ""
+    path = finished / "config.json"
+    before = path.read_text()
+    path.write_text(json.dumps(config | {"exam": "sealed"}))
+    write_report(finished)
+    assert "World drawing, briefs of the sealed split, budget" in (
+        (finished / "report.md").read_text()
+    )
+    path.write_text(before)
+    write_report(finished)
+
+
 def test_the_report_names_another_corpus_than_the_default(finished, stubs):
     path = finished / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"corpus": "lucide"}))

@@ -10,7 +10,10 @@ import pytest
 from agents.compare.joining import check_terms, join, joined_to, keep_joined, read_joined
 from agents.compare.table import Figure, figure_of_seeds
 
-TERMS = {"format": "f", "world": "w", "corpus": "c", "budget": "b", "works": 100, "withhold": []}
+TERMS = {
+    "format": "f", "world": "w", "corpus": "c", "exam": "e", "budget": "b", "works": 100,
+    "withhold": [],
+}  # fmt: skip
 
 
 def column(*values, width=0.1):

@@ -96,6 +96,12 @@ def test_words_that_many_works_have_are_categories():
     np.testing.assert_allclose(targets[24], [0, 0])
 
 
+def test_numbered_names_describe_nothing():
+    names = [f"bwv{i // 4}.7 bar {2 * (i % 4)}" for i in range(48)]
+    assert categories_of(names).shape == (48, 0)
+    assert categories_of([*names, "fugue"]).shape == (49, 6)  # bar, 7, 0, 2, 4, 6
+
+
 def test_works_without_names_are_told_apart_by_clusters():
     targets = clusters_of(blurred(IMAGES), seed=0)
     assert targets.shape == (120, 15) and (targets.sum(axis=1) == 1).all()
@@ -137,6 +143,16 @@ def test_training_is_deterministic(tmp_path):
 def test_soft_images_become_their_images_again():
     made = from_images(harden(soften(IMAGES), np.ones((24, 24), bool)))
     assert np.abs(made.images.astype(int) - IMAGES).mean() < 0.01
+
+
+def test_a_large_image_is_seen_as_large_as_it_is():
+    large = np.zeros((2, 64, 64), np.uint8)
+    large[0, 20:30, 8:50] = 1
+    soft = soften(large)
+    assert soft.shape == (2, 64, 64) and soften(large[:, :24, :24]).shape == (2, 48, 48)
+    np.testing.assert_array_equal(harden(soft, np.ones((64, 64), bool)), large)
+    soft[0] = 0.5
+    assert large[0].sum() == 420  # the image is not what is painted on
 
 
 def test_faint_and_lone_grey_is_no_ink_but_a_line_may_fade():

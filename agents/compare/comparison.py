@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from envs.works import Works, write_atomically
-from envs.worlds import World, Yardstick, make_world
+from envs.worlds import World, Yardstick, examined, make_world
 from novelty.statistics import plain
 
 from ..makers import Critical, Filter
@@ -104,7 +104,8 @@ class Comparison:
     def _read_world(self) -> None:
         torch.set_num_threads(self.options.threads)
         options, limit = self.options, self.options.scale.human_works
-        self.world = make_world(options.world, options.corpus, options.withhold, limit)
+        world = make_world(options.world, options.corpus, options.withhold, limit)
+        self.world = examined(world, options.exam)
 
     def _make_ready(self) -> None:
         self.yardstick, self.second = self._judges()
@@ -214,6 +215,7 @@ class Comparison:
             "format": FORMAT, "world": options.world, "corpus": options.corpus,
             "budget": options.budget, "works": options.works, "withhold": list(options.withhold),
             "first_seed": options.first_seed, "runs": [str(run) for run in options.runs],
+            "exam": options.exam,
         }  # fmt: skip
 
     def _claim_folder(self, before: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from envs.worlds import Reward, World, Yardstick
 from novelty.storage import load_weights, save_weights
 
 from ..imitation import imitate, positions_of
-from ..makers import BUDGETS, Maker, Workshop, find_recipe
+from ..makers import BUDGETS, Maker, Workshop, budget_for, find_recipe
 from ..scoring import Scorer
 from .lineup import Entry, Imitator, Options, Tempered, check_run
 
@@ -74,7 +74,7 @@ class Fitting:
         reused = options.run_of(seed) if entry.recipe == "learner" else None
         if reused is not None and not cost.exists():
             self._take_learner(reused, folder, cost)
-        budget = BUDGETS[options.budget]
+        budget = budget_for(world, options.budget)
         if entry.timed:
             budget = replace(budget, seconds=self._learner_seconds(seed))
         # Paid before the clock starts: it is not this maker's work.

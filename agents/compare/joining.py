@@ -20,9 +20,9 @@ from novelty.storage import read_json
 from .columns import BEST, EVIDENCE
 from .table import Table, figure_of_seeds
 
-TERMS = ("format", "world", "corpus", "budget", "works", "withhold")
+TERMS = ("format", "world", "corpus", "exam", "budget", "works", "withhold")
 """What comparisons that are joined must have in common."""
-ABSENT: dict[str, Any] = {"corpus": "", "first_seed": 0}
+ABSENT: dict[str, Any] = {"corpus": "", "exam": "", "first_seed": 0}
 """What terms are that older comparisons do not name."""
 YARDSTICK = ("heldout_quality", "form", "novelty_human")
 """Columns of the human works by which one yardstick is told from another."""

@@ -75,6 +75,7 @@ class Options:
         command: As it was typed, for the report.
         joined: Figures (``comparison.json``) of other seeds, made elsewhere.
         corpus: Which human works; empty for the world's default.
+        exam: Which split's briefs makers answer, in a world with several; empty for its first.
     """
 
     out: Path
@@ -93,6 +94,7 @@ class Options:
     command: str = ""
     joined: tuple[Path, ...] = ()
     corpus: str = ""
+    exam: str = ""
 
     @property
     def scale(self) -> Scale:

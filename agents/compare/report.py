@@ -124,8 +124,9 @@ def write_report(out: Path) -> Results:
     config = results.config
     seeds = "one seed" if config["seeds"] == 1 else f"{config['seeds']} seeds"
     corpus = f"corpus {config['corpus']}, " if config.get("corpus") else ""
+    exam = f"briefs of the {config['exam']} split, " if config.get("exam") else ""
     subtitle = (
-        f"World {config['world']}, {corpus}budget {config['budget']}, {seeds}, "
+        f"World {config['world']}, {corpus}{exam}budget {config['budget']}, {seeds}, "
         f"{config['works']} fresh works of each maker and seed."
     )
     sections = [section for make in SECTIONS if (section := make(results)) is not None]

@@ -1,0 +1,53 @@
+"""Under which briefs makers are examined, and what they may spend to get there."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from agents.makers import BUDGETS, budget_for
+from envs.composition.world import CompositionWorld
+from envs.worlds import examined, make_world, practice_of
+
+
+@pytest.fixture(scope="module")
+def world():
+    return CompositionWorld(limit=200)
+
+
+def test_makers_are_examined_with_briefs_that_nothing_was_fitted_to(world):
+    def given(core):
+        core.reset(np.arange(core.n))
+        return {row.tobytes() for row in core.briefs}
+
+    splits = {"": world.held_out, "held_out": world.held_out, "sealed": world.outsiders}
+    for split, works in splits.items():
+        other = examined(world, split)
+        assert given(other.core(16)) <= {row.tobytes() for row in works.briefs}
+        # Whoever learns practises where it did, on the training tunes and what is made of them.
+        practised = given(practice_of(other, 16))
+        assert practised <= {row.tobytes() for row in world.practice_briefs()}
+        assert other.train is world.train and other.fingerprint == world.fingerprint
+    assert given(world.core(16)) <= {row.tobytes() for row in world.train.briefs}
+    assert world.evaluation == "held_out"
+    with pytest.raises(ValueError, match="held_out, sealed"):
+        examined(world, "open")
+    with pytest.raises(ValueError, match="the world drawing has one exam only"):
+        examined(SimpleNamespace(id="drawing"), "sealed")
+
+
+def test_a_budget_is_what_a_learner_spends_in_the_world(world):
+    moves = CompositionWorld.settings["env_steps"]
+    assert budget_for(world, "default") == replace(
+        BUDGETS["default"], env_steps=moves, works=moves // 32
+    )
+    assert budget_for(world, "smoke") == BUDGETS["smoke"]
+    assert budget_for(SimpleNamespace(), "default") == BUDGETS["default"]
+
+
+def test_a_world_without_briefs_is_examined_on_its_boards():
+    world = make_world("drawing", limit=400)
+    other = examined(world)
+    assert type(other.core(2)) is type(world.core(2)) and type(other) is type(world)
+    assert practice_of(other, 3).n == 3
