@@ -20,10 +20,13 @@ class Core(Protocol):
     n: int
     n_moves: int
     max_moves: int
-    observations: dict[str, NDArray[Any]]
     moves: NDArray[np.int16]
     counts: NDArray[np.int64]
     briefs: NDArray[np.int16]
+
+    @property
+    def observations(self) -> dict[str, NDArray[Any]]:
+        """What is seen of every board, each (N, ...); good until the next step."""
 
     def observation_space(self) -> spaces.Dict:
         """The space of one board's observation."""

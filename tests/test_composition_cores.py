@@ -84,3 +84,23 @@ def test_single_and_vector_environment_give_the_same_rewards(world):
     assert {f"form/{rule}" for rule in form_terms(scores, both=world.id == FreeWorld.id)} <= set(
         info
     )
+
+
+def test_an_account_is_the_same_whenever_it_is_asked_for(world):
+    rng = np.random.default_rng(4)
+    seldom, often = core_of(world, 4), core_of(world, 4)
+    for core in (seldom, often):
+        core.reset(np.arange(4))
+    for t in range(11):
+        actions = rng.integers(0, N_MOVES, 4)
+        for core in (seldom, often):
+            core.step(actions)
+            if t == 7:  # two begin anew: once before anybody looks, once after
+                core.reset(np.array([1, 3]))
+        before = often.observations["account"].copy()
+        assert before[0].any()
+    np.testing.assert_array_equal(seldom.observations["account"], before)
+    seldom.reset(np.arange(4), often.briefs)
+    often.reset(np.arange(4), often.briefs)
+    np.testing.assert_array_equal(seldom.observations["account"], often.observations["account"])
+    assert (often.observations["account"] != before).any()

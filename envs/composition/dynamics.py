@@ -186,12 +186,13 @@ class CompositionCore:
 
     n_moves = N_MOVES
     max_moves = MAX_MOVES
+    writes_both = False
 
     def __init__(
         self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0, group: int = 1
     ) -> None:
         self.n = n
-        self.observations: dict[str, NDArray[Any]] = {
+        self._observed: dict[str, NDArray[Any]] = {
             "soprano": np.zeros((n, WINDOW), np.int16),
             "onsets": np.zeros((n, WINDOW), np.uint8),
             "fermatas": np.zeros((n, WINDOW), np.uint8),
@@ -206,9 +207,24 @@ class CompositionCore:
         self.briefs = np.full((n, BRIEF), PAD, np.int16)
         self._given = np.zeros((n, 3, BEHIND + EIGHTHS + AHEAD), np.int16)
         self._done = np.zeros(n, np.bool_)
+        self._behind = False
         self._brief: NDArray[np.int16] | None = None
         self._pool, self._group = pool, group
         self.seed(seed)
+
+    @property
+    def observations(self) -> dict[str, NDArray[Any]]:
+        """What is seen of every board; the account, which costs most, is taken when asked for."""
+        if self._behind:
+            account_of(self._scores, self._observed["account"], self.writes_both)
+            self._behind = False
+        return self._observed
+
+    def _begin_accounts(self, rows: NDArray[np.int64]) -> None:
+        """Take the account of the boards ``rows``, which have begun anew."""
+        if not self._behind:
+            scores = self._scores[rows]
+            self._observed["account"][rows] = account_of(scores, both=self.writes_both)
 
     def seed(self, seed: int) -> None:
         """Draw briefs from now on as a new core with this seed does."""
@@ -313,7 +329,7 @@ class CompositionCore:
         if not len(rows):
             return
         rows, given = self.clear(rows, briefs)
-        obs = self.observations
+        obs = self._observed
         for j, key in enumerate(("soprano", "onsets", "fermatas")):
             obs[key][rows] = self._given[rows, j, :WINDOW]
         obs["recent"][rows] = NO_MOVE
@@ -321,7 +337,7 @@ class CompositionCore:
         state[:, 0], state[:, 3] = REST, MAX_MOVES
         state[:, 2], state[:, 4], state[:, 5] = given[:, PHASE], given[:, MODE], given[:, TONIC]
         obs["state"][rows] = state
-        obs["account"][rows] = account_of(self._scores[rows])
+        self._begin_accounts(rows)
 
     def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Play one move on every board.
@@ -337,12 +353,12 @@ class CompositionCore:
             ValueError: If an action is out of range or the shape is wrong.
         """
         self.check_actions(actions)
-        obs = self.observations
+        obs = self._observed
         step_boards(
             actions, self._given, obs["soprano"], obs["onsets"], obs["fermatas"], obs["recent"],
             obs["state"], self.moves, self.counts, self._scores, self._done,
         )  # fmt: skip
-        account_of(self._scores, obs["account"])
+        self._behind = True
         return self._done
 
     def check_actions(self, actions: NDArray[np.int64]) -> None:

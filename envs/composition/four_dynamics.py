@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..works import PAD
-from .account import MOST, N_FOUR_ACCOUNT, account_of
+from .account import MOST, N_FOUR_ACCOUNT
 from .dynamics import N_RECENT, NO_MOVE, WINDOW, CompositionCore, look, write_voice
 from .moves import (
     EIGHTHS,
@@ -85,7 +85,7 @@ class FourCore(CompositionCore):
         self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0, group: int = 1
     ) -> None:
         super().__init__(n, pool, seed, group)
-        self.observations |= {
+        self._observed |= {
             "recent": np.full((n, VOICES, N_RECENT), NO_MOVE, np.int16),
             "sounding": np.zeros((n, VOICES, N_RECENT), np.int16),
             "state": np.zeros((n, N_STATE), np.int16),
@@ -113,7 +113,7 @@ class FourCore(CompositionCore):
         if not len(rows):
             return
         rows, given = self.clear(rows, briefs)
-        obs = self.observations
+        obs = self._observed
         for j, key in enumerate(("soprano", "onsets", "fermatas")):
             obs[key][rows] = self._given[rows, j, :WINDOW]
         obs["recent"][rows], obs["sounding"][rows] = NO_MOVE, 0
@@ -122,15 +122,15 @@ class FourCore(CompositionCore):
         state[:, PLACE], state[:, KEY_MODE] = given[:, PHASE], given[:, MODE]
         state[:, KEY_TONIC] = given[:, TONIC]
         obs["state"][rows] = state
-        obs["account"][rows] = account_of(self._scores[rows])
+        self._begin_accounts(rows)
 
     def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Play one move on every board; see :meth:`CompositionCore.step`. A work has 96 moves."""
         self.check_actions(actions)
-        obs = self.observations
+        obs = self._observed
         step_parts(
             actions, self._given, obs["soprano"], obs["onsets"], obs["fermatas"], obs["recent"],
             obs["sounding"], obs["state"], self.moves, self.counts, self._scores, self._done,
         )  # fmt: skip
-        account_of(self._scores, obs["account"])
+        self._behind = True
         return self._done

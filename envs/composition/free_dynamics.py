@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..works import PAD
-from .account import MOST, N_PAIR_ACCOUNT, account_of
+from .account import MOST, N_PAIR_ACCOUNT
 from .dynamics import N_RECENT, NO_MOVE, WINDOW, CompositionCore, default_briefs, write_voice
 from .moves import (
     BASS_ROW,
@@ -106,12 +106,13 @@ class FreeCore(CompositionCore):
     """
 
     max_moves = FREE_MOVES
+    writes_both = True
 
     def __init__(
         self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0, group: int = 1
     ) -> None:
         super().__init__(n, pool, seed, group)
-        self.observations = {
+        self._observed = {
             "recent": np.full((n, 2, N_RECENT), NO_MOVE, np.int16),
             "sounding": np.zeros((n, 2, N_RECENT), np.int16),
             "fermatas": np.zeros((n, WINDOW), np.uint8),
@@ -154,7 +155,7 @@ class FreeCore(CompositionCore):
         if not len(rows):
             return
         rows, frames = self.clear(rows, briefs)
-        obs = self.observations
+        obs = self._observed
         obs["recent"][rows], obs["sounding"][rows] = NO_MOVE, 0
         obs["fermatas"][rows] = self._given[rows, FERMATAS, :WINDOW]
         state = np.zeros((len(rows), N_STATE), np.int16)
@@ -162,17 +163,17 @@ class FreeCore(CompositionCore):
         state[:, PLACE], state[:, KEY_MODE] = frames[:, PHASE], frames[:, MODE]
         state[:, KEY_TONIC] = frames[:, TONIC]
         obs["state"][rows] = state
-        obs["account"][rows] = account_of(self._scores[rows], both=True)
+        self._begin_accounts(rows)
 
     def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Play one move on every board; see :meth:`CompositionCore.step`. A work has 64 moves."""
         self.check_actions(actions)
-        obs = self.observations
+        obs = self._observed
         step_pairs(
             actions, self._given[:, FERMATAS], obs["fermatas"], obs["recent"], obs["sounding"],
             obs["state"], self.moves, self.counts, self._scores, self._done,
         )  # fmt: skip
-        account_of(self._scores, obs["account"], both=True)
+        self._behind = True
         return self._done
 
 
