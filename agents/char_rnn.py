@@ -33,6 +33,8 @@ from .move_rnn import MoveRNN, Shape, Trail
 
 GIVEN_SHARE = 0.1
 """Share of works whose beginning is given as the brief, in worlds where human works have none."""
+FEWEST = 1200
+"""Human works of an epoch; where there are fewer, each epoch passes over them more often."""
 BOARDS = 512
 """Works made at the same time."""
 CHUNK = 128
@@ -318,7 +320,8 @@ def make(workshop: Workshop) -> Maker:
     world, seed = workshop.world, workshop.seed
     torch.set_num_threads(workshop.threads)
     shape = shape_for(world)
-    notes = {"epochs": workshop.budget.epochs, "seed": seed, "corpus": world.fingerprint}
+    epochs = workshop.budget.epochs * max(1, round(FEWEST / len(world.train)))
+    notes = {"epochs": epochs, "seed": seed, "corpus": world.fingerprint}
     path = workshop.folder / "rnn.json"
     if path.exists():
         settings = json.loads(path.read_text())
@@ -332,7 +335,7 @@ def make(workshop: Workshop) -> Maker:
             network,
             lambda epoch: world.variations(epoch, seed),
             world.held_out,
-            epochs=workshop.budget.epochs,
+            epochs=epochs,
             steps=brief_steps_of(world),
             seed=seed,
             say=workshop.say,

@@ -42,6 +42,7 @@ from envs.composition.moves import (
     scores_of,
     shift_of,
     sounding,
+    steps_of,
 )
 from envs.composition.network import CompositionNetwork
 from envs.composition.page import html_page
@@ -66,8 +67,10 @@ def some(n=8, split="held_out"):
 
 def test_the_corpus_holds_the_chorales():
     works = BACH.works
-    assert len(works) > 900
-    assert len(set(BACH.tunes.tolist())) > 100
+    chorales = {name.rsplit(" bar ", 1)[0] for name in works.names}
+    assert (len(works), len(chorales), len(set(BACH.tunes.tolist()))) == (997, 294, 124)
+    assert (works.briefs[:, PHASE] > 0).sum() == 762  # they begin with an upbeat
+    assert len(BACH.skipped) == 112
     assert works.moves.shape[1] == EIGHTHS and works.briefs.shape[1] == BRIEF
     assert len(np.unique(np.concatenate([works.moves, works.briefs], 1), axis=0)) == len(works)
     assert (works.briefs[:, -1] == 1).all()  # every window ends under a fermata
@@ -459,3 +462,23 @@ def test_works_of_the_world_survive_a_file(tmp_path):
     again = Works.load(tmp_path / "bach.npz")
     np.testing.assert_array_equal(again.moves, BACH.works.moves)
     np.testing.assert_array_equal(again.briefs, BACH.works.briefs)
+
+
+@pytest.mark.parametrize("voices", [1, 2, 3])
+def test_briefs_say_something_of_every_move(world, voices):
+    briefs = world.train.briefs[:5]
+    steps = steps_of(briefs, voices)
+    assert steps.shape == (5, 32 * voices, 6) and steps.min() == 0
+    for brief, told in zip(briefs, steps, strict=True):
+        now = 0
+        for t in range(32):
+            code = brief[SOPRANO + t]
+            now = 0 if code == REST else now if code == HOLD else code - 1
+            place = (brief[PHASE] + t) % 8
+            for turn in range(voices):
+                assert told[t * voices + turn].tolist() == [
+                    now, code > REST, brief[FERMATA + t], place, brief[MODE], turn,
+                ]  # fmt: skip
+    nothing = steps_of(np.zeros((2, 0), np.int16))
+    assert not nothing[:, :, [0, 1, 2, 4]].any() and nothing[1, 9, 3] == 1
+    np.testing.assert_array_equal(world.brief_steps(briefs), steps_of(briefs))

@@ -151,6 +151,29 @@ def rows_written(moves: NDArray[np.integer]) -> tuple[int, ...]:
     return WRITTEN.get(moves.shape[1], WRITTEN[MAX_MOVES])
 
 
+def steps_of(briefs: NDArray[np.integer], voices: int = 1) -> NDArray[np.int64]:
+    """What briefs say of each move of the works that answer them.
+
+    Args:
+        briefs: (N, 67), or (N, 0): nothing is known.
+        voices: How many voices take turns in each eighth.
+
+    Returns:
+        (N, 32 * voices, 6) from 0 on: the sounding soprano (0 for silence, else MIDI - 55), whether
+        it is struck, fermata, place in the bar, mode, and whose turn it is.
+    """
+    scores = scores_of(np.zeros((len(briefs), 0), np.int16), briefs)
+    codes = scores[:, SOPRANO_ROW]
+    out = np.zeros((len(briefs), EIGHTHS, voices, 6), np.int64)
+    out[..., 0] = np.maximum(sounding(codes, SOPRANO_LOW) - SOPRANO_LOW + 1, 0)[..., None]
+    out[..., 1] = (codes >= FIRST_NOTE)[..., None]
+    out[..., 2] = scores[:, FERMATA_ROW, :, None]
+    out[..., 3] = scores[:, PLACE_ROW, :, None]
+    out[..., 4] = scores[:, KEY_ROW, :1, None]
+    out[..., 5] = np.arange(voices)
+    return out.reshape(len(briefs), EIGHTHS * voices, 6)
+
+
 def in_four(scores: NDArray[np.integer]) -> bool:
     """Whether scores (N, 5, 32) or (N, 7, 32) have an alto and a tenor."""
     return bool(scores.shape[1] == FOUR_ROWS)

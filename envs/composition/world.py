@@ -25,7 +25,7 @@ from .craft import Critic, planes_of
 from .dynamics import CompositionCore
 from .explain import explain
 from .judging import Yardstick, pictures_of, scores_of_works, summarise, train_judge
-from .moves import moves_and_briefs, writes_both
+from .moves import EIGHTHS, moves_and_briefs, steps_of, writes_both
 from .network import CompositionNetwork
 from .newness import ArchiveNewness
 from .quality import HumanLevelQuality
@@ -187,6 +187,10 @@ class CompositionWorld:
         if self.evaluation not in splits:
             raise ValueError(f"evaluation: {self.evaluation!r} is none of {', '.join(splits)}")
         return splits[self.evaluation].briefs
+
+    def brief_steps(self, briefs: NDArray[np.int16]) -> NDArray[np.int64]:
+        """What briefs (N, 67) say of each move, (N, T, 6): see :func:`.moves.steps_of`."""
+        return steps_of(briefs, self.core(1).max_moves // EIGHTHS)
 
     @staticmethod
     def network(dropout: float = 0.0) -> nn.Module:
