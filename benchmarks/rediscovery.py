@@ -129,7 +129,8 @@ def found_in(folder: Path) -> tuple[Rows, Pairs]:
                 far, at = (found[:, 0] for found in nearest(goals, x, 1))
                 for i in np.argsort(far):
                     pairs += [
-                        (wanted[i : i + 1], wanted.names[i]),
+                        # The font of captions has no kanji: their code points stand alone.
+                        (wanted[i : i + 1], re.sub(r"[^ -~]", "", wanted.names[i]).strip()),
                         (works[at[i : i + 1]], f"{far[i] / radius:.2f}"),
                     ]
     return rows, pairs
