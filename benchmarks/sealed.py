@@ -4,7 +4,8 @@
 
 The imitator at each temperature and the learner of every run answer the sopranos of the sealed
 split (the free mode: its frames); the bars are those of the development split, as in training. The
-learner's figures and the imitator's best are given with 95 % intervals over runs and works.
+learner's figures and the imitator's best are given with 95 % intervals over runs and works. Parallel fifths, octaves and unisons are counted by
+the rules and by music21.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from torch import nn
 
 from agents.compare.table import Figure, figure
 from agents.imitation import sample_works
+from envs.composition.judging import scores_of_works
 from envs.composition.world import CompositionWorld
 from envs.works import Works
 from envs.worlds import make_world
 from novelty.storage import load_weights, read_json
 from train import TEMPERATURES
 
+from .parallels import count_parallels
 from .reporting import place, write
 
 COLUMNS = (
@@ -31,7 +34,7 @@ COLUMNS = (
     ("yield_loose", "loose", True), ("form", "form", False),
     ("heldout_quality", "judge", False), ("novelty_human", "novelty", False),
     ("copied", "copied", True), ("repeats", "repeats", True),
-    ("parallels", "parallels a work", True),
+    ("parallels", "parallels a work", True), ("by_music21", "by music21", True),
 )  # fmt: skip
 """Measure, title, and whether the mean is taken instead of the median."""
 
@@ -56,11 +59,13 @@ def measured(run: Path, n: int) -> dict[str, dict[str, np.ndarray]]:
         core = world.exam(min(512, n))
         return sample_works(network.eval(), core, world.id, n, rng, temperature)
 
-    found = {"learner": yardstick.measure(made("learner.safetensors", "network.", 0))}
+    def judged(works: Works) -> dict[str, np.ndarray]:
+        return {**yardstick.measure(works), "by_music21": count_parallels(scores_of_works(works))}
+
+    found = {"learner": judged(made("learner.safetensors", "network.", 0))}
     for i, t in enumerate(TEMPERATURES, 1):
-        works = made("imitator.safetensors", "", i, t)
-        found[f"imitator, T={t:g}"] = yardstick.measure(works)
-    found["Bach"] = yardstick.measure(world.outsiders)
+        found[f"imitator, T={t:g}"] = judged(made("imitator.safetensors", "", i, t))
+    found["Bach"] = judged(world.outsiders)
     return found
 
 

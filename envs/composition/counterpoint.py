@@ -126,10 +126,9 @@ def _vertical(
             kind = 3 if c == 4 else (8 if c == 9 else c)
             run = run + 1 if kind == last_kind else 1
             last_kind = kind
-            if run > longest:
-                longest = run
-                if run > 3:
-                    at[SAME, t] = 1
+            longest = max(longest, run)
+            if run > 3:
+                at[SAME, t] = 1
             if c == 0 and s[t] % 12 == 11:
                 row[LEADING] += 1
                 at[LEADING, t] = 1

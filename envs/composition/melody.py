@@ -74,10 +74,9 @@ def melody(
             now = 1 if before > 0 else -1
             run = run + 1 if now == way else 1
             way = now
-            if run > longest:
-                longest = run
-                if run > 5:
-                    at[ONE_WAY, t] = 1
+            longest = max(longest, run)
+            if run > 5:
+                at[ONE_WAY, t] = 1
         if c == bn[k - 1, 0] % 12 and place[t] % 4 == 0 and not fresh:
             row[BARLINE] += 1
             at[BARLINE, t] = 1
@@ -135,10 +134,9 @@ def rhythm(
             at[SYNCOPATION, t] = 1
         run = run + size if p == last else size
         last = p
-        if run > longest:
-            longest = run
-            if run > 6:
-                at[PEDAL, t] = 1
+        longest = max(longest, run)
+        if run > 6:
+            at[PEDAL, t] = 1
     heard = weights.sum()
     for t in range(EIGHTHS):
         if b[t] < 0:
@@ -189,8 +187,7 @@ def sameness(
             elif not same:
                 continue
             run = min(run + 1, lag) if same else 0
-            if run > longest:
-                longest = run
-                if run > 3:
-                    at[COPIES, bn[k, 1]] = 1
+            longest = max(longest, run)
+            if run > 3:
+                at[COPIES, bn[k, 1]] = 1
     row[COPIES] = longest
