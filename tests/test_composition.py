@@ -15,7 +15,7 @@ from stable_baselines3.common.env_checker import check_env as check_sb3
 import envs  # noqa: F401  # registers the ids
 from envs.appraisal import Appraisal
 from envs.batch import WorldBatch
-from envs.composition import notation, render, sound
+from envs.composition import notation, render, sound, soundfont
 from envs.composition.account import UNITS
 from envs.composition.chorale import ChoraleError, find_key, read_chorale
 from envs.composition.corpus import CorpusError, load_corpus
@@ -373,18 +373,58 @@ def test_the_engraved_score_is_one_svg_with_a_time_for_each_note():
     assert notation.svg_with_times(score)[0] == picture
 
 
-def test_sound_has_the_pitch_of_the_bass():
+def lonely_a():
+    """A score with an A2, 110 Hz, for four bars and nothing else."""
     brief = np.full(BRIEF, 0, np.int16)
     brief[SOPRANO] = REST
     moves = np.full((1, EIGHTHS), HOLD, np.int16)
-    moves[0, 0] = 45 - LOW + FIRST_NOTE  # A2, 110 Hz
-    score = scores_of(moves, brief[None])[0]
+    moves[0, 0] = 45 - LOW + FIRST_NOTE
+    return scores_of(moves, brief[None])[0]
+
+
+def test_sound_has_the_pitch_of_the_bass():
+    score = lonely_a()
     wave = sound.samples(score)[: 2 * sound.RATE]
     spectrum = np.abs(np.fft.rfft(wave))
     assert np.argmax(spectrum) / 2 == pytest.approx(110, abs=1)
     assert np.abs(wave).max() <= 1
     assert sound.wav(score)[:4] == b"RIFF"
     assert (np.diff(sound.timing(score)) > 0).all()
+
+
+def test_without_a_soundfont_the_organ_of_sines_plays(tmp_path, monkeypatch):
+    monkeypatch.setenv(soundfont.VARIABLE, "")
+    assert soundfont.wav(lonely_a()) == sound.wav(lonely_a())
+    monkeypatch.delenv(soundfont.VARIABLE)
+    monkeypatch.setenv("PATH", str(tmp_path))  # no FluidSynth there
+    assert soundfont.wav(lonely_a()) == sound.wav(lonely_a())
+
+
+def test_fluidsynth_is_asked_for_a_file_and_its_errors_are_told(tmp_path, monkeypatch):
+    font, program = tmp_path / "a.sf2", tmp_path / "fluidsynth"
+    monkeypatch.setenv(soundfont.VARIABLE, str(font))
+    with pytest.raises(ValueError, match=r"MOVE37_SOUNDFONT.*a\.sf2"):
+        soundfont.wav(lonely_a())
+    font.write_bytes(b"")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    program.write_text('#!/bin/sh\nout=${11}\necho "RIFF ${12}" > "$out"\ncat "${13}" >> "$out"\n')
+    program.chmod(0o755)
+    made = soundfont.wav(lonely_a())
+    assert made.startswith(f"RIFF {font}\nMThd".encode())
+    program.write_text("#!/bin/sh\necho 'fluidsynth: error: no soundfont' >&2\n")
+    with pytest.raises(ValueError, match=r"a\.sf2: fluidsynth: error: no soundfont"):
+        soundfont.wav(lonely_a())
+
+
+@pytest.mark.skipif(soundfont.soundfont() is None, reason="no FluidSynth with a soundfont here")
+def test_the_soundfont_plays_the_notes():
+    data = soundfont.wav(lonely_a())
+    wave = np.frombuffer(data[44:], "<i2").reshape(-1, 2).mean(axis=1)[: 2 * soundfont.RATE]
+    power = np.abs(np.fft.rfft(wave)) ** 2
+    at = np.arange(len(power)) / 2
+    partial = np.maximum(np.round(at / 110), 0.5) * 110  # an octave below, too, is an organ's
+    assert power[np.abs(at - partial) < 0.01 * partial].sum() > 0.9 * power.sum()
+    assert np.abs(wave).max() > 2000
 
 
 def test_the_page_refers_to_nothing_outside_and_escapes():

@@ -114,6 +114,7 @@ def midi(score: NDArray[np.int16], title: str = "", both: bool = False) -> bytes
     played = m21.stream.Score()
     for part in flat.parts:
         line = m21.stream.Part(id=part.id)
+        line.insert(0, m21.instrument.PipeOrgan())
         for item in part.flatten().notesAndRests:
             begin = float(item.offset)
             end = begin + float(item.quarterLength)

@@ -1,9 +1,8 @@
 """What a work sounds like: an organ of nine partials, synthesised by NumPy.
 
-There is no maintained wheel that holds a free soundfont (those that play one need its file, or the
-system's FluidSynth), and the chorales are at home on an organ, whose pipes are sums of partials: so
-the sound is made here, in thirty lines, the same on every machine. ``page.html`` uses the same
-partials.
+The chorales are at home on an organ, whose pipes are sums of partials: the same on every machine,
+and what TensorBoard plays. ``page.html`` uses the same partials. WAV files are played with a
+soundfont where there is one: see :mod:`.soundfont`.
 """
 
 from __future__ import annotations

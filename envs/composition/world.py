@@ -18,7 +18,7 @@ from ..pictures import save_png
 from ..rewards import LearningReward, reward_archive
 from ..works import Works, WorksError, write_atomically
 from ..worlds import Export
-from . import notation, page, render, sound
+from . import notation, page, render, sound, soundfont
 from .chorale import ChoraleError
 from .corpus import CorpusError, load_corpus
 from .craft import Critic, planes_of
@@ -105,8 +105,8 @@ class CompositionWorld:
         ),
         "wav": (
             "FOLDER",
-            "write one WAV file per work",
-            _each("wav", lambda score, name, both: sound.wav(score)),
+            "write one WAV file per work (FluidSynth plays them if it is there)",
+            _each("wav", soundfont.wav),
         ),
         "roll": ("FOLDER", "write one piano roll (PNG) per work", _write_rolls),
     }
