@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -23,7 +23,7 @@ from envs.composition.moves import (
 G_SHARP = 8
 
 
-@lru_cache(maxsize=None)
+@cache
 def is_parallel(upper: tuple[int, int], lower: tuple[int, int]) -> bool:
     """Whether two voices go from one note to the next in parallel fifths, octaves or unisons.
 
