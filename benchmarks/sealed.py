@@ -4,8 +4,8 @@
 
 The imitator at each temperature and the learner of every run answer the sopranos of the sealed
 split (the free mode: its frames); the bars are those of the development split, as in training. The
-learner's figures and the imitator's best are given with 95 % intervals over runs and works. Parallel fifths, octaves and unisons are counted by
-the rules and by music21.
+figures are given with 95 % intervals over runs and works. Parallel fifths, octaves and unisons are
+counted by the rules and by music21.
 """
 
 from __future__ import annotations

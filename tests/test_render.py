@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from envs.drawing import render
+from envs.drawing.explain import explain
+from envs.drawing.form import RULES
 from envs.drawing.moves import END, LIFT, SIZE, moves_of, strokes_of
 from envs.drawing.page import html_page
 from envs.drawing.svg import read_svg
@@ -256,6 +258,8 @@ def test_page_holds_the_works_and_refers_to_nothing_outside():
     assert [w["caption"] for w in data["works"]] == ["a", "b", "c"]
     assert [w["values"][0] for w in data["works"]] == [0.1, 0.2, 0.333333]
     assert [w["values"][1] for w in data["works"]] == [0.5, "nan", "inf"]
+    assert [w["said"] for w in data["works"]] == explain(three)
+    assert len(data["works"][0]["said"]) == 1 + len(RULES)
 
 
 def test_page_escapes_every_text():

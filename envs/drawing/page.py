@@ -9,6 +9,7 @@ from importlib import resources
 
 from ..pages import number, script_json
 from ..works import PAD, Works
+from .explain import explain
 from .moves import END, LIFT, SIZE
 from .render import STROKE
 
@@ -22,8 +23,8 @@ def html_page(
     """Write a page of works that opens from a file, offline: nothing outside it is referred to.
 
     A click on a tile plays the work, with pause, speed and a scrubber; the arrow keys go to its
-    neighbours. The work's name, caption and appraisal stand beside it. ``#5`` after the page's
-    address opens the fifth work.
+    neighbours. The work's name, caption, what the rules found and its appraisal stand beside it.
+    ``#5`` after the page's address opens the fifth work.
 
     Args:
         works: N works.
@@ -48,6 +49,7 @@ def html_page(
         raise ValueError(f"marks: expected {len(works)}, got {len(marks)}")
     # The total terms first: "form" before its parts "form/ink", "form/clutter".
     terms = sorted(works.appraisal, key=lambda key: "/" in key)
+    explained = explain(works)
     data = {
         "board": {"size": SIZE, "lift": LIFT, "end": END, "stroke": STROKE},
         "terms": terms,
@@ -57,6 +59,7 @@ def html_page(
                 "caption": captions[i],
                 "moves": [m for m in works.moves[i].tolist() if m != PAD],
                 "marks": [int(t) for t in marks[i]],
+                "said": explained[i],
                 "brief": [m for m in works.briefs[i].tolist() if m != PAD],
                 "values": [number(float(works.appraisal[key][i])) for key in terms],
             }
