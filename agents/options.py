@@ -31,9 +31,8 @@ class Config:
     preset: str = option("default", "budget: smoke, default or full; other options override it")
     world: str = option(
         "drawing",
-        "kind of work: "
-        + ", ".join(sorted(ENTRY_POINTS))
-        + "; the composition worlds have their own defaults for PPO",
+        f"kind of work: {', '.join(sorted(ENTRY_POINTS))}; a world may have defaults for PPO of "
+        "its own",
     )
     seed: int = option(0, "seed of the imitator, the learner and the reward's critic")
     resume: str = option("", "go on with the run in this folder, with its options")

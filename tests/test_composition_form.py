@@ -1,7 +1,9 @@
 """The rules of counterpoint on known answers, on Bach, and on what must not win."""
 
 import itertools
+import re
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +15,7 @@ from envs.composition.corpus import load_corpus
 from envs.composition.counterpoint import find, measure
 from envs.composition.descriptor import Descriptor
 from envs.composition.forest import Forest, judged_features
-from envs.composition.form import CALIBRATION, calibrate, form, form_terms
+from envs.composition.form import CALIBRATION, FOUR_CALIBRATION, calibrate, form, form_terms
 from envs.composition.judging import Yardstick, scores_of_works, train_judge
 from envs.composition.moves import (
     BRIEF,
@@ -31,7 +33,7 @@ from envs.composition.moves import (
 from envs.composition.originality import Originality
 from envs.composition.quality import TARGET
 from envs.composition.roll import rolls_of
-from envs.composition.rules import RULES
+from envs.composition.rules import CHORD_RULES, RULES
 from envs.composition.trivial import TRIVIAL
 from envs.composition.variation import KINDS, damage, damage_one, random_works, reverse
 from envs.composition.world import CompositionWorld
@@ -180,6 +182,21 @@ def test_parallels_of_whole_works_are_those_that_music21_counts():
 def test_calibration_is_that_of_the_training_tunes():
     train = BACH.works[ROWS["train"]]
     assert calibrate(measure(scores_of(train.moves, train.briefs)), RULES) == CALIBRATION
+
+
+def test_the_documented_bounds_are_those_in_use():
+    text = (Path(__file__).parents[1] / "docs/counterpoint.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*?((?:\| [^|]*){2})\|$", text, re.MULTILINE))
+    assert list(rows) == [*RULES, *CHORD_RULES]
+    for rule, said in rows.items():
+        zero_below, low, high, zero_above = (CALIBRATION | FOUR_CALIBRATION)[rule]
+        full, none = (cell.strip() for cell in said.strip("|").split("|"))
+        ranges = [("up to", zero_below), ("from", zero_above)]
+        assert none == ", ".join(f"{word} {x:g}" for word, x in ranges if np.isfinite(x)), rule
+        assert full == (
+            f"up to {high:g}" if np.isinf(low) else
+            f"from {low:g}" if np.isinf(high) else f"{low:g} to {high:g}"
+        ), rule  # fmt: skip
 
 
 def test_bach_himself_has_good_form_and_no_parallels():
