@@ -159,3 +159,27 @@ def test_a_worlds_settings_stand_between_the_defaults_and_what_is_asked_for():
     assert (smoke.env_steps, smoke.n_envs, smoke.kl_weight) == (16_384, 64, 0.1)
     asked = parse(["--world", "composition", "--gae-lambda", "0.9"], None)
     assert (asked.gae_lambda, asked.n_steps) == (0.9, 32)
+
+
+def test_a_composition_is_learnt_verified_and_written_in_every_form(tmp_path):
+    folder = tmp_path / "tune"
+    learnt = script(
+        "train.py", "--world", "composition", "--preset", "smoke", "--run-dir", folder,
+        "--human-works", 150, "--imitation-epochs", 1, "--critic-updates", 10, "--env-steps", 4096,
+        "--eval-works", 40, "--threads", 1,
+    )  # fmt: skip
+    assert learnt.returncode == 0, learnt.stderr
+    summary = json.loads((folder / "summary.json").read_text())
+    assert np.isfinite([summary["yield_with_repeats"], summary["parallels"]]).all()
+    verified = script("replay.py", folder, "--verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    kinds = ("svg", "midi", "musicxml", "wav", "roll")
+    told = script(
+        "replay.py", folder, "--id", 3, "--explain", "--sheet", tmp_path / "s.png", "--html",
+        tmp_path / "s.html", *(x for kind in kinds for x in (f"--{kind}", tmp_path / kind)),
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert "form 0" in told.stdout and "bar " in told.stdout
+    assert (tmp_path / "s.png").stat().st_size and (tmp_path / "s.html").stat().st_size
+    for kind in kinds:
+        assert len(list((tmp_path / kind).iterdir())) == 1, kind
