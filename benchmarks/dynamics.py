@@ -1,8 +1,9 @@
-"""How fast the drawing world steps: its compiled core, with appraisal, and as single environments.
+"""How fast worlds step: their compiled cores, with appraisal, and as single environments.
 
     python -m benchmarks.dynamics
+    python -m benchmarks.dynamics composition
 
-Writes benchmarks/results/dynamics.md.
+Writes benchmarks/results/dynamics.md, or dynamics-composition.md of the three composition worlds.
 
 All rows are measured in one run on one thread; human works are replayed, so that works have human
 lengths. The appraisal's critic is untrained: it costs the same.
@@ -10,6 +11,7 @@ lengths. The appraisal's critic is untrained: it costs the same.
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable
 
@@ -21,6 +23,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 import envs  # noqa: F401  # registers the ids
 from envs.appraisal import Appraisal
 from envs.batch import WorldBatch
+from envs.composition.form import form_quality as composition_form
 from envs.drawing.corpus import load_corpus
 from envs.drawing.descriptor import Descriptor
 from envs.drawing.dynamics import DrawingCore, images_of
@@ -29,6 +32,7 @@ from envs.drawing.moves import END
 from envs.drawing.newness import ArchiveNewness
 from envs.drawing.quality import HumanLevelQuality
 from envs.works import Works
+from envs.worlds import make_world
 from novelty import NoveltyArchive
 
 from .reporting import place, write
@@ -62,8 +66,57 @@ def steps_per_second(step: Callable[[np.ndarray], object], actions: np.ndarray) 
     return best
 
 
-def main() -> None:
-    torch.set_num_threads(1)
+def speeds_of(name: str) -> dict[str, float]:
+    """Steps a second on 1,024 boards of a world, by what is done."""
+    world = make_world(name)
+    chosen = np.random.default_rng(0).integers(0, len(world.train), (4, BOARDS))
+    actions = world.train.moves[chosen].transpose(0, 2, 1).reshape(-1, BOARDS).astype(np.int64)
+    core = world.core(BOARDS)
+    form = WorldBatch(core, Appraisal(composition_form))
+    reward = world.reward(world.yardstick(1, 1), world.held_out, 1, 0, 1)
+    full = WorldBatch(core, reward)
+
+    def moved(row: np.ndarray) -> None:
+        done = core.step(row)
+        if done.any():
+            core.reset(np.flatnonzero(done))
+
+    def seen(row: np.ndarray) -> None:
+        moved(row)
+        assert core.observations
+
+    def learnt_from(row: np.ndarray) -> None:
+        full.step(row)
+        full.observations()
+
+    speeds = {}
+    for what, step in (
+        ("dynamics alone", moved), ("with observations", seen), ("with form", form.step),
+        ("with the reward", full.step), ("with the reward and observations", learnt_from),
+    ):  # fmt: skip
+        core.reset(np.arange(BOARDS))
+        for row in actions[: core.max_moves]:  # compiles; and ends at the end of a work
+            step(row)
+        speeds[what] = steps_per_second(step, actions)
+    return speeds
+
+
+def write_composition() -> None:
+    """Measure the composition worlds and write the table."""
+    found = {w: speeds_of(w) for w in ("composition", "composition-free", "composition-four")}
+    lines = [f"| | {' | '.join(found)} |", "|---|" + "---|" * len(found)]
+    for what in found["composition"]:
+        lines.append(f"| {what} | {' | '.join(f'{one[what]:,.0f}' for one in found.values())} |")
+    write(
+        "dynamics-composition",
+        "# Steps of the composition worlds\n\n`python -m benchmarks.dynamics composition`; steps a "
+        "second of 1,024 boards, best of three passes, one thread.\n\n" + "\n".join(lines)
+        + f"\n\n{place(1)}\n",
+    )  # fmt: skip
+
+
+def write_drawing() -> None:
+    """Measure the drawing world and write the table."""
     moves = load_corpus("tabler").works.moves
     actions = human_actions(moves, 400, BOARDS)
 
@@ -112,6 +165,19 @@ def main() -> None:
         "one thread (SubprocVecEnv: one process each).\n\n| | steps a second |\n|---|---|\n"
         f"{lines}\n\n{place(1)}\n",
     )
+
+
+def main() -> None:
+    """Run from the command line."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser("benchmarks.dynamics", description=__doc__.splitlines()[0])
+    parser.add_argument("world", nargs="?", choices=("drawing", "composition"), default="drawing")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    if args.world == "composition":
+        write_composition()
+    else:
+        write_drawing()
 
 
 if __name__ == "__main__":
