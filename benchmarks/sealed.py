@@ -11,6 +11,7 @@ counted by the rules and by music21.
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ import torch
 from torch import nn
 
 from agents.compare.table import Figure, figure
-from agents.imitation import sample_works
+from agents.imitation import evaluate, positions_of, sample_works
 from envs.composition.judging import scores_of_works
+from envs.composition.moves import EIGHTHS, N_MOVES
+from envs.composition.variation import damage, damage_one
 from envs.composition.world import CompositionWorld
 from envs.works import Works
 from envs.worlds import make_world
@@ -35,12 +38,40 @@ COLUMNS = (
     ("heldout_quality", "judge", False), ("novelty_human", "novelty", False),
     ("copied", "copied", True), ("repeats", "repeats", True),
     ("parallels", "parallels a work", True), ("by_music21", "by music21", True),
+    ("below_bach", "Bach judged better", True),
 )  # fmt: skip
 """Measure, title, and whether the mean is taken instead of the median."""
 
 
-def measured(run: Path, n: int) -> dict[str, dict[str, np.ndarray]]:
-    """What the run's judges say of n works of each maker under the sealed split.
+@dataclass(frozen=True)
+class Found:
+    """What was found in one run.
+
+    Attributes:
+        judged: Of each maker what the run's judges say of its works, each (N,).
+        nats: The imitator's, per move of the sealed split.
+        top1: Share of these moves that it thought the most probable.
+    """
+
+    judged: dict[str, dict[str, np.ndarray]]
+    nats: float
+    top1: float
+
+
+def controls(bach: Works) -> dict[str, Works]:
+    """Works whose place in the order is known, as many as there are of Bach's."""
+    rng = np.random.default_rng(0)
+    made = {"random moves": rng.integers(0, N_MOVES, bach.moves.shape).astype(np.int16)}
+    if bach.moves.shape[1] == EIGHTHS:
+        made["Bach, damaged"] = damage(bach.moves, rng)
+        made["Bach, his notes in another order"] = np.stack(
+            [damage_one(row, row, "shuffled", 1.0, rng) for row in bach.moves]
+        )
+    return {name: Works(bach.world, moves, bach.briefs) for name, moves in made.items()}
+
+
+def measured(run: Path, n: int) -> Found:
+    """Examine a run with n works of each maker.
 
     Raises:
         ValueError: If the run is not of a composition world, or not finished.
@@ -52,26 +83,36 @@ def measured(run: Path, n: int) -> dict[str, dict[str, np.ndarray]]:
     world.evaluation = "sealed"
     yardstick = world.load_yardstick(run)
 
-    def made(file: str, prefix: str, stream: int, temperature: float = 1.0) -> Works:
+    bach = np.sort(yardstick.judge(world.outsiders))
+
+    def network_of(file: str, prefix: str) -> nn.Module:
         network: nn.Module = world.network()
         load_weights(run / file, network, prefix)
+        return network.eval()
+
+    def made(network: nn.Module, stream: int, temperature: float = 1.0) -> Works:
         rng = np.random.default_rng((config["seed"], 2, stream))
-        core = world.exam(min(512, n))
-        return sample_works(network.eval(), core, world.id, n, rng, temperature)
+        return sample_works(network, world.exam(min(512, n)), world.id, n, rng, temperature)
 
     def judged(works: Works) -> dict[str, np.ndarray]:
-        return {**yardstick.measure(works), "by_music21": count_parallels(scores_of_works(works))}
+        said = dict(yardstick.measure(works))
+        q = said["heldout_quality"]
+        worse = np.searchsorted(bach, q, "left") + np.searchsorted(bach, q, "right")
+        said["below_bach"] = 1 - worse / (2 * len(bach))
+        return said | {"by_music21": count_parallels(scores_of_works(works))}
 
-    found = {"learner": judged(made("learner.safetensors", "network.", 0))}
+    found = {"learner": judged(made(network_of("learner.safetensors", "network."), 0))}
+    imitator = network_of("imitator.safetensors", "")
     for i, t in enumerate(TEMPERATURES, 1):
-        found[f"imitator, T={t:g}"] = judged(made("imitator.safetensors", "", i, t))
-    found["Bach"] = judged(world.outsiders)
-    return found
+        found[f"imitator, T={t:g}"] = judged(made(imitator, i, t))
+    for name, works in {"Bach": world.outsiders, **controls(world.outsiders)}.items():
+        found[name] = judged(works)
+    return Found(found, *evaluate(imitator, *positions_of(world.core, world.outsiders)))
 
 
 def written(key: str, one: Figure) -> str:
     """A figure with its interval."""
-    share = key.startswith("yield") or key in ("copied", "repeats")
+    share = key.startswith("yield") or key in ("copied", "repeats", "below_bach")
     scale, unit = (100, " %") if share else (1, "")
     digits = 1 if unit else 2
     text = f"{scale * one.mean:.{digits}f}{unit}"
@@ -94,20 +135,24 @@ def main() -> None:
         "| | " + " | ".join(title for _, title, _ in COLUMNS) + " |",
         "|---|" + "---|" * len(COLUMNS),
     ]  # fmt: skip
-    for name in found[0]:
+    for name in found[0].judged:
         cells = [
-            written(key, figure([one[name][key] for one in found], mean, rng))
+            written(key, figure([one.judged[name][key] for one in found], mean, rng))
             for key, _, mean in COLUMNS
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    each = ", ".join(f"{100 * one['learner']['yield'].mean():.1f}" for one in found)
+    each = ", ".join(f"{100 * one.judged['learner']['yield'].mean():.1f}" for one in found)
+    nats, top1 = [one.nats for one in found], [one.top1 for one in found]
     command = "python -m benchmarks.sealed " + " ".join(map(str, args.runs))
     world = read_json(args.runs[0] / "config.json")["world"]
     write(
         f"sealed-{world}",
         f"# The {world} world under the sealed split\n\n`{command}`: {len(found)} runs, "
         f"{args.works} works of each maker and run.\n\n" + "\n".join(lines)
-        + f"\n\nThe learner's yield, run by run: {each} %.\n\n{place(1)}\n",
+        + f"\n\nThe learner's yield, run by run: {each} %. The imitator: {min(nats):.3f} to "
+        f"{max(nats):.3f} nats a move, {min(top1):.3f} to {max(top1):.3f} top-1. Bach judged "
+        "better: the probability that the judge prefers a work of Bach's to one of the maker's.\n\n"
+        f"{place(1)}\n",
     )  # fmt: skip
 
 
