@@ -170,6 +170,17 @@ def test_save_png_round_trip(tmp_path):
     np.testing.assert_array_equal(np.array(Image.open(tmp_path / "deep" / "face.png")), image)
 
 
+def test_a_png_of_few_colours_is_smaller_and_looks_the_same(tmp_path):
+    three = works()
+    image = render.sheet(three, 3)
+    save_png(tmp_path / "all.png", image)
+    save_png(tmp_path / "few.png", image, colours=16)
+    with Image.open(tmp_path / "few.png") as few:
+        shown = np.asarray(few.convert("RGB"), np.int64)
+    assert np.abs(shown - image).mean() < 2
+    assert (tmp_path / "few.png").stat().st_size < (tmp_path / "all.png").stat().st_size
+
+
 @pytest.mark.parametrize("strokes", [HOUSE, FACE, EDGE])
 def test_svg_holds_the_same_points(strokes):
     root = ET.fromstring(render.svg(moves_of(strokes)))

@@ -56,7 +56,7 @@ def write_sheets(results: Results) -> dict[str, NDArray[np.uint8]]:
         for suffix in ("", "-best"):
             works = results.works(name, bool(suffix))[:SHOWN]
             picture = results.world.sheet(works, columns=SHEET_COLUMNS)
-            save_png(results.out / "sheets" / f"{name}{suffix}.png", picture)
+            save_png(results.out / "sheets" / f"{name}{suffix}.png", picture, colours=256)
             out[name + suffix] = picture
     return out
 
