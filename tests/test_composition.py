@@ -401,6 +401,7 @@ def test_without_a_soundfont_the_organ_of_sines_plays(tmp_path, monkeypatch):
 
 
 def test_fluidsynth_is_asked_for_a_file_and_its_errors_are_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # whatever the stand-in writes, it writes there
     font, program = tmp_path / "a.sf2", tmp_path / "fluidsynth"
     monkeypatch.setenv(soundfont.VARIABLE, str(font))
     with pytest.raises(ValueError, match=r"MOVE37_SOUNDFONT.*a\.sf2"):

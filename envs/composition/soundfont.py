@@ -59,27 +59,15 @@ def wav(score: NDArray[np.int16], title: str = "", both: bool = False) -> bytes:
         piece, out = Path(folder, "piece.mid"), Path(folder, "piece.wav")
         piece.write_bytes(notation.midi(score, title, both))
         command = [
-            "fluidsynth",
-            "-niq",
-            "-g",
-            "1",
-            "-T",
-            "wav",
-            "-O",
-            "s16",
-            "-r",
-            str(RATE),
-            "-F",
-            str(out),
-        ]
+            "fluidsynth", "-niq", "-g", "1", "-T", "wav", "-O", "s16", "-r", str(RATE),
+            "-F", str(out), str(font), str(piece),
+        ]  # fmt: skip
         try:
-            done = subprocess.run(
-                [*command, str(font), str(piece)], capture_output=True, text=True, timeout=SECONDS
-            )
+            done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
         except subprocess.TimeoutExpired:
             raise ValueError(f"FluidSynth: not ready after {SECONDS} s with {font}") from None
         # It ends well even where it could read nothing.
-        if "error" in done.stderr.lower() or not out.is_file():
+        if "fluidsynth: error" in done.stderr or not out.is_file():
             said = done.stderr.strip().splitlines() or ["it wrote nothing"]
             raise ValueError(f"FluidSynth, with {font}: {said[0]}")
         return out.read_bytes()
