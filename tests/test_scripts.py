@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents.options import parse
 from envs.drawing.corpus import load_corpus
@@ -73,6 +74,23 @@ def test_a_run_leaves_what_others_build_on(run):
     assert len(Works.load(run / "works.npz")) == 60
     for name in ("imitator-and-learner.png", "best.png", "archive.npz", "config.json"):
         assert (run / name).stat().st_size > 0
+
+
+def undocumented(folder):
+    """TensorBoard's tags of a run that docs/metrics.md does not name."""
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    found = events.Tags()
+    tags = {*found["scalars"], *found["images"], *found["audio"]}
+    assert "eval/yield" in tags and "sheets/best" in tags
+    text = (ROOT / "docs/metrics.md").read_text()
+    # form/RULE and final/... stand there for all of their kind.
+    named = [tag for tag in tags if not tag.startswith(("form/", "final/"))]
+    return [tag for tag in named if f"`{tag}`" not in text]
+
+
+def test_every_tag_of_tensorboard_is_documented(run):
+    assert undocumented(run) == []
 
 
 def test_works_that_could_not_be_used_are_counted_and_named(run):
@@ -171,6 +189,7 @@ def test_a_composition_is_learnt_verified_and_written_in_every_form(tmp_path):
     assert learnt.returncode == 0, learnt.stderr
     summary = json.loads((folder / "summary.json").read_text())
     assert np.isfinite([summary["yield_with_repeats"], summary["parallels"]]).all()
+    assert undocumented(folder) == []
     verified = script("replay.py", folder, "--verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     kinds = ("svg", "midi", "musicxml", "wav", "roll")
