@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check smoke install clean
+.PHONY: run test check types smoke install clean
 
 run: install
 	$(BIN)/python train.py
@@ -14,9 +14,14 @@ smoke: install
 test: install
 	$(BIN)/python -m pytest
 
-check: install
+check: install types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# mypy knows folders, not how setuptools maps them: links show it the package as it is installed.
+types: install
+	mkdir -p build/types/move37
+	ln -sfn $(CURDIR)/move37/*.py $(CURDIR)/move37/py.typed $(CURDIR)/agents $(CURDIR)/envs $(CURDIR)/novelty build/types/move37/
 	$(BIN)/mypy
 
 install: .venv/installed

@@ -1,1 +1,1 @@
-"""Whatever makes works: the learner and the makers it is compared with."""
+"""Whatever makes works: the learner, the contrast agents, and the measures that need them."""

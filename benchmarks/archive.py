@@ -22,8 +22,8 @@ import scipy
 import torch
 from ribs.archives import ProximityArchive
 
-from agents.compare.lineup import machine
-from novelty import NoveltyArchive
+from move37.agents.compare.config import machine
+from move37.novelty.archive import NoveltyArchive
 
 QUERIES, DIM, K = 128, 48, 15
 

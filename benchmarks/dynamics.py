@@ -20,20 +20,19 @@ import numpy as np
 import torch
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
-import envs  # noqa: F401  # registers the ids
-from envs.appraisal import Appraisal
-from envs.batch import WorldBatch
-from envs.composition.form import form_quality as composition_form
-from envs.drawing.corpus import load_corpus
-from envs.drawing.descriptor import Descriptor
-from envs.drawing.dynamics import DrawingCore, images_of
-from envs.drawing.form import form_quality
-from envs.drawing.moves import END
-from envs.drawing.newness import ArchiveNewness
-from envs.drawing.quality import HumanLevelQuality
-from envs.works import Works
-from envs.worlds import make_world
-from novelty import NoveltyArchive
+from move37.envs.base.appraisal import Appraisal
+from move37.envs.base.simulator import WorldBatch
+from move37.envs.base.works import Works
+from move37.envs.base.world import make_world
+from move37.envs.composition.rules.form import form_quality as composition_form
+from move37.envs.drawing.corpus.icons import load_corpus
+from move37.envs.drawing.dynamics import DrawingCore, images_of
+from move37.envs.drawing.judging.descriptor import Descriptor
+from move37.envs.drawing.judging.novelty_reward import ArchiveNewness
+from move37.envs.drawing.judging.quality import HumanLevelQuality
+from move37.envs.drawing.moves import END
+from move37.envs.drawing.rules.form import form_quality
+from move37.novelty.archive import NoveltyArchive
 
 from .reporting import place, write
 

@@ -31,28 +31,32 @@ if "--guided" in sys.argv:
 
     # Numba cannot compile what is instrumented.
     compiled = [
-        f"envs.drawing.{name}" for name in ("dynamics", "originality", "descriptor", "form")
+        f"move37.envs.drawing.{name}" for name in ("dynamics", "originality", "descriptor", "form")
     ]
     with atheris.instrument_imports(
         include=["novelty", "envs", "agents", "svgpathtools"], exclude=compiled
     ):
-        for module in ("agents.options", "agents.checkpoint", "envs.drawing.corpus"):
+        for module in (
+            "move37.agents.runs.config",
+            "move37.agents.runs.train_state",
+            "move37.envs.drawing.corpus.icons",
+        ):
             importlib.import_module(module)
 
 import numpy as np
 import torch
 
-from agents.options import PRESETS, load_config, options_of
-from agents.snapshot import Snapshot, read_snapshot, write_snapshot
-from envs.drawing.corpus import _read_cache, _read_drawing, _write_cache
-from envs.drawing.craft import PatchCritic
-from envs.drawing.descriptor import N_FEATURES, Descriptor
-from envs.drawing.judging import pictures_of
-from envs.drawing.originality import stroke_facts
-from envs.drawing.svg import SvgError, read_svg
-from envs.works import Works, WorksError, pad_moves
-from novelty import ArchiveError, NoveltyArchive
-from novelty.storage import (
+from move37.agents.runs.checkpoint_io import Snapshot, read_snapshot, write_snapshot
+from move37.agents.runs.config import PRESETS, load_config, options_of
+from move37.envs.base.works import Works, WorksError, pad_moves
+from move37.envs.drawing.corpus.icons import _read_cache, _read_drawing, _write_cache
+from move37.envs.drawing.corpus.svg import SvgError, read_svg
+from move37.envs.drawing.judging.craft import PatchCritic
+from move37.envs.drawing.judging.descriptor import N_FEATURES, Descriptor
+from move37.envs.drawing.judging.evaluator import pictures_of
+from move37.envs.drawing.rules.originality import stroke_facts
+from move37.novelty.archive import ArchiveError, NoveltyArchive
+from move37.novelty.storage import (
     StorageError,
     load_weights,
     parse_npy,

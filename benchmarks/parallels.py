@@ -10,7 +10,7 @@ from music21.note import Note
 from music21.voiceLeading import VoiceLeadingQuartet
 from numpy.typing import NDArray
 
-from envs.composition.moves import (
+from move37.envs.composition.moves import (
     ALTO_ROW,
     BASS_ROW,
     LOWEST,

@@ -6,7 +6,7 @@
 
 The families: the aeroplanes, and one cluster of the human works drawn at random; of kanji those
 that contain one radical. What was found is measured again from the works that a comparison with
-``--withhold`` has made: see :mod:`novelty.rediscovery`.
+``--withhold`` has made: see :mod:`move37.novelty.measures.rediscovery`.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.compare.evidence import withheld_works
-from agents.compare.joining import term
-from agents.options import CORPUS
-from envs.drawing.corpus import _kanjivg
-from envs.drawing.descriptor import Descriptor
-from envs.pictures import save_png
-from envs.works import Works, join_works
-from envs.worlds import World, find_world, make_world
-from novelty import human_radius, nearest, rediscovered
-from novelty.statistics import Interval
-from novelty.storage import read_json
-from novelty.styles import cluster
+from move37.agents.compare.evidence import withheld_works
+from move37.agents.compare.joining import term
+from move37.agents.runs.config import CORPUS
+from move37.envs.base.works import Works, join_works
+from move37.envs.base.world import World, find_world, make_world
+from move37.envs.drawing.corpus.icons import _kanjivg
+from move37.envs.drawing.judging.descriptor import Descriptor
+from move37.envs.files.pictures import save_png
+from move37.novelty.knn import nearest
+from move37.novelty.measures.rediscovery import rediscovered
+from move37.novelty.measures.styles import cluster
+from move37.novelty.measures.support import human_radius
+from move37.novelty.statistics import Interval
+from move37.novelty.storage import read_json
 
 from .reporting import place, write
 

@@ -18,16 +18,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.compare.table import Figure, figure
-from agents.imitation import evaluate, positions_of, sample_works
-from envs.composition.judging import scores_of_works
-from envs.composition.moves import EIGHTHS, N_MOVES
-from envs.composition.variation import damage, damage_one
-from envs.composition.world import CompositionWorld
-from envs.works import Works
-from envs.worlds import make_world
-from novelty.storage import load_weights, read_json
-from train import TEMPERATURES
+from move37.agents.compare.table import Figure, figure
+from move37.agents.learner.imitation import evaluate, positions_of, sample_works
+from move37.envs.base.works import Works
+from move37.envs.base.world import make_world
+from move37.envs.composition.corpus.augment import damage, damage_one
+from move37.envs.composition.judging.evaluator import scores_of_works
+from move37.envs.composition.moves import EIGHTHS, N_MOVES
+from move37.envs.composition.world import CompositionWorld
+from move37.novelty.storage import load_weights, read_json
+from move37.train import TEMPERATURES
 
 from .parallels import count_parallels
 from .reporting import place, write

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from envs.works import Works
-from novelty.storage import read_npz
+from move37.envs.base.works import Works
+from move37.novelty.storage import read_npz
 
 SAMPLE = 10.0
 """Seconds between two samples."""

@@ -19,11 +19,11 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
-from agents.learner import WorksCallback, make_ppo
-from envs.batch import WorldBatch
-from envs.sb3 import WorldVecEnv
-from envs.works import Works
-from envs.worlds import make_world
+from move37.agents.learner.ppo import WorksCallback, make_ppo
+from move37.envs.base.sb3 import WorldVecEnv
+from move37.envs.base.simulator import WorldBatch
+from move37.envs.base.works import Works
+from move37.envs.base.world import make_world
 
 from .reporting import place, write
 

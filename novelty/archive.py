@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from novelty.knn import Table, as_rows, direct_distances
-from novelty.storage import StorageError, parse_json, read_npz, write_npz
+from move37.novelty.knn import Table, as_rows, direct_distances
+from move37.novelty.storage import StorageError, parse_json, read_npz, write_npz
 
 FORMAT = "move37-archive-1"
 CHUNK = 128

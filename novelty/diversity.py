@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from novelty.knn import Table, as_rows, direct_distances
+from move37.novelty.knn import Table, as_rows, direct_distances
 
 CHUNK = 128
 """Rows compared with each other at once."""

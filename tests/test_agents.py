@@ -5,16 +5,16 @@ import pytest
 import torch
 from stable_baselines3.common.utils import obs_as_tensor
 
-from agents.imitation import evaluate, imitate, positions_of, sample_works
-from agents.learner import WorksCallback, make_ppo, warm_value
-from agents.policy import PriorPolicy
-from envs.appraisal import Appraisal
-from envs.batch import WorldBatch
-from envs.drawing.dynamics import DrawingCore
-from envs.drawing.moves import END, MAX_MOVES, POINTS, SIZE
-from envs.drawing.network import DrawingNetwork
-from envs.sb3 import WorldVecEnv
-from envs.works import Works, pad_moves
+from move37.agents.learner.imitation import evaluate, imitate, positions_of, sample_works
+from move37.agents.learner.policy import PriorPolicy
+from move37.agents.learner.ppo import WorksCallback, make_ppo, warm_value
+from move37.envs.base.appraisal import Appraisal
+from move37.envs.base.sb3 import WorldVecEnv
+from move37.envs.base.simulator import WorldBatch
+from move37.envs.base.works import Works, pad_moves
+from move37.envs.drawing.dynamics import DrawingCore
+from move37.envs.drawing.moves import END, MAX_MOVES, POINTS, SIZE
+from move37.envs.drawing.network import DrawingNetwork
 
 HUMAN = Works("drawing", pad_moves([np.array([30, 40, 50, END]), np.array([100, 101, END])]))
 

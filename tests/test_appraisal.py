@@ -4,17 +4,24 @@ import numpy as np
 import pytest
 import torch
 
-from envs.critics import CHUNK, judge
-from envs.drawing.corpus import load_corpus
-from envs.drawing.craft import PatchCritic
-from envs.drawing.descriptor import Descriptor
-from envs.drawing.dynamics import images_of
-from envs.drawing.form import CALIBRATION, RULES, calibrate, form, form_terms, measure
-from envs.drawing.judging import Yardstick, train_judge
-from envs.drawing.moves import SIZE, moves_of, strokes_of
-from envs.drawing.originality import Originality, stroke_facts
-from envs.drawing.variation import damage, random_works, vary
-from envs.works import Works, WorksError
+from move37.envs.base.works import Works, WorksError
+from move37.envs.drawing.corpus.augment import damage, random_works, vary
+from move37.envs.drawing.corpus.icons import load_corpus
+from move37.envs.drawing.dynamics import images_of
+from move37.envs.drawing.judging.craft import PatchCritic
+from move37.envs.drawing.judging.descriptor import Descriptor
+from move37.envs.drawing.judging.evaluator import Yardstick, train_judge
+from move37.envs.drawing.moves import SIZE, moves_of, strokes_of
+from move37.envs.drawing.rules.form import (
+    CALIBRATION,
+    RULES,
+    calibrate,
+    form,
+    form_terms,
+    measure,
+)
+from move37.envs.drawing.rules.originality import Originality, stroke_facts
+from move37.envs.judging.critics import CHUNK, judge
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from novelty import ArchiveError, NoveltyArchive, leave_one_out_novelty
+from move37.novelty.archive import ArchiveError, NoveltyArchive, leave_one_out_novelty
 
 
 def brute_novelty(x, entries, k, scale=1.0, empty=1.0):

@@ -15,28 +15,28 @@ import pytest
 import torch
 from scipy import stats
 
-import compare
-from agents import makers
-from agents.compare import lineup
-from agents.compare.blocks import Grid, Line, Points, Section, Text
-from agents.compare.columns import BEST, COLUMNS, COST, label, order_of, written
-from agents.compare.comparison import Comparison
-from agents.compare.evidence import DEPTHS, Depth, withheld_works
-from agents.compare.expectations import check_all
-from agents.compare.fitting import Fitting
-from agents.compare.joining import keep_joined
-from agents.compare.report import write_report
-from agents.compare.sections import SECTIONS
-from agents.compare.table import Figure, figure, figure_of_seeds, medians_again, read_table
-from envs import worlds
-from envs.drawing.corpus import load_corpus
-from envs.drawing.dynamics import images_of
-from envs.drawing.reading import read_folder
-from envs.drawing.second_judge import LocalPatterns, SecondJudge, tear, trials
-from envs.drawing.trace import from_images
-from envs.drawing.variation import random_works
-from envs.drawing.world import DrawingWorld
-from envs.works import Works
+from move37 import compare
+from move37.agents.compare import config as lineup
+from move37.agents.compare.blocks import Grid, Line, Points, Section, Text
+from move37.agents.compare.columns import BEST, COLUMNS, COST, label, order_of, written
+from move37.agents.compare.comparison import Comparison
+from move37.agents.compare.evidence import DEPTHS, Depth, withheld_works
+from move37.agents.compare.expectations import check_all
+from move37.agents.compare.joining import keep_joined
+from move37.agents.compare.model_store import Fitting
+from move37.agents.compare.report import write_report
+from move37.agents.compare.sections import SECTIONS
+from move37.agents.compare.table import Figure, figure, figure_of_seeds, medians_again, read_table
+from move37.agents.makers import maker as makers
+from move37.envs.base import world as worlds
+from move37.envs.base.works import Works
+from move37.envs.drawing.corpus.augment import random_works
+from move37.envs.drawing.corpus.icons import load_corpus
+from move37.envs.drawing.corpus.reading import read_folder
+from move37.envs.drawing.corpus.trace import from_images
+from move37.envs.drawing.dynamics import images_of
+from move37.envs.drawing.judging.second_judge import LocalPatterns, SecondJudge, tear, trials
+from move37.envs.drawing.world import DrawingWorld
 
 CALLS: dict[str, int] = {}
 ASKED: list[int] = []
@@ -415,7 +415,7 @@ def test_a_comparison_is_of_the_corpus_that_it_is_given(stubs, tmp_path, monkeyp
     # What is looked for is taken from the same corpus.
     comparison.yardstick = None
     comparison.fitting = types.SimpleNamespace(network=lambda seed: None)
-    monkeypatch.setattr("agents.compare.comparison.Evidence", lambda *given: given)
+    monkeypatch.setattr("move37.agents.compare.comparison.Evidence", lambda *given: given)
     assert {*comparison._new_evidence(0)[7].names} == arrows
     comparison._claim_folder({})
     assert json.loads((out / "config.json").read_text())["corpus"] == "heroicons"
@@ -534,7 +534,7 @@ def test_works_of_others_join_the_table(stubs, tmp_path):
 
 def test_sections_are_a_list_that_others_add_to(finished, stubs, monkeypatch):
     more = [*SECTIONS, lambda results: Section("Influence", [Text("none yet")]), lambda _: None]
-    monkeypatch.setattr("agents.compare.report.SECTIONS", more)
+    monkeypatch.setattr("move37.agents.compare.report.SECTIONS", more)
     write_report(finished)
     assert "## Influence\n\nnone yet" in (finished / "report.md").read_text()
 

@@ -12,19 +12,17 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
-import envs  # noqa: F401  # registers the ids
-from envs.appraisal import Appraisal
-from envs.batch import WorldBatch
-from envs.composition import notation, render, sound, soundfont
-from envs.composition.account import UNITS
-from envs.composition.chorale import ChoraleError, find_key, read_chorale
-from envs.composition.corpus import CorpusError, load_corpus
-from envs.composition.counterpoint import measure
-from envs.composition.descriptor import features
-from envs.composition.dynamics import AHEAD, BEHIND, CompositionCore, parse_brief
-from envs.composition.explain import explain, findings
-from envs.composition.form import form_quality
-from envs.composition.moves import (
+from move37.envs.base.appraisal import Appraisal
+from move37.envs.base.sb3 import WorldVecEnv
+from move37.envs.base.simulator import WorldBatch
+from move37.envs.base.works import Works
+from move37.envs.composition.corpus.chorales import CorpusError, load_corpus
+from move37.envs.composition.corpus.musicxml import ChoraleError, find_key, read_chorale
+from move37.envs.composition.corpus.tunes import find_tunes
+from move37.envs.composition.dynamics import AHEAD, BEHIND, CompositionCore, parse_brief
+from move37.envs.composition.judging.descriptor import features
+from move37.envs.composition.judging.progress_features import UNITS
+from move37.envs.composition.moves import (
     BRIEF,
     EIGHTHS,
     FERMATA,
@@ -44,14 +42,15 @@ from envs.composition.moves import (
     sounding,
     steps_of,
 )
-from envs.composition.network import CompositionNetwork
-from envs.composition.page import html_page
-from envs.composition.roll import read_rolls, rolls_of
-from envs.composition.staff import sheet_of, written
-from envs.composition.tunes import find_tunes
-from envs.composition.world import CompositionWorld
-from envs.sb3 import WorldVecEnv
-from envs.works import Works
+from move37.envs.composition.network import CompositionNetwork
+from move37.envs.composition.rules.counterpoint import measure
+from move37.envs.composition.rules.explain import explain, findings
+from move37.envs.composition.rules.form import form_quality
+from move37.envs.composition.score import notation, render, sound, soundfont
+from move37.envs.composition.score.page import html_page
+from move37.envs.composition.score.roll import read_rolls, rolls_of
+from move37.envs.composition.score.staff import sheet_of, written
+from move37.envs.composition.world import CompositionWorld
 
 BACH = load_corpus("bach", progress=False)
 ROWS = BACH.split()
@@ -125,7 +124,7 @@ def test_files_without_four_voices_are_named(folder, tmp_path):
 
 
 def test_a_damaged_cache_is_rebuilt(tmp_path, monkeypatch):
-    from envs.composition import corpus
+    from move37.envs.composition.corpus import chorales as corpus
 
     calls = []
     inner = np.array(np.arange(3 * 2 * EIGHTHS).reshape(3, 2, EIGHTHS) % 31, np.int16)

@@ -4,13 +4,13 @@ import gymnasium
 import numpy as np
 import pytest
 
-from envs.composition.dynamics import CompositionCore
-from envs.composition.form import form_terms
-from envs.composition.four import FourWorld
-from envs.composition.free import FreeWorld
-from envs.composition.moves import N_MOVES, scores_of
-from envs.composition.roll import rolls_of
-from envs.composition.world import CompositionWorld
+from move37.envs.composition.dynamics import CompositionCore
+from move37.envs.composition.four import FourWorld
+from move37.envs.composition.free import FreeWorld
+from move37.envs.composition.moves import N_MOVES, scores_of
+from move37.envs.composition.rules.form import form_terms
+from move37.envs.composition.score.roll import rolls_of
+from move37.envs.composition.world import CompositionWorld
 
 WORLDS = (CompositionWorld, FreeWorld, FourWorld)
 

@@ -10,14 +10,22 @@ import numpy as np
 import pytest
 
 from benchmarks.parallels import count_parallels
-from envs.composition.account import account_of
-from envs.composition.corpus import load_corpus
-from envs.composition.counterpoint import find, measure
-from envs.composition.descriptor import Descriptor
-from envs.composition.forest import Forest, judged_features
-from envs.composition.form import CALIBRATION, FOUR_CALIBRATION, calibrate, form, form_terms
-from envs.composition.judging import Yardstick, scores_of_works, train_judge
-from envs.composition.moves import (
+from move37.envs.base.works import Works, WorksError
+from move37.envs.composition.corpus.augment import (
+    KINDS,
+    damage,
+    damage_one,
+    random_works,
+    reverse,
+)
+from move37.envs.composition.corpus.chorales import load_corpus
+from move37.envs.composition.corpus.trivial import TRIVIAL
+from move37.envs.composition.judging.descriptor import Descriptor
+from move37.envs.composition.judging.evaluator import Yardstick, scores_of_works, train_judge
+from move37.envs.composition.judging.forest import Forest, judged_features
+from move37.envs.composition.judging.progress_features import account_of
+from move37.envs.composition.judging.quality import TARGET
+from move37.envs.composition.moves import (
     BRIEF,
     EIGHTHS,
     FERMATA,
@@ -30,14 +38,18 @@ from envs.composition.moves import (
     SOPRANO_LOW,
     scores_of,
 )
-from envs.composition.originality import Originality
-from envs.composition.quality import TARGET
-from envs.composition.roll import rolls_of
-from envs.composition.rules import CHORD_RULES, RULES
-from envs.composition.trivial import TRIVIAL
-from envs.composition.variation import KINDS, damage, damage_one, random_works, reverse
-from envs.composition.world import CompositionWorld
-from envs.works import Works, WorksError
+from move37.envs.composition.rules.counterpoint import find, measure
+from move37.envs.composition.rules.form import (
+    CALIBRATION,
+    FOUR_CALIBRATION,
+    calibrate,
+    form,
+    form_terms,
+)
+from move37.envs.composition.rules.names import CHORD_RULES, RULES
+from move37.envs.composition.rules.originality import Originality
+from move37.envs.composition.score.roll import rolls_of
+from move37.envs.composition.world import CompositionWorld
 
 BACH = load_corpus("bach", progress=False)
 ROWS = BACH.split()

@@ -8,21 +8,21 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
-from agents.imitation import positions_of
-from envs.composition.account import FOUR_UNITS, account_of
-from envs.composition.chords import find_four, measure_four
-from envs.composition.corpus import load_corpus, scores_in_four
-from envs.composition.counterpoint import measure, measure_voice
-from envs.composition.craft import planes_of
-from envs.composition.descriptor import N_FEATURES, FourDescriptor, features
-from envs.composition.dynamics import AHEAD, BEHIND
-from envs.composition.explain import explain, findings
-from envs.composition.forest import judged_features
-from envs.composition.form import CALIBRATION, FOUR_CALIBRATION, calibrate, form, form_terms
-from envs.composition.four import FourWorld, four_works
-from envs.composition.four_dynamics import FourCore
-from envs.composition.judging import Yardstick, negatives_of, scores_of_works
-from envs.composition.moves import (
+from move37.agents.learner.imitation import positions_of
+from move37.envs.base.works import Works
+from move37.envs.base.world import find_world, judge_again, make_world
+from move37.envs.composition.corpus.chorales import load_corpus, scores_in_four
+from move37.envs.composition.corpus.trivial import TRIVIAL
+from move37.envs.composition.dynamics import AHEAD, BEHIND
+from move37.envs.composition.four import FourWorld, four_works
+from move37.envs.composition.four_dynamics import FourCore
+from move37.envs.composition.judging.craft import planes_of
+from move37.envs.composition.judging.descriptor import N_FEATURES, FourDescriptor, features
+from move37.envs.composition.judging.evaluator import Yardstick, negatives_of, scores_of_works
+from move37.envs.composition.judging.forest import judged_features
+from move37.envs.composition.judging.progress_features import FOUR_UNITS, account_of
+from move37.envs.composition.judging.quality import HumanLevelQuality
+from move37.envs.composition.moves import (
     ALTO_LOW,
     ALTO_ROW,
     BASS_ROW,
@@ -51,18 +51,24 @@ from envs.composition.moves import (
     silence_ahead,
     sounding,
 )
-from envs.composition.notation import midi, musicxml
-from envs.composition.page import html_page
-from envs.composition.quality import HumanLevelQuality
-from envs.composition.render import marked_sheet, picture, sheet
-from envs.composition.roll import read_rolls, rolls_of
-from envs.composition.rules import CHORD_RULES, FOUR_RULES, MELODIC, RULES
-from envs.composition.staff import sheet_of
-from envs.composition.trivial import TRIVIAL
-from envs.composition.world import CompositionWorld
-from envs.works import Works
-from envs.worlds import find_world, judge_again, make_world
-from novelty.storage import save_weights
+from move37.envs.composition.rules.chords import find_four, measure_four
+from move37.envs.composition.rules.counterpoint import measure, measure_voice
+from move37.envs.composition.rules.explain import explain, findings
+from move37.envs.composition.rules.form import (
+    CALIBRATION,
+    FOUR_CALIBRATION,
+    calibrate,
+    form,
+    form_terms,
+)
+from move37.envs.composition.rules.names import CHORD_RULES, FOUR_RULES, MELODIC, RULES
+from move37.envs.composition.score.notation import midi, musicxml
+from move37.envs.composition.score.page import html_page
+from move37.envs.composition.score.render import marked_sheet, picture, sheet
+from move37.envs.composition.score.roll import read_rolls, rolls_of
+from move37.envs.composition.score.staff import sheet_of
+from move37.envs.composition.world import CompositionWorld
+from move37.novelty.storage import save_weights
 
 ENV = "Move37/CompositionFour-v0"
 WORLD = FourWorld(limit=240)

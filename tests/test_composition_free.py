@@ -6,17 +6,18 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
-from agents.imitation import positions_of
-from envs.composition.account import PAIR_UNITS, account_of
-from envs.composition.counterpoint import measure, measure_voice
-from envs.composition.descriptor import PairDescriptor, features
-from envs.composition.dynamics import AHEAD, BEHIND
-from envs.composition.explain import explain, findings
-from envs.composition.form import SOPRANO_CALIBRATION, calibrate, form, form_terms
-from envs.composition.free import FreeWorld, free_works
-from envs.composition.free_dynamics import FreeCore, frames_of, parse_frame
-from envs.composition.judging import Yardstick, negatives_of, scores_of_works
-from envs.composition.moves import (
+from move37.agents.learner.imitation import positions_of
+from move37.envs.base.works import Works
+from move37.envs.base.world import find_world, judge_again, make_world
+from move37.envs.composition.corpus.trivial import scale_note, scale_up, trivial_works
+from move37.envs.composition.dynamics import AHEAD, BEHIND
+from move37.envs.composition.free import FreeWorld, free_works
+from move37.envs.composition.free_dynamics import FreeCore, frames_of, parse_frame
+from move37.envs.composition.judging.descriptor import PairDescriptor, features
+from move37.envs.composition.judging.evaluator import Yardstick, negatives_of, scores_of_works
+from move37.envs.composition.judging.progress_features import PAIR_UNITS, account_of
+from move37.envs.composition.judging.quality import HumanLevelQuality
+from move37.envs.composition.moves import (
     BASS_ROW,
     BRIEF,
     EIGHTHS,
@@ -37,14 +38,13 @@ from envs.composition.moves import (
     scores_of,
     sounding,
 )
-from envs.composition.quality import HumanLevelQuality
-from envs.composition.roll import read_rolls, rolls_of
-from envs.composition.rules import RULES, SOPRANO_RULES
-from envs.composition.trivial import scale_note, scale_up, trivial_works
-from envs.composition.world import CompositionWorld
-from envs.works import Works
-from envs.worlds import find_world, judge_again, make_world
-from novelty.storage import save_weights
+from move37.envs.composition.rules.counterpoint import measure, measure_voice
+from move37.envs.composition.rules.explain import explain, findings
+from move37.envs.composition.rules.form import SOPRANO_CALIBRATION, calibrate, form, form_terms
+from move37.envs.composition.rules.names import RULES, SOPRANO_RULES
+from move37.envs.composition.score.roll import read_rolls, rolls_of
+from move37.envs.composition.world import CompositionWorld
+from move37.novelty.storage import save_weights
 
 ENV = "Move37/CompositionFree-v0"
 WORLD = FreeWorld(limit=240)

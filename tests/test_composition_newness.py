@@ -4,13 +4,13 @@ import copy
 
 import numpy as np
 
-from envs.composition.descriptor import Descriptor
-from envs.composition.judging import pictures_of, scores_of_works
-from envs.composition.moves import BASS_ROW, FIRST_NOTE, HOLD
-from envs.composition.newness import ArchiveNewness, contours
-from envs.composition.roll import read_rolls, rolls_of
-from envs.worlds import make_world
-from novelty import NoveltyArchive
+from move37.envs.base.world import make_world
+from move37.envs.composition.judging.descriptor import Descriptor
+from move37.envs.composition.judging.evaluator import pictures_of, scores_of_works
+from move37.envs.composition.judging.novelty_reward import ArchiveNewness, contours
+from move37.envs.composition.moves import BASS_ROW, FIRST_NOTE, HOLD
+from move37.envs.composition.score.roll import read_rolls, rolls_of
+from move37.novelty.archive import NoveltyArchive
 
 
 def test_a_line_that_climbs_in_every_work_is_a_habit():

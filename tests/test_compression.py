@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from novelty.compression import (
+from move37.novelty.measures.compression import (
     WINDOW,
     compression_progress,
     deflate_bits,

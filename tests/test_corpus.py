@@ -9,11 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envs.drawing import corpus as corpus_module
-from envs.drawing.corpus import _PACKAGES, Corpus, CorpusError, load_corpus
-from envs.drawing.moves import END, LIFT, MAX_MOVES, SIZE, moves_of, strokes_of
-from envs.drawing.svg import MAX_BYTES, MAX_DEPTH, MAX_TOKENS, SvgError, read_svg, simplify
-from envs.works import read_npz, write_npz
+from move37.envs.base.works import read_npz, write_npz
+from move37.envs.drawing.corpus import icons as corpus_module
+from move37.envs.drawing.corpus.icons import _PACKAGES, Corpus, CorpusError, load_corpus
+from move37.envs.drawing.corpus.svg import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_TOKENS,
+    SvgError,
+    read_svg,
+    simplify,
+)
+from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, SIZE, moves_of, strokes_of
 
 HEAD = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#000">'
 SQUARE = '<path d="M4 4h8v8h-8z"/>'

@@ -9,12 +9,12 @@ import pytest
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.dashboard import Dashboard
-from envs.composition import sound
-from envs.composition.moves import BRIEF, EIGHTHS, FERMATA, SOPRANO
-from envs.composition.world import CompositionWorld
-from envs.drawing.world import DrawingWorld
-from envs.works import Works
+from move37.agents.runs.dashboard import Dashboard
+from move37.envs.base.works import Works
+from move37.envs.composition.moves import BRIEF, EIGHTHS, FERMATA, SOPRANO
+from move37.envs.composition.score import sound
+from move37.envs.composition.world import CompositionWorld
+from move37.envs.drawing.world import DrawingWorld
 
 
 def two_pieces():

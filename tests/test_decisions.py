@@ -5,8 +5,8 @@ import pytest
 import torch
 from toy_world import END, LETTERS, Scripted, ToyCore, rows
 
-from agents.decisions import decision_quality, random_decisions
-from novelty.decisions import (
+from move37.agents.measures.decisions import decision_quality, random_decisions
+from move37.novelty.measures.openings import (
     copy_insertion,
     first_novel_moves,
     length_strata,

@@ -10,13 +10,12 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
-import envs  # noqa: F401  # registers the ids
-from envs.appraisal import Appraisal
-from envs.batch import WorldBatch
-from envs.drawing.dynamics import DrawingCore, images_of
-from envs.drawing.form import form_quality
-from envs.drawing.moves import END, LIFT, MAX_MOVES, N_MOVES, moves_of, strokes_of
-from envs.sb3 import WorldVecEnv
+from move37.envs.base.appraisal import Appraisal
+from move37.envs.base.sb3 import WorldVecEnv
+from move37.envs.base.simulator import WorldBatch
+from move37.envs.drawing.dynamics import DrawingCore, images_of
+from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, N_MOVES, moves_of, strokes_of
+from move37.envs.drawing.rules.form import form_quality
 
 
 def random_actions(rng, t, n):

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from agents.makers import BUDGETS, budget_for
-from envs.composition.world import CompositionWorld
-from envs.worlds import examined, make_world, practice_of
+from move37.agents.makers.maker import BUDGETS, budget_for
+from move37.envs.base.world import examined, make_world, practice_of
+from move37.envs.composition.world import CompositionWorld
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.fuzz import LOADERS, break_file, one_input, search
-from envs.drawing.svg import SvgError, read_svg
+from move37.envs.drawing.corpus.svg import SvgError, read_svg
 
 OFTEN = settings(
     max_examples=60, deadline=None, derandomize=True,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from toy_world import END, ToyWorld, climbing, describe, rows, yardstick
 
-from agents.influence import Influences, noise_works
+from move37.agents.measures.influence import Influences, noise_works
 
 RNG = np.random.default_rng
 QUIET = lambda text: None  # noqa: E731

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.compare.joining import check_terms, join, joined_to, keep_joined, read_joined
-from agents.compare.table import Figure, figure_of_seeds
+from move37.agents.compare.joining import check_terms, join, joined_to, keep_joined, read_joined
+from move37.agents.compare.table import Figure, figure_of_seeds
 
 TERMS = {
     "format": "f", "world": "w", "corpus": "c", "exam": "e", "budget": "b", "works": 100,

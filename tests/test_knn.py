@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from novelty import nearest, repeats, vendi_score
-from novelty.knn import BLOCK, LARGEST, PANEL
+from move37.novelty.diversity import repeats, vendi_score
+from move37.novelty.knn import BLOCK, LARGEST, PANEL, nearest
 
 
 def brute(queries, entries, k, exclude_self=False):

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from agents.deep_style import DeepStyle, gram
-from agents.deep_style import make as make_deep_style
-from agents.feature_network import (
+from move37.agents.makers.deep_style import DeepStyle, gram
+from move37.agents.makers.deep_style import make as make_deep_style
+from move37.agents.makers.inceptionism import Inceptionism
+from move37.agents.makers.inceptionism import make as make_inceptionism
+from move37.agents.makers.maker import Budget, Workshop
+from move37.agents.makers.networks.feature_network import (
     FILE,
     FeatureNetwork,
     categories_of,
@@ -19,14 +22,11 @@ from agents.feature_network import (
     soften,
     train_features,
 )
-from agents.inceptionism import Inceptionism
-from agents.inceptionism import make as make_inceptionism
-from agents.makers import Budget, Workshop
-from envs.drawing.dynamics import DrawingCore, images_of
-from envs.drawing.judging import pictures_of
-from envs.drawing.moves import MAX_MOVES, moves_of
-from envs.drawing.trace import from_images
-from envs.works import Works, pad_moves
+from move37.envs.base.works import Works, pad_moves
+from move37.envs.drawing.corpus.trace import from_images
+from move37.envs.drawing.dynamics import DrawingCore, images_of
+from move37.envs.drawing.judging.evaluator import pictures_of
+from move37.envs.drawing.moves import MAX_MOVES, moves_of
 
 BRIEF = moves_of([np.array([[3, 20], [20, 20]])])[:-1]
 

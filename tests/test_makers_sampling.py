@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from agents import char_rnn, collage, gan, random_moves
-from agents.makers import BUDGETS, Workshop
-from envs.drawing.dynamics import DrawingCore, images_of
-from envs.drawing.moves import (
+from move37.agents.makers import char_rnn, collage, gan, random_moves
+from move37.agents.makers.maker import BUDGETS, Workshop
+from move37.envs.base.works import PAD, Works, pad_moves
+from move37.envs.drawing.dynamics import DrawingCore, images_of
+from move37.envs.drawing.moves import (
     COORDINATES,
     END,
     LIFT,
@@ -23,8 +24,7 @@ from envs.drawing.moves import (
     parts_of,
     strokes_of,
 )
-from envs.works import PAD, Works, pad_moves
-from novelty.storage import StorageError
+from move37.novelty.storage import StorageError
 
 
 class Board(DrawingCore):

@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from agents import creator, evolution, rl_imitation, selection, training, variation
-from agents.makers import Budget, Critical, Workshop, find_recipe
-from agents.scoring import Scorer
-from envs.drawing.dynamics import images_of
-from envs.drawing.moves import END, LIFT, MAX_MOVES, POINTS, SIZE, moves_of, strokes_of
-from envs.drawing.mutation import mutate
-from envs.works import PAD, Works, WorksError, pad_moves
-from envs.worlds import make_world
-from novelty import NoveltyArchive
+from move37.agents.learner import train_loop as training
+from move37.agents.makers import evolution, rl_imitation, selection, variation
+from move37.agents.makers import learner as creator
+from move37.agents.makers.maker import Budget, Critical, Workshop, find_recipe
+from move37.agents.makers.scoring import Scorer
+from move37.envs.base.works import PAD, Works, WorksError, pad_moves
+from move37.envs.base.world import make_world
+from move37.envs.drawing.dynamics import images_of
+from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, POINTS, SIZE, moves_of, strokes_of
+from move37.envs.drawing.mutation import mutate
+from move37.novelty.archive import NoveltyArchive
 
 BUDGET = Budget(works=600, env_steps=3072, epochs=1, updates=8)
 BRIEF = moves_of([np.array([[2, 2], [8, 2], [8, 8], [2, 8], [2, 2]])])[:-1]

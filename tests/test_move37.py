@@ -5,17 +5,12 @@ import pytest
 import torch
 from toy_world import END, LETTERS, LONGEST, Scripted, ToyCore, rows
 
-from agents.continuation import finish_works, surprise
-from agents.imitation import sample_works
-from agents.move37 import (
-    counterfactuals,
-    detect,
-    find_moments,
-    left_the_known,
-)
-from envs.drawing.dynamics import DrawingCore
-from envs.drawing.network import DrawingNetwork
-from envs.works import Works, join_works, pad_moves
+from move37.agents.learner.imitation import sample_works
+from move37.agents.measures.move37 import counterfactuals, detect, find_moments, left_the_known
+from move37.agents.measures.rollout import finish_works, surprise
+from move37.envs.base.works import Works, join_works, pad_moves
+from move37.envs.drawing.dynamics import DrawingCore
+from move37.envs.drawing.network import DrawingNetwork
 
 RNG = np.random.default_rng
 RARE = 7
@@ -137,7 +132,7 @@ def test_only_moments_in_good_works_count_and_controls_have_none():
 
 
 def test_works_of_several_lengths_are_detected_in_pieces(monkeypatch):
-    monkeypatch.setattr("agents.continuation.WORKS_AT_ONCE", 3)
+    monkeypatch.setattr("move37.agents.measures.rollout.WORKS_AT_ONCE", 3)
     works = join_works([rows([1, END], [RARE, END]), rows([2, 3, RARE, 4, END]), rows([END])] * 3)
     found = find_moments(surprise(imitator(), ToyCore, works).log_p, np.ones(len(works), bool))
     assert found.tolist() == [[1, 0], [2, 2], [5, 0], [6, 2], [9, 0], [10, 2]]

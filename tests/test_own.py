@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from novelty import leave_one_out_novelty, novelty_in_groups
-from novelty.own import OwnWorks
+from move37.novelty.archive import leave_one_out_novelty, novelty_in_groups
+from move37.novelty.recent import OwnWorks
 
 
 def test_distances_are_those_to_a_plain_list_of_the_latest_rows():

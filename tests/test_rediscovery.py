@@ -5,13 +5,12 @@ import types
 import numpy as np
 import pytest
 
-import compare
-from agents import options
 from benchmarks import rediscovery
-from envs.drawing import corpus
-from envs.worlds import make_world
-from novelty import rediscovered
-from novelty.rediscovery import match
+from move37 import compare
+from move37.agents.runs import config as options
+from move37.envs.base.world import make_world
+from move37.envs.drawing.corpus import icons as corpus
+from move37.novelty.measures.rediscovery import match, rediscovered
 
 
 def spread(n, rng, centre=0.0):

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from envs.drawing import render
-from envs.drawing.explain import explain
-from envs.drawing.form import RULES
-from envs.drawing.moves import END, LIFT, SIZE, moves_of, strokes_of
-from envs.drawing.page import html_page
-from envs.drawing.svg import read_svg
-from envs.pages import number
-from envs.pictures import save_png
-from envs.works import Works, pad_moves
+from move37.envs.base.works import Works, pad_moves
+from move37.envs.drawing.corpus.svg import read_svg
+from move37.envs.drawing.moves import END, LIFT, SIZE, moves_of, strokes_of
+from move37.envs.drawing.rules.explain import explain
+from move37.envs.drawing.rules.form import RULES
+from move37.envs.drawing.view import render
+from move37.envs.drawing.view.page import html_page
+from move37.envs.files.pages import number
+from move37.envs.files.pictures import save_png
 
 HOUSE = [
     np.array([(4, 20), (4, 10), (11, 3), (19, 10), (19, 20), (4, 20)]),

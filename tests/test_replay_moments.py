@@ -12,18 +12,18 @@ from torch import nn
 from toy_world import END as TOY_END
 from toy_world import LETTERS, ToyWorld, rows
 
-import replay
-from envs.composition import page as composition_page
-from envs.composition import render as rolls
-from envs.composition.moves import EIGHTHS, FIRST_NOTE, HOLD, LOW, REST
-from envs.composition.world import CompositionWorld
-from envs.drawing import page as drawing_page
-from envs.drawing import render
-from envs.drawing.moves import END, LIFT, N_MOVES, SIZE, moves_of
-from envs.drawing.world import DrawingWorld
-from envs.works import Works, pad_moves
-from envs.worlds import ENTRY_POINTS
-from novelty.storage import save_weights
+from move37 import replay
+from move37.envs.base.works import Works, pad_moves
+from move37.envs.base.world import ENTRY_POINTS
+from move37.envs.composition.moves import EIGHTHS, FIRST_NOTE, HOLD, LOW, REST
+from move37.envs.composition.score import page as composition_page
+from move37.envs.composition.score import render as rolls
+from move37.envs.composition.world import CompositionWorld
+from move37.envs.drawing.moves import END, LIFT, N_MOVES, SIZE, moves_of
+from move37.envs.drawing.view import page as drawing_page
+from move37.envs.drawing.view import render
+from move37.envs.drawing.world import DrawingWorld
+from move37.novelty.storage import save_weights
 
 TILE = 192
 STROKES = [np.array([(3, 4), (20, 4)]), np.array([(3, 18), (12, 18), (20, 18)])]

@@ -17,20 +17,20 @@ import torch
 from stable_baselines3.common.logger import Logger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.checkpoint import Session, newest_checkpoint, path_of, write_checkpoint
-from agents.imitation import imitate
-from agents.learner import WorksCallback, collapse, make_ppo, warm_value
-from agents.options import parse
-from agents.run_folder import Interrupts, RunFolder
-from agents.snapshot import Snapshot, read_snapshot, write_snapshot
-from envs.batch import NotFiniteError, WorldBatch
-from envs.drawing.dynamics import DrawingCore
-from envs.drawing.moves import MAX_MOVES
-from envs.drawing.network import DrawingNetwork
-from envs.sb3 import WorldVecEnv
-from envs.works import Works
-from novelty import NoveltyArchive
-from novelty.storage import StorageError
+from move37.agents.learner.imitation import imitate
+from move37.agents.learner.ppo import WorksCallback, collapse, make_ppo, warm_value
+from move37.agents.runs.checkpoint_io import Snapshot, read_snapshot, write_snapshot
+from move37.agents.runs.config import parse
+from move37.agents.runs.run_dir import Interrupts, RunFolder
+from move37.agents.runs.train_state import Session, newest_checkpoint, path_of, write_checkpoint
+from move37.envs.base.sb3 import WorldVecEnv
+from move37.envs.base.simulator import NotFiniteError, WorldBatch
+from move37.envs.base.works import Works
+from move37.envs.drawing.dynamics import DrawingCore
+from move37.envs.drawing.moves import MAX_MOVES
+from move37.envs.drawing.network import DrawingNetwork
+from move37.novelty.archive import NoveltyArchive
+from move37.novelty.storage import StorageError
 
 ROOT = Path(__file__).parent.parent
 TINY = (

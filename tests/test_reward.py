@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from envs.drawing.corpus import load_corpus
-from envs.drawing.descriptor import Descriptor
-from envs.drawing.dynamics import images_of
-from envs.drawing.moves import SIZE, moves_of
-from envs.drawing.newness import ArchiveNewness
-from envs.drawing.quality import HumanLevelQuality
-from envs.works import Works, pad_moves
-from envs.worlds import make_world
-from novelty import NoveltyArchive, leave_one_out_novelty
+from move37.envs.base.works import Works, pad_moves
+from move37.envs.base.world import make_world
+from move37.envs.drawing.corpus.icons import load_corpus
+from move37.envs.drawing.dynamics import images_of
+from move37.envs.drawing.judging.descriptor import Descriptor
+from move37.envs.drawing.judging.novelty_reward import ArchiveNewness
+from move37.envs.drawing.judging.quality import HumanLevelQuality
+from move37.envs.drawing.moves import SIZE, moves_of
+from move37.novelty.archive import NoveltyArchive, leave_one_out_novelty
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_quality_falls_with_open_ends_and_with_needless_moves(human):
 
 
 def test_a_dot_closes_no_ends(human):
-    from envs.drawing.originality import stroke_facts
+    from move37.envs.drawing.rules.originality import stroke_facts
 
     diamond = np.array([(5, 4), (6, 5), (5, 6), (4, 5), (5, 4)])
     line = np.array([(2, 20), (20, 20)])
@@ -111,8 +111,8 @@ def test_every_judge_orders_human_imitator_damaged_random():
     """Fits an imitator for some minutes; form, craft and the held-out judge must agree."""
     import torch
 
-    from agents.imitation import imitate, positions_of, sample_works
-    from envs.drawing.variation import damage, random_works
+    from move37.agents.learner.imitation import imitate, positions_of, sample_works
+    from move37.envs.drawing.corpus.augment import damage, random_works
 
     torch.manual_seed(0)
     world = make_world("drawing")

@@ -17,16 +17,16 @@ import pytest
 import torch
 from safetensors.torch import save as to_safetensors
 
-from agents.options import load_config
-from agents.snapshot import read_snapshot
-from envs.drawing.corpus import CorpusError, load_corpus
-from envs.drawing.craft import PatchCritic
-from envs.drawing.descriptor import N_FEATURES, Descriptor
-from envs.drawing.dynamics import DrawingCore, images_of
-from envs.drawing.svg import MAX_ELEMENTS, SvgError, read_svg
-from envs.works import Works, WorksError, write_npz
-from novelty import ArchiveError, NoveltyArchive
-from novelty.storage import StorageError, load_weights, read_json, read_npz, save_weights
+from move37.agents.runs.checkpoint_io import read_snapshot
+from move37.agents.runs.config import load_config
+from move37.envs.base.works import Works, WorksError, write_npz
+from move37.envs.drawing.corpus.icons import CorpusError, load_corpus
+from move37.envs.drawing.corpus.svg import MAX_ELEMENTS, SvgError, read_svg
+from move37.envs.drawing.dynamics import DrawingCore, images_of
+from move37.envs.drawing.judging.craft import PatchCritic
+from move37.envs.drawing.judging.descriptor import N_FEATURES, Descriptor
+from move37.novelty.archive import ArchiveError, NoveltyArchive
+from move37.novelty.storage import StorageError, load_weights, read_json, read_npz, save_weights
 
 MEMORY = 32 << 20
 """Bytes that no refusal may take."""

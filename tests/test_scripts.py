@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.options import parse
-from envs.drawing.corpus import load_corpus
-from envs.works import Works, WorksError
+from move37.agents.runs.config import parse
+from move37.envs.base.works import Works, WorksError
+from move37.envs.drawing.corpus.icons import load_corpus
 
 ROOT = Path(__file__).parent.parent
 UNUSED = f"/tmp/move37-none-{os.getpid()}"
@@ -55,6 +55,7 @@ def run(tmp_path_factory):
     result = script(
         "train.py", "--preset", "smoke", "--run-dir", folder, "--human-works", 200,
         "--imitation-epochs", 1, "--critic-updates", 10, "--env-steps", 4096, "--eval-works", 60,
+        "--refresh-every", 1,
         "--threads", 1,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -184,6 +185,7 @@ def test_a_composition_is_learnt_verified_and_written_in_every_form(tmp_path):
     learnt = script(
         "train.py", "--world", "composition", "--preset", "smoke", "--run-dir", folder,
         "--human-works", 150, "--imitation-epochs", 1, "--critic-updates", 10, "--env-steps", 4096,
+        "--refresh-every", 1,
         "--eval-works", 40, "--threads", 1,
     )  # fmt: skip
     assert learnt.returncode == 0, learnt.stderr

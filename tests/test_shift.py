@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from novelty.shift import (
+from move37.novelty.measures.shift import (
     BANDWIDTHS,
     calibrated_density_coverage,
     density_coverage,

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from agents.shifting import Shifting
-from envs.works import Works
-from novelty.archive import leave_one_out_novelty
+from move37.agents.runs.shift_curves import Shifting
+from move37.envs.base.works import Works
+from move37.novelty.archive import leave_one_out_novelty
 
 
 class Plane:

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from envs.composition.dynamics import CompositionCore
-from envs.composition.moves import (
+from move37.envs.base.world import make_world, practice_of, settings_of
+from move37.envs.composition.corpus.sopranos import _moved, new_sopranos
+from move37.envs.composition.corpus.trivial import MAJOR, MINOR
+from move37.envs.composition.dynamics import CompositionCore
+from move37.envs.composition.moves import (
     EIGHTHS,
     FERMATA,
     FIRST_NOTE,
@@ -18,10 +21,7 @@ from envs.composition.moves import (
     check,
     sounding,
 )
-from envs.composition.sopranos import _moved, new_sopranos
-from envs.composition.trivial import MAJOR, MINOR
-from envs.composition.world import ANSWERS, PRACTISED, CompositionWorld
-from envs.worlds import make_world, practice_of, settings_of
+from move37.envs.composition.world import ANSWERS, PRACTISED, CompositionWorld
 
 WORLD = CompositionWorld(limit=240)
 BRIEFS = WORLD.train.briefs

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from novelty.statistics import (
+from move37.novelty.statistics import (
     Interval,
     airplane_ratio,
     bootstrap,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from novelty.styles import STRAY, Styles, cluster, style_shares
+from move37.novelty.measures.styles import STRAY, Styles, cluster, style_shares
 
 RNG = np.random.default_rng
 CENTRES = np.array([[0.0, 0.0], [20.0, 0.0], [0.0, 20.0]])

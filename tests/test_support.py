@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from novelty.support import FEW, human_radius, support_curve, support_test
+from move37.novelty.measures.support import FEW, human_radius, support_curve, support_test
 
 RNG = np.random.default_rng
 

@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from envs.drawing.corpus import load_corpus
-from envs.drawing.dynamics import images_of
-from envs.drawing.moves import END, MAX_MOVES, SIZE, moves_of, strokes_of
-from envs.drawing.reading import MAX_SIDE, read_folder
-from envs.drawing.trace import _corners, binarise, from_images, thin, trace
-from envs.works import Works, pad_moves
+from move37.envs.base.works import Works, pad_moves
+from move37.envs.drawing.corpus.icons import load_corpus
+from move37.envs.drawing.corpus.reading import MAX_SIDE, read_folder
+from move37.envs.drawing.corpus.trace import _corners, binarise, from_images, thin, trace
+from move37.envs.drawing.dynamics import images_of
+from move37.envs.drawing.moves import END, MAX_MOVES, SIZE, moves_of, strokes_of
 
 SQUARE = np.array([[4, 4], [14, 4], [14, 12], [4, 12], [4, 4]])
 
@@ -162,7 +162,7 @@ def test_strange_images_never_fail():
 
 def test_the_polyline_is_the_cheapest_there_is():
     """Against all choices of corners, one by one."""
-    from envs.drawing.trace import POINT_COST, TOLERANCE
+    from move37.envs.drawing.corpus.trace import POINT_COST, TOLERANCE
 
     def price(path, chosen):
         total = POINT_COST * (len(chosen) - 1)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from envs.works import Works, pad_moves
+from move37.envs.base.works import Works, pad_moves
 
 LETTERS = 16
 END = LETTERS

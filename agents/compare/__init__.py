@@ -1,1 +1,1 @@
-"""The comparison of makers: who takes part, what is measured, how it is shown."""
+"""The comparison: every maker makes works, the same judges measure them, a report says it."""

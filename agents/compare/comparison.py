@@ -18,15 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from envs.works import Works, write_atomically
-from envs.worlds import World, Yardstick, examined, make_world
-from novelty.statistics import plain
-
-from ..makers import Critical, Filter
-from .evidence import DEPTHS, NOISE, Evidence, noise, withheld_works
-from .fitting import Fitting
-from .joining import check_terms, read_joined, term
-from .lineup import (
+from move37.agents.compare.config import (
     EXAMINED,
     Entry,
     Options,
@@ -36,7 +28,14 @@ from .lineup import (
     machine,
     versions,
 )
-from .panel import Judge, LanguageModel, Panel, SecondOpinion
+from move37.agents.compare.evaluation_suite import Judge, LanguageModel, Panel, SecondOpinion
+from move37.agents.compare.evidence import DEPTHS, NOISE, Evidence, noise, withheld_works
+from move37.agents.compare.joining import check_terms, read_joined, term
+from move37.agents.compare.model_store import Fitting
+from move37.agents.makers.maker import Critical, Filter
+from move37.envs.base.works import Works, write_atomically
+from move37.envs.base.world import World, Yardstick, examined, make_world
+from move37.novelty.statistics import plain
 
 BEST_SHARE = 10
 """The best of a maker are the best tenth of its works by its own reward."""

@@ -18,29 +18,24 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from envs.works import Works, join_works
-from envs.worlds import World, Yardstick
-from novelty import (
-    calibrated_density_coverage,
-    compression_progress,
+from move37.agents.learner.imitation import sample_works
+from move37.agents.measures.decisions import decision_quality
+from move37.agents.measures.influence import Influences, noise_works
+from move37.agents.measures.move37 import detect
+from move37.envs.base.works import Works, join_works
+from move37.envs.base.world import World, Yardstick
+from move37.novelty.measures.compression import compression_progress, move_bytes
+from move37.novelty.measures.openings import (
     copy_insertion,
     first_novel_moves,
-    human_radius,
     length_strata,
-    move_bytes,
     novelty_index,
-    rediscovered,
-    shift_test,
     stratified_by_length,
-    support_curve,
-    support_test,
 )
-from novelty.statistics import bootstrap
-
-from ..decisions import decision_quality
-from ..imitation import sample_works
-from ..influence import Influences, noise_works
-from ..move37 import detect
+from move37.novelty.measures.rediscovery import rediscovered
+from move37.novelty.measures.shift import calibrated_density_coverage, shift_test
+from move37.novelty.measures.support import human_radius, support_curve, support_test
+from move37.novelty.statistics import bootstrap
 
 HELD_OUT = "human"
 """Name of the human works held out."""
@@ -85,7 +80,7 @@ DEPTHS = {
 }
 
 Found = dict[str, Any]
-"""Figures by name: numbers or :class:`~novelty.statistics.Interval`; nan where nothing is known."""
+"""Figures by name: numbers or :class:`Interval`; nan where nothing is known."""
 
 
 def _moves_of(works: Works) -> Works:

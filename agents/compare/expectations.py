@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from .columns import BEST, COLUMNS, label, written
-from .table import Figure, Table
+from move37.agents.compare.columns import BEST, COLUMNS, label, written
+from move37.agents.compare.table import Figure, Table
 
 CONTRASTS = ("random", "rnn", "imitator", "gan", "inceptionism", "deep_style", "rl_imitation",
              "selection", "evolution", "collage", "learner")  # fmt: skip

@@ -14,10 +14,9 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib import pyplot as plt
 
-from envs.works import write_atomically
-
-from .columns import BEST, label
-from .table import Table
+from move37.agents.compare.columns import BEST, label
+from move37.agents.compare.table import Table
+from move37.envs.base.works import write_atomically
 
 QUALITY, NOVELTY = "heldout_quality", "novelty_human"
 STYLE: Any = {

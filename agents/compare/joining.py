@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from envs.works import write_atomically
-from novelty.storage import read_json
-
-from .columns import BEST, EVIDENCE
-from .table import Table, figure_of_seeds
+from move37.agents.compare.columns import BEST, EVIDENCE
+from move37.agents.compare.table import Table, figure_of_seeds
+from move37.envs.base.works import write_atomically
+from move37.novelty.storage import read_json
 
 TERMS = ("format", "world", "corpus", "exam", "budget", "works", "withhold")
 """What comparisons that are joined must have in common."""

@@ -12,16 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from envs.pictures import save_png
-from envs.works import write_atomically
-from envs.worlds import find_world
-
-from . import figures
-from .columns import BEST, EVIDENCE
-from .expectations import check_all
-from .joining import join, joined_to
-from .sections import SECTIONS, Results
-from .table import Figure, read_table
+from move37.agents.compare import figures
+from move37.agents.compare.columns import BEST, EVIDENCE
+from move37.agents.compare.expectations import check_all
+from move37.agents.compare.joining import join, joined_to
+from move37.agents.compare.sections import SECTIONS, Results
+from move37.agents.compare.table import Figure, read_table
+from move37.envs.base.works import write_atomically
+from move37.envs.base.world import find_world
+from move37.envs.files.pictures import save_png
 
 TITLE = "Which of these makers are creative?"
 TEMPLATE = Path(__file__).with_name("report.html")

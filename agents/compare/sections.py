@@ -9,12 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from envs.works import Works
-from envs.worlds import World
-from novelty.statistics import bootstrap, probability_of_improvement, rank_agreement
-
-from .blocks import Block, Cell, Grid, Line, Pair, Picture, Points, Section, Text
-from .columns import (
+from move37.agents.compare.blocks import (
+    Block,
+    Cell,
+    Grid,
+    Line,
+    Pair,
+    Picture,
+    Points,
+    Section,
+    Text,
+)
+from move37.agents.compare.columns import (
     BEST,
     COLUMNS,
     COST,
@@ -26,8 +32,11 @@ from .columns import (
     order_of,
     written,
 )
-from .expectations import Check
-from .table import Table
+from move37.agents.compare.expectations import Check
+from move37.agents.compare.table import Table
+from move37.envs.base.works import Works
+from move37.envs.base.world import World
+from move37.novelty.statistics import bootstrap, probability_of_improvement, rank_agreement
 
 JUDGES = (("heldout_quality", "first judge"), ("second_quality", "second judge"))
 

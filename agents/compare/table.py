@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from envs.works import Works
-from novelty.statistics import interquartile_mean
-
-from .columns import BEST, COLUMNS
+from move37.agents.compare.columns import BEST, COLUMNS
+from move37.envs.base.works import Works
+from move37.novelty.statistics import interquartile_mean
 
 RESAMPLES = 2000
 SHARES = {"closed_ends"}

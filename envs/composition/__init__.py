@@ -1,1 +1,1 @@
-"""The composition world: a bass to the soprano of a Bach chorale, one move per eighth note."""
+"""The composition world: voices set against a given melody, after Bach."""

@@ -15,10 +15,10 @@ from gymnasium import spaces
 from numba import njit
 from numpy.typing import NDArray
 
-from ..works import PAD
-from .account import MOST, N_ACCOUNT, account_of
-from .corpus import load_corpus
-from .moves import (
+from move37.envs.base.works import PAD
+from move37.envs.composition.corpus.chorales import load_corpus
+from move37.envs.composition.judging.progress_features import MOST, N_ACCOUNT, account_of
+from move37.envs.composition.moves import (
     BASS_ROW,
     BRIEF,
     EIGHTHS,
@@ -38,7 +38,7 @@ from .moves import (
     scores_of,
     silence_ahead,
 )
-from .roll import rolls_of
+from move37.envs.composition.score.roll import rolls_of
 
 N_RECENT = 8
 NO_MOVE = N_MOVES
@@ -178,7 +178,7 @@ class CompositionCore:
             ``state`` (N, 6) int16: code of what sounds in the bass (1: silence), for how many
             eighths, place in the bar, eighths left, mode, tonic; ``account`` (N, 186) float32: what
             the rules and the descriptor find in the bass so far, as if it were silent from here on
-            (:mod:`envs.composition.account`).
+            (:mod:`move37.envs.composition.judging.progress_features`).
         moves: (N, 32) int16, padded with -1.
         counts: (N,) int64: moves made.
         briefs: (N, 67) int16: what each board answers.
@@ -375,7 +375,7 @@ class CompositionCore:
 
 
 def parse_brief(brief: Any) -> NDArray[np.int16]:
-    """Check a brief: (67,) as in :mod:`envs.composition.moves`, or the 32 codes of a soprano.
+    """Check a brief: (67,) as in ``moves``, or the 32 codes of a soprano.
 
     Codes alone are taken to be in C major, to begin with a bar, with a fermata on the last note.
 

@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..appraisal import Appraisal
-from ..batch import Appraiser, Core
-from ..views import Observation, WorldEnv, WorldVectorEnv
-from .dynamics import CompositionCore
-from .form import form_quality
-from .four_dynamics import FourCore
-from .free_dynamics import FreeCore
-from .render import picture
+from move37.envs.base.appraisal import Appraisal
+from move37.envs.base.gym_views import Observation, WorldEnv, WorldVectorEnv
+from move37.envs.base.simulator import Appraiser, Core
+from move37.envs.composition.dynamics import CompositionCore
+from move37.envs.composition.four_dynamics import FourCore
+from move37.envs.composition.free_dynamics import FreeCore
+from move37.envs.composition.rules.form import form_quality
+from move37.envs.composition.score.render import picture
 
 
 def _render(core: Core, i: int, size: int) -> NDArray[np.uint8]:
@@ -49,16 +49,16 @@ class CompositionEnv(WorldEnv):
     |          |       |       | eighths; place in the bar (0 to 7); eighths left; mode (0     |
     |          |       |       | major, 1 minor); tonic of the original (0 to 11)              |
     | account  | (186,)| float | what rules and descriptor find in the bass so far             |
-    |          |       |       | (:func:`envs.composition.account.account_of`)                 |
+    |          |       |       | (:func:`account_of`)                 |
 
     ## Rewards
     0 until the work is finished, then the appraisal's ``reward``: ``quality`` alone by default
     (the rules of counterpoint), ``quality`` x ``newness`` with an archive (see
-    :class:`envs.appraisal.Appraisal`). Every term stands in ``info``.
+    :class:`move37.envs.base.appraisal.Appraisal`). Every term stands in ``info``.
 
     ## Starting State
     A brief of the pool, drawn at random, or ``reset(options={"brief": b})``:
-    a brief as in :mod:`envs.composition.moves`, or the 32 codes of a soprano in C major.
+    a brief as in :mod:`move37.envs.composition.moves`, or the 32 codes of a soprano in C major.
 
     ## Episode End
     The 32nd move: terminated. Never truncated.
@@ -203,7 +203,7 @@ class FourEnv(CompositionEnv):
     The 96th move: terminated. Never truncated.
 
     Starting states, rewards and arguments are those of :class:`CompositionEnv`; the rules of
-    harmony (:mod:`envs.composition.chords`) are asked too.
+    harmony (:mod:`move37.envs.composition.rules.chords`) are asked too.
 
     ## Version History
     * v0: first version.

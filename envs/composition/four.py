@@ -1,7 +1,7 @@
 """Four-part harmonisation as a world: bass, tenor and alto are written to a given soprano.
 
-Everything that judges works is that of :mod:`envs.composition.world`, with the rules of harmony
-asked too (:mod:`envs.composition.chords`) and the three written voices described. Human works are
+Everything that judges works is that of ``world``, with the rules of harmony
+asked too (``chords``) and the three written voices described. Human works are
 the same chorales, where alto and tenor stay in their compass.
 """
 
@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ..works import Works
-from .corpus import load_corpus, scores_in_four
-from .dynamics import CompositionCore
-from .four_dynamics import FourCore
-from .four_network import FourNetwork
-from .moves import moves_and_briefs
-from .roll import read_rolls
-from .world import ANSWERS, CompositionWorld
+from move37.envs.base.works import Works
+from move37.envs.composition.corpus.chorales import load_corpus, scores_in_four
+from move37.envs.composition.dynamics import CompositionCore
+from move37.envs.composition.four_dynamics import FourCore
+from move37.envs.composition.four_network import FourNetwork
+from move37.envs.composition.moves import moves_and_briefs
+from move37.envs.composition.score.roll import read_rolls
+from move37.envs.composition.world import ANSWERS, CompositionWorld
 
 
 def four_works(works: Works, inner: NDArray[np.int16]) -> Works:
@@ -42,12 +42,12 @@ class FourWorld(CompositionWorld):
     """Bach's chorales in four parts.
 
     Args:
-        corpus: What :func:`envs.composition.corpus.load_corpus` takes: the works to learn from.
+        corpus: What :func:`load_corpus` takes: the works to learn from.
         withhold: Name patterns of works that are taken out of the world.
         limit: Keep only this many human works (for quick runs); 0 keeps all.
         seed: Of the split.
 
-    Attributes are those of :class:`envs.composition.world.CompositionWorld`; works are as
+    Attributes are those of :class:`move37.envs.composition.world.CompositionWorld`; works are as
     :func:`four_works` makes them.
     """
 

@@ -12,10 +12,17 @@ from gymnasium import spaces
 from numba import njit
 from numpy.typing import NDArray
 
-from ..works import PAD
-from .account import MOST, N_FOUR_ACCOUNT
-from .dynamics import N_RECENT, NO_MOVE, WINDOW, CompositionCore, look, write_voice
-from .moves import (
+from move37.envs.base.works import PAD
+from move37.envs.composition.dynamics import (
+    N_RECENT,
+    NO_MOVE,
+    WINDOW,
+    CompositionCore,
+    look,
+    write_voice,
+)
+from move37.envs.composition.judging.progress_features import MOST, N_FOUR_ACCOUNT
+from move37.envs.composition.moves import (
     EIGHTHS,
     FOUR_MOVES,
     MODE,

@@ -1,6 +1,6 @@
 """The network in four parts: it writes bass, tenor and alto, and knows whose turn it is.
 
-As in :mod:`envs.composition.network` a note is scored three times: as a pitch, as an interval from
+As in ``network`` a note is scored three times: as a pitch, as an interval from
 the note before in its own voice, and as an interval to another voice: the bass's under the soprano,
 those of tenor and alto above the bass.
 """
@@ -12,10 +12,20 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from .account import N_FOUR_ACCOUNT
-from .dynamics import BEHIND, N_RECENT, NO_MOVE, WINDOW
-from .four_dynamics import FOR, KEY_MODE, KEY_TONIC, LEFT, N_STATE, PLACE, SOUNDS, TURN, VOICES
-from .moves import (
+from move37.envs.composition.dynamics import BEHIND, N_RECENT, NO_MOVE, WINDOW
+from move37.envs.composition.four_dynamics import (
+    FOR,
+    KEY_MODE,
+    KEY_TONIC,
+    LEFT,
+    N_STATE,
+    PLACE,
+    SOUNDS,
+    TURN,
+    VOICES,
+)
+from move37.envs.composition.judging.progress_features import N_FOUR_ACCOUNT
+from move37.envs.composition.moves import (
     EIGHTHS,
     FIRST_NOTE,
     FOUR_MOVES,
@@ -25,7 +35,7 @@ from .moves import (
     SOPRANO_LOW,
     WRITTEN,
 )
-from .network import N_GAPS, N_NOTES, N_STEPS, OFFSET, ScoreNetwork
+from move37.envs.composition.network import N_GAPS, N_NOTES, N_STEPS, OFFSET, ScoreNetwork
 
 DEGREES = 12
 """Silence stands after the twelve pitch classes, and after the twelve intervals."""
@@ -55,7 +65,7 @@ def _tables() -> tuple[Tensor, Tensor]:
 
 
 class FourNetwork(ScoreNetwork):
-    """Observation of :class:`envs.composition.four_dynamics.FourCore` -> logits and features.
+    """Observation of :class:`FourCore` -> logits and features.
 
     Args:
         width: Size of the hidden layers.

@@ -1,6 +1,6 @@
 """The free mode as a world: soprano and bass are both written, nothing but the frame is given.
 
-Everything that judges works is that of :mod:`envs.composition.world`, with the rules of a melody
+Everything that judges works is that of ``world``, with the rules of a melody
 asked of the soprano too and both voices described. Human works are the same chorales.
 """
 
@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ..works import Works
-from .dynamics import CompositionCore
-from .free_dynamics import FreeCore
-from .free_network import FreeNetwork
-from .judging import scores_of_works
-from .moves import moves_and_briefs
-from .roll import read_rolls
-from .world import ANSWERS, CompositionWorld
+from move37.envs.base.works import Works
+from move37.envs.composition.dynamics import CompositionCore
+from move37.envs.composition.free_dynamics import FreeCore
+from move37.envs.composition.free_network import FreeNetwork
+from move37.envs.composition.judging.evaluator import scores_of_works
+from move37.envs.composition.moves import moves_and_briefs
+from move37.envs.composition.score.roll import read_rolls
+from move37.envs.composition.world import ANSWERS, CompositionWorld
 
 
 def free_works(works: Works) -> Works:
@@ -35,12 +35,12 @@ class FreeWorld(CompositionWorld):
     """Bach's chorales, soprano and bass.
 
     Args:
-        corpus: What :func:`envs.composition.corpus.load_corpus` takes: the works to learn from.
+        corpus: What :func:`load_corpus` takes: the works to learn from.
         withhold: Name patterns of works that are taken out of the world.
         limit: Keep only this many human works (for quick runs); 0 keeps all.
         seed: Of the split.
 
-    Attributes are those of :class:`envs.composition.world.CompositionWorld`; works are as
+    Attributes are those of :class:`move37.envs.composition.world.CompositionWorld`; works are as
     :func:`free_works` makes them.
     """
 

@@ -1,6 +1,6 @@
 """The network of the free mode: it writes both voices, and knows whose turn it is.
 
-As in :mod:`envs.composition.network` a note is scored three times: as a pitch, as an interval from
+As in ``network`` a note is scored three times: as a pitch, as an interval from
 the note before in its own voice, and as an interval to what sounds in the other voice.
 """
 
@@ -11,11 +11,20 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from .account import N_PAIR_ACCOUNT
-from .dynamics import N_RECENT, NO_MOVE, WINDOW
-from .free_dynamics import FOR, KEY_MODE, KEY_TONIC, LEFT, N_STATE, PLACE, SOUNDS, TURN
-from .moves import EIGHTHS, FIRST_NOTE, LOW, N_MOVES, SOPRANO_LOW
-from .network import N_GAPS, N_NOTES, N_STEPS, OFFSET, ScoreNetwork
+from move37.envs.composition.dynamics import N_RECENT, NO_MOVE, WINDOW
+from move37.envs.composition.free_dynamics import (
+    FOR,
+    KEY_MODE,
+    KEY_TONIC,
+    LEFT,
+    N_STATE,
+    PLACE,
+    SOUNDS,
+    TURN,
+)
+from move37.envs.composition.judging.progress_features import N_PAIR_ACCOUNT
+from move37.envs.composition.moves import EIGHTHS, FIRST_NOTE, LOW, N_MOVES, SOPRANO_LOW
+from move37.envs.composition.network import N_GAPS, N_NOTES, N_STEPS, OFFSET, ScoreNetwork
 
 DEGREES = 12
 """Silence stands after the twelve pitch classes, and after the twelve intervals."""
@@ -40,7 +49,7 @@ def _tables() -> tuple[Tensor, Tensor]:
 
 
 class FreeNetwork(ScoreNetwork):
-    """Observation of :class:`envs.composition.free_dynamics.FreeCore` -> logits and features.
+    """Observation of :class:`FreeCore` -> logits and features.
 
     Args:
         width: Size of the hidden layers.

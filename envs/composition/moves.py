@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..works import PAD
+from move37.envs.base.works import PAD
 
 EIGHTHS = 32
 HOLD = 0

@@ -15,9 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .account import N_ACCOUNT
-from .dynamics import BEHIND, N_RECENT, NO_MOVE, WINDOW
-from .moves import EIGHTHS, FIRST_NOTE, LOW, N_MOVES, N_SOPRANO, SOPRANO_LOW
+from move37.envs.composition.dynamics import BEHIND, N_RECENT, NO_MOVE, WINDOW
+from move37.envs.composition.judging.progress_features import N_ACCOUNT
+from move37.envs.composition.moves import (
+    EIGHTHS,
+    FIRST_NOTE,
+    LOW,
+    N_MOVES,
+    N_SOPRANO,
+    SOPRANO_LOW,
+)
 
 OFFSET = SOPRANO_LOW - LOW
 """Soprano minus bass, in semitones, is the difference of their codes plus this."""

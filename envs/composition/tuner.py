@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .moves import FIRST_NOTE, HOLD, REST
-from .trivial import MAJOR, MINOR
+from move37.envs.composition.corpus.trivial import MAJOR, MINOR
+from move37.envs.composition.moves import FIRST_NOTE, HOLD, REST
 
 BAR = 8
 """Steps in which a motif has at least three different notes."""

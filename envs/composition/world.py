@@ -1,4 +1,4 @@
-"""The composition world as scripts and agents use it; see :class:`envs.worlds.World`."""
+"""The composition world as scripts and agents use it; see :class:`move37.envs.base.world.World`."""
 
 from __future__ import annotations
 
@@ -11,26 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from novelty.storage import load_weights
-
-from ..critics import judge
-from ..pictures import save_png
-from ..rewards import LearningReward, reward_archive
-from ..works import Works, WorksError, write_atomically
-from ..worlds import Export
-from . import notation, page, render, sound, soundfont
-from .chorale import ChoraleError
-from .corpus import CorpusError, load_corpus
-from .craft import Critic, planes_of
-from .dynamics import CompositionCore
-from .explain import explain
-from .judging import Yardstick, pictures_of, scores_of_works, summarise, train_judge
-from .moves import EIGHTHS, moves_and_briefs, steps_of, writes_both
-from .network import CompositionNetwork
-from .newness import ArchiveNewness
-from .quality import HumanLevelQuality
-from .roll import read_rolls
-from .sopranos import new_sopranos
+from move37.envs.base.works import Works, WorksError, write_atomically
+from move37.envs.base.world import Export
+from move37.envs.composition.corpus.chorales import CorpusError, load_corpus
+from move37.envs.composition.corpus.musicxml import ChoraleError
+from move37.envs.composition.corpus.sopranos import new_sopranos
+from move37.envs.composition.dynamics import CompositionCore
+from move37.envs.composition.judging.craft import Critic, planes_of
+from move37.envs.composition.judging.evaluator import (
+    Yardstick,
+    pictures_of,
+    scores_of_works,
+    summarise,
+    train_judge,
+)
+from move37.envs.composition.judging.novelty_reward import ArchiveNewness
+from move37.envs.composition.judging.quality import HumanLevelQuality
+from move37.envs.composition.moves import EIGHTHS, moves_and_briefs, steps_of, writes_both
+from move37.envs.composition.network import CompositionNetwork
+from move37.envs.composition.rules.explain import explain
+from move37.envs.composition.score import notation, page, render, sound, soundfont
+from move37.envs.composition.score.roll import read_rolls
+from move37.envs.files.pictures import save_png
+from move37.envs.judging.critics import judge
+from move37.envs.judging.reward import LearningReward, reward_archive
+from move37.novelty.storage import load_weights
 
 
 def _each(kind: str, make: Callable[[NDArray[np.int16], str, bool], bytes]) -> Export:
@@ -69,7 +74,7 @@ class CompositionWorld:
     """Bach's chorales, split by tune, with what is fitted to them.
 
     Args:
-        corpus: What :func:`envs.composition.corpus.load_corpus` takes: the works to learn from.
+        corpus: What :func:`load_corpus` takes: the works to learn from.
         withhold: Name patterns of works that are taken out of the world.
         limit: Keep only this many human works (for quick runs); 0 keeps all.
         seed: Of the split.
@@ -82,7 +87,7 @@ class CompositionWorld:
         evaluation: Which split's sopranos :meth:`exam` lays before its boards: ``"held_out"``, or
             ``"sealed"`` for the last report.
         inner: Codes of alto and tenor, (N, 2, 32) int16, of each of SPLITS; see
-            :class:`envs.composition.corpus.Corpus`.
+            :class:`move37.envs.composition.corpus.chorales.Corpus`.
         fingerprint: SHA-256 of the corpus.
         left_out: (label, reason) of everything in the corpus that could not be used.
     """
@@ -115,15 +120,15 @@ class CompositionWorld:
         "n_envs": 128, "n_steps": 32, "kl_weight": 0.1, "value_network": "own",
         "env_steps": 6_000_000,
     }  # fmt: skip
-    """How PPO learns here, where it is not said otherwise: see :func:`envs.worlds.settings_of`."""
+    """How PPO learns here, where it is not said otherwise: see :func:`settings_of`."""
 
     floor: ClassVar[float] = 0.95
     """Novelty that is worth nothing yet."""
     own_count: ClassVar[bool] = False
-    """Whether a learner's own works count against newness: see :class:`envs.newness`."""
+    """Whether a learner's own works count against newness: see :class:`novelty_reward`."""
 
     root: ClassVar[int] = 1
-    """Of craft and whole, as paid: see :class:`envs.composition.quality.HumanLevelQuality`."""
+    """Of craft and whole, as paid: see :class:`HumanLevelQuality`."""
 
     core: Callable[[int], CompositionCore] = CompositionCore
     """N boards; their briefs are the sopranos of the training tunes (an instance's own)."""

@@ -14,8 +14,8 @@ from gymnasium import spaces
 from numba import njit
 from numpy.typing import NDArray
 
-from ..works import PAD
-from .moves import END, LIFT, MAX_MOVES, N_MOVES, POINTS, SIZE
+from move37.envs.base.works import PAD
+from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, N_MOVES, POINTS, SIZE
 
 N_RECENT = 6
 NO_MOVE = N_MOVES
@@ -224,7 +224,7 @@ class DrawingCore:
         return self._done
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """The brief that boards are reset to; see :class:`envs.batch.Core`."""
+        """The brief that boards are reset to; see :class:`move37.envs.base.simulator.Core`."""
         return {"brief": self._brief}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:

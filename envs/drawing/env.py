@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..appraisal import Appraisal
-from ..batch import Appraiser, Core
-from ..views import WorldEnv, WorldVectorEnv
-from .dynamics import DrawingCore, parse_brief
-from .form import form_quality
-from .render import picture
+from move37.envs.base.appraisal import Appraisal
+from move37.envs.base.gym_views import WorldEnv, WorldVectorEnv
+from move37.envs.base.simulator import Appraiser, Core
+from move37.envs.drawing.dynamics import DrawingCore, parse_brief
+from move37.envs.drawing.rules.form import form_quality
+from move37.envs.drawing.view.render import picture
 
 
 def _render(core: Core, i: int, size: int) -> NDArray[np.uint8]:
@@ -44,7 +44,7 @@ class DrawingEnv(WorldEnv):
 
     ## Rewards
     0 until the work is finished, then the appraisal's ``reward``: ``quality`` alone by default,
-    ``quality`` x ``newness`` with an archive (see :class:`envs.appraisal.Appraisal`). Every
+    ``quality`` x ``newness`` with an archive (see :class:`Appraisal`). Every
     term stands in ``info``.
 
     ## Starting State

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..works import Works
+from move37.envs.base.works import Works
 
 SIZE = 24
 POINTS = SIZE * SIZE

@@ -11,8 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ..works import PAD
-from .moves import END, LIFT, MAX_MOVES, POINTS, SIZE
+from move37.envs.base.works import PAD
+from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, POINTS, SIZE
 
 WEIGHTS = np.array([5, 1, 2, 3, 3, 2, 2, 3, 3, 2, 6, 2, 1, 3], np.float64)
 """How often each kind of mutation is drawn, relative to each other; see :func:`_apply`."""

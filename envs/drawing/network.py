@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .dynamics import N_RECENT, NO_MOVE
-from .moves import N_MOVES, POINTS, SIZE
+from move37.envs.drawing.dynamics import N_RECENT, NO_MOVE
+from move37.envs.drawing.moves import N_MOVES, POINTS, SIZE
 
 REACH = 12
 """The head scores steps of up to 12 points in each direction by their offset from the pen."""

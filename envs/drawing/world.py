@@ -1,4 +1,4 @@
-"""The drawing world as scripts and agents use it; see :class:`envs.worlds.World`."""
+"""The drawing world as scripts and agents use it; see :class:`move37.envs.base.world.World`."""
 
 from __future__ import annotations
 
@@ -10,27 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from novelty.storage import load_weights
-
-from ..critics import judge
-from ..rewards import LearningReward, reward_archive
-from ..works import Works, write_atomically
-from ..worlds import Export
-from . import page, render
-from .corpus import load_corpus
-from .craft import PatchCritic
-from .dynamics import DrawingCore
-from .explain import explain
-from .judging import Yardstick, pictures_of, summarise, train_judge
-from .moves import COORDINATES, assemble, parts_of
-from .mutation import mutate
-from .network import DrawingNetwork
-from .newness import ArchiveNewness
-from .quality import HumanLevelQuality
-from .reading import read_folder
-from .second_judge import SecondJudge, trials
-from .trace import from_images
-from .variation import vary
+from move37.envs.base.works import Works, write_atomically
+from move37.envs.base.world import Export
+from move37.envs.drawing.corpus.augment import vary
+from move37.envs.drawing.corpus.icons import load_corpus
+from move37.envs.drawing.corpus.reading import read_folder
+from move37.envs.drawing.corpus.trace import from_images
+from move37.envs.drawing.dynamics import DrawingCore
+from move37.envs.drawing.judging.craft import PatchCritic
+from move37.envs.drawing.judging.evaluator import Yardstick, pictures_of, summarise, train_judge
+from move37.envs.drawing.judging.novelty_reward import ArchiveNewness
+from move37.envs.drawing.judging.quality import HumanLevelQuality
+from move37.envs.drawing.judging.second_judge import SecondJudge, trials
+from move37.envs.drawing.moves import COORDINATES, assemble, parts_of
+from move37.envs.drawing.mutation import mutate
+from move37.envs.drawing.network import DrawingNetwork
+from move37.envs.drawing.rules.explain import explain
+from move37.envs.drawing.view import page, render
+from move37.envs.judging.critics import judge
+from move37.envs.judging.reward import LearningReward, reward_archive
+from move37.novelty.storage import load_weights
 
 
 def _write_svgs(works: Works, folder: Path) -> None:
@@ -51,7 +50,7 @@ class DrawingWorld:
     """Human drawings, split, with what is fitted to them.
 
     Args:
-        corpus: What :func:`envs.drawing.corpus.load_corpus` takes: the works to learn from.
+        corpus: What :func:`load_corpus` takes: the works to learn from.
         withhold: Name patterns of works that are taken out of the world.
         limit: Keep only this many human works (for quick runs); 0 keeps all.
         seed: Of the split.

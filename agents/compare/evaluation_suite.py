@@ -1,0 +1,157 @@
+"""The frozen panel of a comparison: everything that says anything about any maker's works.
+
+It is made once, before any maker, and never changes: no maker is measured by another yardstick
+than the next. Only one part of it was ever a reward: the learner's as it was before learning, which
+says ``craft`` and chooses the best works of makers that have no reward of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from move37.agents.makers.scoring import Scorer
+from move37.envs.base.works import Works
+from move37.envs.base.world import Measures, World, Yardstick
+from move37.novelty.diversity import vendi_score
+from move37.novelty.knn import nearest
+from move37.novelty.measures.compression import deflate_bits, move_bytes, train_dictionary
+
+VENDI_GROUP = 100
+"""Vendi scores are those of groups of so many works, so that makers with more works compare."""
+VENDI_BANDWIDTH = 0.5
+"""Of the Vendi score's kernel, in units of the human median distance: half of it is a repeat."""
+
+
+class Judge(Protocol):
+    """A judge of finished works."""
+
+    def __call__(self, works: Works) -> NDArray[np.float64]:
+        """(N,) float64; more is better."""
+
+    def save(self, folder: Path) -> None:
+        """Write what :meth:`SecondOpinion.load_second_judge` reads."""
+
+
+@runtime_checkable
+class SecondOpinion(Protocol):
+    """A world with a second held-out judge."""
+
+    def second_judge(self, updates: int) -> Judge:
+        """Fit a judge that shares neither human makers nor architecture with the first."""
+
+    def load_second_judge(self, folder: Path) -> Judge:
+        """Read the judge that was saved there."""
+
+    def trials(self, seed: int = 0) -> Mapping[str, Works]:
+        """Works of makers that no judge saw, ``human`` and spoilt ones, ``random`` the last."""
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """A maker that says how probable works are."""
+
+    def log_likelihood(self, works: Works) -> NDArray[np.float64]:
+        """(N, T) float64, nats: the log-probability of every move, 0 after the last."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Everything that measures.
+
+    Attributes:
+        world: Whose works are measured.
+        yardstick: The first held-out judge, form, novelty, copying, yield.
+        second: The second held-out judge; None in a world that has none.
+        scorer: Hands out the learner's reward as it was before learning.
+        language: The char-RNN at temperature 1; None if it could not be fitted.
+        reference: (M, D) descriptors of the human works to learn from.
+        dictionary: What the general compressor has seen: the human works to learn from.
+    """
+
+    world: World
+    yardstick: Yardstick
+    second: Judge | None
+    scorer: Scorer
+    language: LanguageModel | None
+    reference: NDArray[np.float32]
+    dictionary: bytes
+
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        yardstick: Yardstick,
+        second: Judge | None,
+        scorer: Scorer,
+        language: LanguageModel | None,
+    ) -> Panel:
+        """A panel with the world's human works as its reference."""
+        dictionary = train_dictionary(move_bytes(world.train.moves))
+        reference = yardstick.describe(world.train)
+        return cls(world, yardstick, second, scorer, language, reference, dictionary)
+
+    def measure(self, works: Works) -> Measures:
+        """Everything measured of works, each (N,) float64; the yardstick's measures among them.
+
+        ``craft`` is the reward's critic before learning, ``second_quality`` the second judge,
+        ``nearest_human`` the distance to the nearest human work in units of the human median,
+        ``bits_rnn`` and ``bits_deflate`` the bits that describe a work under the char-RNN and for
+        DEFLATE that has read the human works (or, if that is shorter, move by move).
+        """
+        out = dict(self.yardstick.measure(works))
+        terms = self.scorer.reward()(works.moves, self.world.images(works))
+        if "craft" in terms:
+            out["craft"] = np.asarray(terms["craft"], np.float64)
+        if self.second is not None:
+            out["second_quality"] = self.second(works)
+        distances, _ = nearest(self.yardstick.describe(works), self.reference, 1)
+        out["nearest_human"] = np.asarray(distances, np.float64)[:, 0] / self.yardstick.scale
+        if self.language is not None:
+            out["bits_rnn"] = -self.language.log_likelihood(works).sum(axis=1) / math.log(2)
+        literal = math.log2(self.world.core(1).n_moves)
+        out["bits_deflate"] = deflate_bits(move_bytes(works.moves), self.dictionary, literal)
+        return out
+
+    def departure(self, works: Works, inputs: Works) -> Measures:
+        """How far works are from those they were made from, each (N,) float64.
+
+        ``from_input`` is the distance in units of the human median, ``input_rank`` the share of the
+        human works to learn from that are nearer to a work than the one it was made from.
+        """
+        x = self.yardstick.describe(works)
+        far = np.linalg.norm(x - self.yardstick.describe(inputs), axis=1)
+        others = cdist(x, self.reference)
+        return {
+            "from_input": np.asarray(far / self.yardstick.scale, np.float64),
+            # The input itself is one of them, to within rounding.
+            "input_rank": (others < far[:, None] * (1 - 1e-5)).mean(axis=1),
+        }
+
+    def vendi(self, works: Works) -> list[float]:
+        """The Vendi score of each whole group of 100 works, in their order; none of fewer."""
+        x = self.yardstick.describe(works)
+        bandwidth = VENDI_BANDWIDTH * self.yardstick.scale
+        return [
+            vendi_score(x[begin : begin + VENDI_GROUP], bandwidth=bandwidth)
+            for begin in range(0, len(x) - VENDI_GROUP + 1, VENDI_GROUP)
+        ]
+
+    def trials(self) -> dict[str, dict[str, list[float]]]:
+        """What each judge says of works whose order is known: {judge: {kind: of each work}}."""
+        if self.second is None or not isinstance(self.world, SecondOpinion):
+            return {}
+        kinds = self.world.trials()
+        return {
+            "heldout_quality": {
+                kind: self.yardstick.judge(works).tolist() for kind, works in kinds.items()
+            },
+            "second_quality": {kind: self.second(works).tolist() for kind, works in kinds.items()},
+        }

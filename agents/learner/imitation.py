@@ -1,0 +1,259 @@
+"""Imitation first: fit a network to the moves of human works, as AlphaGo's policy was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from move37.agents.runs.checkpoint_io import Arrays, Snapshot
+from move37.envs.base.simulator import Core
+from move37.envs.base.works import PAD, Works, pad_moves
+from move37.novelty.storage import load_moments, moments_of, one_line, part
+
+Observations = dict[str, NDArray[Any]]
+
+
+def positions_of(
+    make_core: Callable[[int], Core], works: Works
+) -> tuple[Observations, NDArray[np.int64]]:
+    """Replay works and gather every position with the move that was played there.
+
+    Returns:
+        observations, each (P, ...), and moves (P,) int64, work by work in order of moves.
+    """
+    core = make_core(len(works))
+    core.reset(np.arange(len(works)), works.briefs)
+    lengths = works.lengths
+    seen: list[Observations] = []
+    played: list[NDArray[np.int64]] = []
+    order: list[NDArray[np.int64]] = []
+    for t in range(works.moves.shape[1]):
+        rows = np.flatnonzero(lengths > t)
+        if not len(rows):
+            break
+        seen.append({key: value[rows].copy() for key, value in core.observations.items()})
+        column = works.moves[:, t].astype(np.int64)
+        played.append(column[rows])
+        order.append(rows * works.moves.shape[1] + t)
+        # Works that are over play any move; their boards are not looked at again.
+        core.step(np.where(column == PAD, 0, column))
+    by_work = np.argsort(np.concatenate(order), kind="stable")
+    stacked = {key: np.concatenate([s[key] for s in seen])[by_work] for key in seen[0]}
+    return stacked, np.concatenate(played)[by_work]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well a network imitates.
+
+    Attributes:
+        nats: Mean negative log-likelihood of a held-out move, in nats.
+        top1: Share of held-out moves that were the most probable one.
+        epochs: Epochs trained until the best held-out figure.
+    """
+
+    nats: float
+    top1: float
+    epochs: int
+
+
+def evaluate(
+    network: nn.Module, observations: Observations, moves: NDArray[np.int64]
+) -> tuple[float, float]:
+    """Nats per move and top-1 share of a network on positions."""
+    nats, hits = 0.0, 0
+    with torch.no_grad():
+        for begin in range(0, len(moves), 2048):
+            rows = slice(begin, begin + 2048)
+            logits, _ = network({k: torch.as_tensor(v[rows]) for k, v in observations.items()})
+            target = torch.as_tensor(moves[rows])
+            nats += float(functional.cross_entropy(logits, target, reduction="sum"))
+            hits += int((logits.argmax(1) == target).sum())
+    return nats / len(moves), hits / len(moves)
+
+
+def imitate(
+    network: nn.Module,
+    train: Callable[[int], tuple[Observations, NDArray[np.int64]]],
+    held_out: tuple[Observations, NDArray[np.int64]],
+    *,
+    epochs: int = 18,
+    batch_size: int = 512,
+    learning_rate: float = 1.5e-3,
+    weight_decay: float = 0.05,
+    seed: int = 0,
+    report: Callable[[int, float, float, float], None] | None = None,
+    keep: Callable[[Snapshot], None] | None = None,
+    start: Snapshot | None = None,
+) -> Fit:
+    """Fit ``network`` to the moves; it ends with the weights of its best epoch.
+
+    Args:
+        network: Maps observations to (logits (N, A), features).
+        train: Gives the observations and moves of an epoch (1, 2, ...); the number of positions
+            must not change.
+        held_out: Observations and moves to choose the best epoch by.
+        epochs: Passes over the training positions; the learning rate falls to zero over them.
+        batch_size: Positions per update.
+        learning_rate: AdamW's peak step size.
+        weight_decay: AdamW's decoupled decay.
+        seed: Order of the positions.
+        report: Called after each epoch with (epoch, training nats, held-out nats, top-1).
+        keep: Takes the state after each epoch but the last.
+        start: Such a state, of a call with the same arguments: what follows is, to the bit, what
+            followed there.
+
+    Raises:
+        FloatingPointError: If the loss is not finite.
+        ValueError: If ``start`` is the state of something else.
+    """
+    first = int(start.facts["epoch"]) + 1 if start else 1
+    observations, moves = train(first)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    total = epochs * (len(moves) // batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=total, pct_start=0.1
+    )
+    generator = torch.Generator().manual_seed(seed)
+    best = Fit(float("inf"), 0.0, 0)
+    best_weights = {k: v.clone() for k, v in network.state_dict().items()}
+    if start:
+        best, best_weights = _restore(start, network, optimizer, schedule, generator)
+    for epoch in range(first, epochs + 1):
+        network.train()
+        if epoch > first:
+            observations, moves = train(epoch)
+        tensors = {key: torch.as_tensor(value) for key, value in observations.items()}
+        targets = torch.as_tensor(moves)
+        order = torch.randperm(len(moves), generator=generator)
+        running = 0.0
+        for i in range(len(moves) // batch_size):
+            rows = order[i * batch_size : (i + 1) * batch_size]
+            logits, _ = network({key: value[rows] for key, value in tensors.items()})
+            loss = functional.cross_entropy(logits, targets[rows])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            running += loss.item()
+        network.eval()
+        trained = running / (len(moves) // batch_size)
+        if not np.isfinite(trained):
+            raise FloatingPointError(f"imitation: the loss became {trained} in epoch {epoch}")
+        nats, top1 = evaluate(network, *held_out)
+        if nats < best.nats:
+            best = Fit(nats, top1, epoch)
+            best_weights = {k: v.clone() for k, v in network.state_dict().items()}
+        if report is not None:
+            report(epoch, trained, nats, top1)
+        if keep is not None and epoch < epochs:
+            keep(_capture(epoch, best, best_weights, network, optimizer, generator))
+    network.load_state_dict(best_weights)
+    return best
+
+
+def _capture(
+    epoch: int,
+    best: Fit,
+    best_weights: dict[str, torch.Tensor],
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> Snapshot:
+    arrays: Arrays = {f"weights/{k}": v.numpy().copy() for k, v in network.state_dict().items()}
+    arrays |= {f"best/{k}": v.numpy() for k, v in best_weights.items()}
+    arrays |= {f"moments/{k}": v.copy() for k, v in moments_of(optimizer).items()}
+    arrays["random/order"] = generator.get_state().numpy()
+    arrays["random/torch"] = torch.get_rng_state().numpy()
+    (group,) = optimizer.param_groups
+    facts = {
+        "epoch": epoch,
+        "best": [best.nats, best.top1, best.epochs],
+        "group": {key: group[key] for key in ("lr", "betas")},
+    }
+    return Snapshot(arrays, facts)
+
+
+def _restore(
+    state: Snapshot,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.OneCycleLR,
+    generator: torch.Generator,
+) -> tuple[Fit, dict[str, torch.Tensor]]:
+    arrays = state.arrays
+
+    def tensors(name: str) -> dict[str, torch.Tensor]:
+        return {k: torch.from_numpy(v.copy()) for k, v in part(arrays, name).items()}
+
+    try:
+        best_weights = tensors("best")
+        network.load_state_dict(best_weights)  # what does not fit is found now
+        network.load_state_dict(tensors("weights"))
+        load_moments(optimizer, part(arrays, "moments"))
+        optimizer.param_groups[0].update(
+            lr=float(state.facts["group"]["lr"]), betas=tuple(state.facts["group"]["betas"])
+        )
+        # Its rates are a function of how many updates there were.
+        schedule.last_epoch = int(arrays["moments/0/step"])
+        generator.set_state(tensors("random")["order"])
+        torch.set_rng_state(tensors("random")["torch"])
+        nats, top1, epochs = state.facts["best"]
+        return Fit(float(nats), float(top1), int(epochs)), best_weights
+    except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        raise ValueError(f"the state is of another imitation ({one_line(error)})") from error
+
+
+def sample_works(
+    network: nn.Module,
+    core: Core,
+    world: str,
+    n: int,
+    rng: np.random.Generator,
+    temperature: float = 1.0,
+    brief: NDArray[np.int16] | None = None,
+) -> Works:
+    """Let a network make n works; (n, T) moves.
+
+    Args:
+        network: Maps observations to (logits, features).
+        core: Boards to work on; any number of them.
+        world: Id of the world.
+        n: Works to make.
+        rng: The only source of chance.
+        temperature: Divides the logits; lower is more certain.
+        brief: What every work answers; None for the world's default.
+    """
+    core.set_brief(brief)
+    out = np.full((n, core.max_moves), PAD, np.int16)
+    briefs: list[NDArray[np.int16]] = []
+    # Every round finishes all boards, and works stand in the order of the boards: taking those
+    # finished first would favour short works.
+    for made in range(0, n, core.n):
+        core.reset(np.arange(core.n))
+        going = np.ones(core.n, np.bool_)
+        while going.any():
+            rows = np.flatnonzero(going)
+            obs = {k: torch.as_tensor(v[rows]) for k, v in core.observations.items()}
+            with torch.no_grad():
+                logits = network(obs)[0].double() / temperature
+                share = torch.softmax(logits, 1).cumsum(1).numpy()
+            u = rng.random((len(rows), 1)) * share[:, -1:]
+            actions = np.zeros(core.n, np.int64)
+            actions[rows] = np.minimum((share < u).sum(axis=1), core.n_moves - 1)
+            core.counts[~going] = 0
+            finished = core.step(actions)
+            for i in np.flatnonzero(finished & going):
+                if made + i < n:
+                    out[made + i] = core.moves[i]
+            going &= ~finished
+        briefs.extend(core.briefs[: n - made].copy())
+    return Works(world, out, pad_moves(briefs))

@@ -1,0 +1,344 @@
+"""The char-RNN: a recurrent network over the moves of human works, sampled at a temperature.
+
+After Graves (2013) and Karpathy (2015): the next token from all tokens before, here moves. It
+never sees the board. Two things a world may say help it, both optional:
+
+- ``coordinates``, (A, K) int, -1 for moves that have no place: where its moves lie. The network
+  then also reads and scores moves by their coordinates and by where they lie from the last one, as
+  sketch-rnn (Ha and Eck 2017) does with offsets of the pen.
+- ``brief_steps(briefs)``, (N, B) to (N, T, F) int from 0 on: what a brief says of each step. In
+  worlds without, a brief is moves made before the work begins, and is read like them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from move37.agents.makers.maker import Maker, Workshop
+from move37.agents.makers.networks.move_rnn import MoveRNN, Shape, Trail
+from move37.envs.base.simulator import Core
+from move37.envs.base.works import PAD, Works, pad_moves, write_atomically
+from move37.envs.base.world import World
+from move37.novelty.storage import load_weights, save_weights
+
+GIVEN_SHARE = 0.1
+"""Share of works whose beginning is given as the brief, in worlds where human works have none."""
+FEWEST = 1200
+"""Human works of an epoch; where there are fewer, each epoch passes over them more often."""
+BOARDS = 512
+"""Works made at the same time."""
+CHUNK = 128
+"""Works whose likelihood is computed in one pass."""
+
+BriefSteps = Callable[[NDArray[np.int16]], NDArray[np.integer]]
+
+
+def _tensors(works: Works, steps: BriefSteps | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Moves (N, T), briefs (N, B) and what the briefs say of each step (N, T, F)."""
+    moves, briefs = torch.from_numpy(works.moves).long(), torch.from_numpy(works.briefs).long()
+    return moves, briefs, None if steps is None else torch.from_numpy(steps(works.briefs)).long()
+
+
+def _batches(
+    lengths: NDArray[np.int64], size: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """All works once, in random order, those of about the same length together."""
+    order = rng.permutation(len(lengths))
+    batches: list[NDArray[np.int64]] = []
+    for begin in range(0, len(order), 32 * size):
+        block = order[begin : begin + 32 * size]
+        block = block[np.argsort(lengths[block], kind="stable")]
+        batches.extend(block[i : i + size] for i in range(0, len(block), size))
+    for i in rng.permutation(len(batches)):
+        yield batches[i]
+
+
+def give_beginnings(
+    works: Works, placed: NDArray[np.bool_], share: float, rng: np.random.Generator
+) -> Works:
+    """Make the beginning of some works their brief, so that briefs are met while fitting.
+
+    Works are cut where a run of moves that have a place ends (anywhere in worlds whose moves have
+    none); the move that ends the run belongs to neither side.
+
+    Args:
+        works: Works without briefs.
+        placed: (A,) bool: which moves have a place.
+        share: Of the works.
+        rng: The only source of chance.
+    """
+    moves, briefs = list(works.moves), [row[:0] for row in works.moves]
+    for i in np.flatnonzero(rng.random(len(works)) < share):
+        row = works.moves[i, : works.lengths[i]]
+        if placed.any():
+            ends = np.flatnonzero(~placed[row[:-2]])
+            ends = ends[ends > 0]
+        else:
+            ends = np.arange(1, len(row) - 1)
+        if len(ends):
+            cut = int(rng.choice(ends))
+            briefs[i] = row[:cut]
+            moves[i] = row[cut + 1 if placed.any() else cut :]
+    return Works(works.world, pad_moves(moves), pad_moves(briefs))
+
+
+def fit(
+    network: MoveRNN,
+    train: Callable[[int], Works],
+    held_out: Works,
+    *,
+    epochs: int,
+    steps: BriefSteps | None = None,
+    batch_size: int = 32,
+    learning_rate: float = 3e-3,
+    weight_decay: float = 0.05,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> float:
+    """Fit a network to works; it ends with the weights of its best epoch.
+
+    Args:
+        network: To be fitted.
+        train: Gives the works of an epoch (1, 2, ...); their number must not change.
+        held_out: Works to choose the best epoch by.
+        epochs: Passes over the works; the learning rate falls to zero over them.
+        steps: The world's ``brief_steps``, if it has it.
+        batch_size: Works per update.
+        learning_rate: AdamW's peak step size.
+        weight_decay: AdamW's decoupled decay.
+        seed: Order of the works, and which beginnings are given.
+        say: Takes one line per epoch.
+
+    Returns:
+        The best mean nats per held-out move.
+
+    Raises:
+        FloatingPointError: If the loss is not finite.
+    """
+    rng = np.random.default_rng((seed, 2))
+    works = train(1)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    total = epochs * -(-len(works) // batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=total + 1, pct_start=0.1
+    )
+    best, best_weights = float("inf"), network.state_dict()
+    placed = network.placed.numpy()[:-1]
+    for epoch in range(1, epochs + 1):
+        works = works if epoch == 1 else train(epoch)
+        if not (works.briefs >= 0).any():
+            works = give_beginnings(works, placed, GIVEN_SHARE, rng)
+        lengths = works.lengths
+        moves, briefs, given = _tensors(works, steps)
+        network.train()
+        running = 0.0
+        for rows in _batches(lengths, batch_size, rng):
+            longest = int(lengths[rows].max())
+            total_log_p = network.log_p(
+                moves[rows, :longest], briefs[rows], None if given is None else given[rows]
+            ).sum()
+            loss = -total_log_p / int(lengths[rows].sum())
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            running -= float(total_log_p.detach())
+        network.eval()
+        trained = running / lengths.sum()
+        if not np.isfinite(trained):
+            raise FloatingPointError(f"char-RNN: the loss became {trained} in epoch {epoch}")
+        nats = -float(log_likelihood(network, held_out, steps).sum() / held_out.lengths.sum())
+        say(f"char-RNN {epoch}/{epochs}: {nats:.3f} nats a move (fitted: {trained:.3f})")
+        if nats < best:
+            best = nats
+            best_weights = {k: v.clone() for k, v in network.state_dict().items()}
+    network.load_state_dict(best_weights)
+    return best
+
+
+def log_likelihood(
+    network: MoveRNN, works: Works, steps: BriefSteps | None = None
+) -> NDArray[np.float64]:
+    """(N, T) float64, nats: the log-probability of every move, 0 after the last one."""
+    out = np.zeros(works.moves.shape)
+    with torch.no_grad():
+        for begin in range(0, len(works), CHUNK):
+            part = works[begin : begin + CHUNK]
+            longest = int(part.lengths.max())
+            if longest:
+                moves, briefs, given = _tensors(part, steps)
+                log_p = network.log_p(moves[:, :longest], briefs, given)
+                out[begin : begin + CHUNK, :longest] = log_p.numpy()
+    return out
+
+
+class CharRNN:
+    """Samples works from a fitted network.
+
+    Args:
+        world: Where works are made.
+        network: Fitted; used in eval mode.
+        nats: Its mean nats per held-out move.
+        temperature: Divides the logits; lower is more certain.
+    """
+
+    env_steps = 0
+
+    def __init__(
+        self, world: World, network: MoveRNN, nats: float, temperature: float = 1.0
+    ) -> None:
+        if not temperature > 0:
+            raise ValueError(f"temperature: expected more than 0, got {temperature}")
+        self.world, self.network, self.nats = world, network.eval(), nats
+        self.temperature = temperature
+        self._steps = brief_steps_of(world)
+
+    def with_temperature(self, temperature: float) -> CharRNN:
+        """The same network sampled at another temperature."""
+        return CharRNN(self.world, self.network, self.nats, temperature)
+
+    def generate(
+        self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
+    ) -> Works:
+        """Make n works; see :class:`move37.agents.makers.maker.Maker`."""
+        core = self.world.core(max(1, min(n, BOARDS)))
+        core.set_brief(brief)
+        out = np.full((n, core.max_moves), PAD, np.int16)
+        briefs: list[NDArray[np.int16]] = []
+        for made in range(0, n, core.n):
+            core.reset(np.arange(core.n))
+            rows = np.arange(min(core.n, n - made))
+            answered = core.briefs[rows].copy()
+            briefs.extend(answered)
+            for ready, moves in self._play(core, answered, rng):
+                out[made + ready] = moves
+        return Works(self.world.id, out, pad_moves(briefs))
+
+    def _play(
+        self, core: Core, briefs: NDArray[np.int16], rng: np.random.Generator
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int16]]]:
+        """Play the first boards, one for each brief; gives rows and moves of finished works."""
+        network, n = self.network, len(briefs)
+        trail = Trail(n, network.placed)
+        known: Tensor | None = None
+        with torch.no_grad():
+            state = network.start(torch.from_numpy(briefs).long())
+            if self._steps is not None:
+                known = network.read_given(torch.from_numpy(self._steps(briefs)).long())
+        going = np.arange(core.n) < n
+        for t in range(core.max_moves):
+            rows = np.flatnonzero(going)
+            now = trail.columns()[rows]
+            with torch.no_grad():
+                features, state[:, rows] = network(
+                    now[:, None], None if known is None else known[rows, t : t + 1], state[:, rows]
+                )
+                logits = network.scores(features[:, 0], now[:, 1]).double() / self.temperature
+                share = torch.softmax(logits, 1).cumsum(1).numpy()
+            u = rng.random((len(rows), 1)) * share[:, -1:]
+            actions = np.zeros(core.n, np.int64)
+            actions[rows] = np.minimum((share < u).sum(axis=1), core.n_moves - 1)
+            trail.add(torch.from_numpy(actions[:n]))
+            finished = core.step(actions) & going
+            ready = np.flatnonzero(finished)
+            yield ready, core.moves[ready]
+            going &= ~finished
+            if not going.any():
+                return
+            # Works that are over play on unseen; their count must not run past the board's end.
+            core.counts[~going] = 0
+
+    def log_likelihood(self, works: Works) -> NDArray[np.float64]:
+        """(N, T) float64, nats: log-probability of every move at temperature 1, 0 after the last.
+
+        Minus the sum over a work divided by ln 2 is its description length in bits.
+        """
+        return log_likelihood(self.network, works, self._steps)
+
+    def score(self, works: Works) -> NDArray[np.float64]:
+        """(N,) float64: mean log-probability of a move, in nats; more is better."""
+        total: NDArray[np.float64] = self.log_likelihood(works).sum(axis=1)
+        return total / np.maximum(works.lengths, 1)
+
+    def save(self, folder: Path, notes: dict[str, object] | None = None) -> None:
+        """Write ``rnn.safetensors`` and ``rnn.json``."""
+        save_weights(folder / "rnn.safetensors", self.network)
+        settings = {"shape": asdict(self.network.shape), "nats": self.nats, **(notes or {})}
+        write_atomically(folder / "rnn.json", json.dumps(settings, indent=2).encode())
+
+    @classmethod
+    def load(cls, world: World, folder: Path) -> CharRNN:
+        """Read what :meth:`save` wrote."""
+        settings = json.loads((folder / "rnn.json").read_text())
+        shape = settings["shape"] | {"given": tuple(settings["shape"]["given"])}
+        network = MoveRNN(Shape(**shape), coordinates_of(world))
+        load_weights(folder / "rnn.safetensors", network)
+        return cls(world, network, float(settings["nats"]))
+
+
+def coordinates_of(world: World) -> Tensor:
+    """(A, K) int64: where a world's moves lie; K is 0 if it does not say."""
+    found = getattr(world, "coordinates", None)
+    if found is None:
+        return torch.zeros(world.core(1).n_moves, 0, dtype=torch.long)
+    return torch.from_numpy(np.asarray(found, np.int64))
+
+
+def brief_steps_of(world: World) -> BriefSteps | None:
+    """What a world's briefs say of each step; None: its briefs are moves made before."""
+    return cast(BriefSteps | None, getattr(world, "brief_steps", None))
+
+
+def shape_for(world: World) -> Shape:
+    """The shape of a network for a world.
+
+    Raises:
+        ValueError: If the briefs of the world's human works cannot be read.
+    """
+    core, briefs, steps = world.core(1), world.train.briefs, brief_steps_of(world)
+    if steps is not None:
+        values = np.asarray(steps(briefs)).max(axis=(0, 1)) + 1
+        return Shape(core.n_moves, core.max_moves, tuple(values.tolist()))
+    if briefs.max(initial=PAD) >= core.n_moves:
+        raise ValueError(f"world {world.id!r}: its briefs are no moves, so it needs brief_steps")
+    return Shape(core.n_moves, core.max_moves)
+
+
+def make(workshop: Workshop) -> Maker:
+    """Fit a char-RNN to the world's human works, or read the one in the folder."""
+    world, seed = workshop.world, workshop.seed
+    torch.set_num_threads(workshop.threads)
+    shape = shape_for(world)
+    epochs = workshop.budget.epochs * max(1, round(FEWEST / len(world.train)))
+    notes = {"epochs": epochs, "seed": seed, "corpus": world.fingerprint}
+    path = workshop.folder / "rnn.json"
+    if path.exists():
+        settings = json.loads(path.read_text())
+        wanted = json.loads(json.dumps({"shape": asdict(shape), **notes}))
+        if all(settings.get(key) == value for key, value in wanted.items()):
+            return CharRNN.load(world, workshop.folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = MoveRNN(shape, coordinates_of(world))
+        nats = fit(
+            network,
+            lambda epoch: world.variations(epoch, seed),
+            world.held_out,
+            epochs=epochs,
+            steps=brief_steps_of(world),
+            seed=seed,
+            say=workshop.say,
+        )
+    maker = CharRNN(world, network, nats)
+    maker.save(workshop.folder, notes)
+    return maker

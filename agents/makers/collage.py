@@ -1,0 +1,123 @@
+"""The collage: parts of human works put together, the cheapest way to be new.
+
+What it makes is copied ink in a new arrangement; it shows why copying has to be measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from move37.agents.makers.maker import Maker, Workshop
+from move37.envs.base.works import PAD, Works, pad_moves
+from move37.envs.base.world import World
+
+FEWEST, MOST = 2, 5
+"""Parts of one work, both included."""
+TRIES = 1000
+"""Draws of parts until some fit in one work."""
+BOARDS = 512
+"""Works played at the same time."""
+
+Parts = Callable[[Works], Sequence[NDArray[np.int16]]]
+Assemble = Callable[[Sequence[NDArray[np.int16]]], NDArray[np.int16]]
+
+
+class Collage:
+    """Puts parts of human works together, each at its own place.
+
+    A world may say what its works consist of: ``parts(works)`` gives the parts of all works, each
+    an array of moves, and ``assemble(parts)`` the moves of the work that consists of these parts.
+    In a world without, works are cut at random points in time, and every window of time is filled
+    with what some human work has there.
+
+    Args:
+        world: Whose human works are cut up.
+    """
+
+    env_steps = 0
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        split = cast(Parts | None, getattr(world, "parts", None))
+        self._assemble = cast(Assemble | None, getattr(world, "assemble", None))
+        self._parts = list(split(world.train)) if split is not None else []
+        if self._parts and self._assemble is None:
+            raise ValueError(f"world {world.id!r} has parts but no way to assemble them")
+
+    def generate(
+        self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
+    ) -> Works:
+        """Make n works; see :class:`move37.agents.makers.maker.Maker`."""
+        core = self.world.core(max(1, min(n, BOARDS)))
+        core.set_brief(brief)
+        end_move: int | None = getattr(core, "end_move", None)
+        out = np.full((n, core.max_moves), PAD, np.int16)
+        briefs: list[NDArray[np.int16]] = []
+        for made in range(0, n, core.n):
+            core.reset(np.arange(core.n))
+            briefs.extend(core.briefs[: n - made].copy())
+            planned = np.zeros((core.n, core.max_moves), np.int64)
+            for i in range(min(core.n, n - made)):
+                if self._parts:
+                    moves = self._of_parts(core.max_moves, rng)
+                else:
+                    moves = self._of_windows(core.max_moves, end_move, rng)
+                planned[i, : len(moves)] = moves
+            going = np.arange(core.n) < n - made
+            t = 0
+            # Played, so that the world says where each work ends.
+            while going.any():
+                finished = core.step(np.where(going, planned[:, t], 0)) & going
+                ready = np.flatnonzero(finished)
+                out[made + ready] = core.moves[ready]
+                going &= ~finished
+                # Works that are over play on unseen; their count must not run past the end.
+                core.counts[~going] = 0
+                t += 1
+        return Works(self.world.id, out, pad_moves(briefs))
+
+    def _of_parts(self, max_moves: int, rng: np.random.Generator) -> NDArray[np.int16]:
+        """A few parts of any human works, drawn again if they do not fit in one work."""
+        assert self._assemble is not None
+        for _ in range(TRIES):
+            chosen = rng.integers(0, len(self._parts), rng.integers(FEWEST, MOST + 1))
+            moves = self._assemble([self._parts[i] for i in chosen])
+            if len(moves) <= max_moves:
+                return moves
+        raise ValueError(f"no {FEWEST} parts of human works fit in {max_moves} moves")
+
+    def _of_windows(
+        self, max_moves: int, end_move: int | None, rng: np.random.Generator
+    ) -> NDArray[np.int16]:
+        """Windows of time, each from a human work that lasts as long (or from its beginning)."""
+        human, lengths = self.world.train.moves, self.world.train.lengths
+        if end_move is None:
+            body = max_moves
+        else:
+            lengths = lengths - 1
+            body = max(1, min(int(rng.choice(lengths)), max_moves - 1))
+        inner = min(int(rng.integers(FEWEST, MOST + 1)), body) - 1
+        longest = int(lengths.max())
+        # Past the end of the longest human work time begins anew.
+        cuts = np.sort(rng.permutation(np.arange(1, body))[:inner])
+        bounds = [0, *cuts.tolist(), body]
+        moves: list[int] = []
+        for begin, end in pairwise(bounds):
+            at = begin
+            while at < end:
+                first = at % longest
+                row = int(rng.choice(np.flatnonzero(lengths > first)))
+                stop = min(first + end - at, int(lengths[row]))
+                moves.extend(human[row, first:stop].tolist())
+                at += stop - first
+        return np.array(moves if end_move is None else [*moves, end_move], np.int16)
+
+
+def make(workshop: Workshop) -> Maker:
+    """A collage of the world's human works; nothing is learnt."""
+    return Collage(workshop.world)

@@ -1,0 +1,141 @@
+"""Inceptionism: a filter that puts into a human work what a network sees in it.
+
+Gradient ascent on the activations of a network, over octaves and under jitter (Mordvintsev, Olah
+and Tyka, "Inceptionism: Going Deeper into Neural Networks", Google Research Blog, 2015, and their
+DeepDream notebook): the image is taken small first, what the ascent added is enlarged and added to
+the larger image, and the image is shifted at each step so that no seams grow. As in the notebook
+each step is the gradient divided by its mean size.
+
+What is driven up is either the sum of squares of a whole layer, which makes the filter a function
+of its input, or one unit of the layer, drawn for each work: "Inceptionism could be made stochastic
+by randomly choosing the nodes to enhance".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from move37.agents.makers.maker import Workshop
+from move37.agents.makers.networks.feature_network import (
+    CHANNELS,
+    FeatureNetwork,
+    drawn_on,
+    feature_network,
+    human_works,
+    soften,
+    works_of,
+)
+from move37.envs.base.works import Works
+from move37.envs.base.world import World
+
+OCTAVES = (0.5, 0.71, 1.0)
+"""Sizes at which the image is worked on, of its own size."""
+BATCH = 64
+
+
+def make(workshop: Workshop) -> Inceptionism:
+    """The filter with a unit drawn for each work."""
+    return Inceptionism(workshop.world, feature_network(workshop))
+
+
+class Inceptionism:
+    """Drives up activations from human works.
+
+    Args:
+        world: Where the human works come from.
+        network: Trained, in eval mode, without gradients.
+        layer: Layer whose activations grow, from 1.
+        deterministic: Drive up the whole layer and shift the same way every time, so that the
+            same work always becomes the same; else one unit, drawn for each work.
+        steps: Steps of ascent in each octave.
+        rate: Mean change of a pixel in a step, where the image is in [0, 1].
+        jitter: Largest shift, in pixels of the soft image.
+
+    Raises:
+        ValueError: If there is no such layer.
+    """
+
+    env_steps = 0
+
+    def __init__(
+        self,
+        world: World,
+        network: FeatureNetwork,
+        layer: int = 5,
+        deterministic: bool = False,
+        steps: int = 10,
+        rate: float = 0.01,
+        jitter: int = 4,
+    ) -> None:
+        if not 1 <= layer <= len(CHANNELS):
+            raise ValueError(f"layer: expected 1 to {len(CHANNELS)}, got {layer}")
+        self.world, self.network, self.layer = world, network, layer
+        self.where = drawn_on(world.images(world.train))
+        self.deterministic = deterministic
+        self.steps, self.rate, self.jitter = steps, rate, jitter
+
+    def generate(
+        self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
+    ) -> Works:
+        """Filter n human works; see :class:`move37.agents.makers.maker.Maker`."""
+        inputs = self.inputs(n, rng)
+        soft = self.enhance(self.world.images(inputs), rng)
+        return works_of(self.world, soft, self.where, inputs, brief)
+
+    def inputs(self, n: int, rng: np.random.Generator) -> Works:
+        """The human works that are filtered; see :class:`move37.agents.makers.maker.Filter`."""
+        return human_works(self.world, n, rng)
+
+    def enhance(self, images: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
+        """Soft images (N, kH, kW) in [0, 1] of images (N, H, W) in {0, 1}.
+
+        Args:
+            images: What to start from.
+            rng: Draws units and shifts; not used if deterministic.
+        """
+        if self.deterministic:
+            rng = np.random.default_rng(0)
+        units = rng.integers(0, CHANNELS[self.layer - 1], len(images))
+        # The same shifts for every batch: a work does not depend on where it stands.
+        n_steps = self.steps * len(OCTAVES)
+        shifts = rng.integers(-self.jitter, self.jitter + 1, (n_steps, 2)).tolist()
+        out = torch.zeros_like(soften(images))
+        for begin in range(0, len(images), BATCH):
+            rows = slice(begin, begin + BATCH)
+            chosen = None if self.deterministic else torch.from_numpy(units[rows])
+            out[rows] = self._dream(soften(images[rows]), chosen, shifts)
+        return out
+
+    def _dream(self, soft: Tensor, units: Tensor | None, shifts: list[list[int]]) -> Tensor:
+        height, width = soft.shape[1:]
+        added = torch.zeros_like(soft)
+        for i, scale in enumerate(OCTAVES):
+            size = (max(8, round(height * scale)), max(8, round(width * scale)))
+            base = _resized(soft, size)
+            x = (base + _resized(added, size)).clamp(0, 1)
+            for dy, dx in shifts[i * self.steps : (i + 1) * self.steps]:
+                x = torch.roll(x, (dy, dx), (1, 2))
+                x = (x + self.rate * self._direction(x, units)).clamp(0, 1)
+                x = torch.roll(x, (-dy, -dx), (1, 2))
+            added = x - base
+        return x
+
+    def _direction(self, x: Tensor, units: Tensor | None) -> Tensor:
+        """The gradient (N, H, W) of each image's own objective, of mean size 1."""
+        x = x.detach().requires_grad_(True)
+        found = self.network.activations(x, self.layer)[-1]
+        if units is not None:
+            found = found[torch.arange(len(x)), units].unsqueeze(1)
+        objective = found.square().sum() / 2
+        (gradient,) = torch.autograd.grad(objective, x)
+        return gradient / gradient.abs().mean((1, 2), keepdim=True).clamp(min=1e-8)
+
+
+def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    if images.shape[1:] == size:
+        return images
+    return functional.interpolate(images.unsqueeze(1), size, mode="bilinear", antialias=True)[:, 0]

@@ -1,0 +1,160 @@
+"""Whatever makes works: one small protocol, what a maker is fitted with, and makers by name.
+
+A maker is a file in ``agents/`` with a function that takes a :class:`Workshop` and returns a
+:class:`Maker`, and a line in :data:`RECIPES`. Makers never import each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from move37.envs.base.works import Works
+from move37.envs.base.world import Reward, World, Yardstick, settings_of
+
+
+class Maker(Protocol):
+    """Makes works.
+
+    Attributes:
+        env_steps: Moves made in the world to become what it is; 0 for those that make none.
+    """
+
+    env_steps: int
+
+    def generate(
+        self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
+    ) -> Works:
+        """Make n works, fresh and unselected.
+
+        Args:
+            n: How many.
+            rng: The only source of chance.
+            brief: What every work answers; None for the world's default.
+        """
+
+
+@runtime_checkable
+class Critical(Protocol):
+    """A maker that has a reward of its own to choose its best works by."""
+
+    def score(self, works: Works) -> NDArray[np.float64]:
+        """(N,) float64; more is better."""
+
+
+@runtime_checkable
+class Filter(Protocol):
+    """A maker that makes each of its works from a given one."""
+
+    def inputs(self, n: int, rng: np.random.Generator) -> Works:
+        """The works that ``generate(n, rng)`` makes its own from, for a generator in that state."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a maker may spend.
+
+    Attributes:
+        works: Works that a searching maker may make and appraise: as many as the learner made.
+        env_steps: Moves that a reinforcement learner may make.
+        epochs: Passes over the human works of those fitted by epochs.
+        updates: Gradient steps of those fitted by updates (GAN, the filters' network).
+        seconds: CPU seconds for a search that is held to the learner's time; 0: no limit.
+    """
+
+    works: int
+    env_steps: int
+    epochs: int
+    updates: int
+    seconds: float = 0.0
+
+
+BUDGETS = {
+    "smoke": Budget(works=600, env_steps=12_288, epochs=1, updates=40),
+    "default": Budget(works=60_000, env_steps=1_700_000, epochs=18, updates=4000),
+    "full": Budget(works=200_000, env_steps=5_000_000, epochs=24, updates=12_000),
+}
+
+
+def budget_for(world: World, name: str) -> Budget:
+    """What a maker may spend in a world; the default is what ``train.py`` spends there.
+
+    Args:
+        world: May set ``env_steps`` of its own (:func:`settings_of`): so many moves are
+            that number over the mean length of its human works, in works.
+        name: In :data:`BUDGETS`.
+    """
+    budget, own = BUDGETS[name], settings_of(world).get("env_steps")
+    if name != "default" or own is None:
+        return budget
+    works = round(own / float(world.train.lengths.mean()))
+    return replace(budget, env_steps=int(own), works=works)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What a maker is fitted with.
+
+    Attributes:
+        world: Human works, dynamics, pictures.
+        yardstick: For descriptors and the unit of novelty; its judges are never a reward.
+        imitator: A network fitted to the human works, in eval mode, not to be changed (copy it).
+        new_reward: Makes the learner's reward as it is before any learning; each has an archive
+            and a critic of its own.
+        budget: What may be spent.
+        seed: Of everything the maker does while it is fitted.
+        folder: Where the maker keeps what it has learnt (no pickle); exists.
+        threads: torch threads.
+        say: Takes one line about what happens.
+    """
+
+    world: World
+    yardstick: Yardstick
+    imitator: nn.Module
+    new_reward: Callable[[], Reward]
+    budget: Budget
+    seed: int
+    folder: Path
+    threads: int = 2
+    say: Callable[[str], None] = print
+
+
+Recipe = Callable[[Workshop], Maker]
+
+RECIPES: dict[str, str] = {
+    "random": "move37.agents.makers.random_moves:make",
+    "rnn": "move37.agents.makers.char_rnn:make",
+    "gan": "move37.agents.makers.gan:make",
+    "inceptionism": "move37.agents.makers.inceptionism:make",
+    "deep_style": "move37.agents.makers.deep_style:make",
+    "rl_imitation": "move37.agents.makers.rl_imitation:make",
+    "selection": "move37.agents.makers.selection:make",
+    "evolution": "move37.agents.makers.evolution:make",
+    "collage": "move37.agents.makers.collage:make",
+    "learner": "move37.agents.makers.learner:make",
+}
+"""Makers by name: ``module:function``."""
+
+
+def register_maker(name: str, entry_point: str) -> None:
+    """Make a maker known by name; ``entry_point`` is ``module:function``."""
+    RECIPES[name] = entry_point
+
+
+def find_recipe(name: str) -> Recipe:
+    """The function that makes a maker.
+
+    Raises:
+        ValueError: If there is no maker of that name.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"maker {name!r} is none of {', '.join(RECIPES)}")
+    module, _, attribute = RECIPES[name].partition(":")
+    return cast(Recipe, getattr(import_module(module), attribute))

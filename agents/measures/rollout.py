@@ -1,0 +1,138 @@
+"""What a frozen imitator says of works: how probable their moves are, and how it would go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from move37.agents.learner.imitation import positions_of
+from move37.envs.base.simulator import Core
+from move37.envs.base.works import PAD, Works, pad_moves
+
+THRESHOLD = 1e-4
+"""Largest probability of a Move-37 moment."""
+Judge = Callable[[Works], NDArray[np.float64]]
+"""Says what works are worth, (N,) float64; of use only if it never was a reward."""
+WORKS_AT_ONCE = 1000
+"""Works replayed at once; their positions stay in memory together."""
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """How probable the moves of works are under an imitator.
+
+    Attributes:
+        log_p: (N, T) float64: natural logarithm of each move's probability; nan past the end.
+        expected: (N, T) float64: probability, at that position, that the imitator itself makes a
+            move of at most the threshold; nan past the end.
+    """
+
+    log_p: NDArray[np.float64]
+    expected: NDArray[np.float64]
+
+    @property
+    def bits(self) -> NDArray[np.float64]:
+        """(N,) float64: description length of each work under the imitator."""
+        total: NDArray[np.float64] = -np.nansum(self.log_p, axis=1) / np.log(2)
+        return total
+
+
+def surprise(
+    network: nn.Module,
+    make_core: Callable[[int], Core],
+    works: Works,
+    threshold: float = THRESHOLD,
+) -> Surprise:
+    """Probabilities of all moves of works under an imitator, at temperature 1.
+
+    Args:
+        network: Maps observations to (logits (N, A), features); in eval mode.
+        make_core: Makes boards.
+        works: With moves.
+        threshold: For the expected share of improbable moves.
+    """
+    shape = works.moves.shape
+    log_p, expected = np.full(shape, np.nan), np.full(shape, np.nan)
+    for first in range(0, len(works), WORKS_AT_ONCE):
+        part = works[first : first + WORKS_AT_ONCE]
+        if not part.lengths.any():
+            continue
+        observations, moves = positions_of(make_core, part)
+        chosen, tail = np.zeros(len(moves)), np.zeros(len(moves))
+        for begin in range(0, len(moves), 2048):
+            rows = slice(begin, begin + 2048)
+            obs = {key: torch.as_tensor(value[rows]) for key, value in observations.items()}
+            with torch.no_grad():
+                logs = torch.log_softmax(network(obs)[0].double(), 1)
+            target = torch.as_tensor(moves[rows])[:, None]
+            chosen[rows] = logs.gather(1, target)[:, 0].numpy()
+            p = logs.exp()
+            tail[rows] = (p * (p <= threshold)).sum(1).numpy()
+        there = part.moves != PAD
+        log_p[first : first + len(part)][there] = chosen
+        expected[first : first + len(part)][there] = tail
+    return Surprise(log_p, expected)
+
+
+def finish_works(
+    network: nn.Module,
+    make_core: Callable[[int], Core],
+    works: Works,
+    cuts: NDArray[np.integer],
+    rng: np.random.Generator,
+    temperature: float = 1.0,
+    boards: int = 512,
+) -> Works:
+    """Let an imitator finish works from somewhere in them.
+
+    Args:
+        network: Maps observations to (logits, features); in eval mode.
+        make_core: Makes boards.
+        works: N works, repeated as often as each is to be finished.
+        cuts: (N,) moves of each that are kept, from 0 to all of them.
+        rng: The only source of chance.
+        temperature: Divides the logits.
+        boards: Works finished at once.
+
+    Returns:
+        N works that begin with the moves kept.
+
+    Raises:
+        ValueError: If a cut is beyond the end of its work.
+    """
+    if np.shape(cuts) != (len(works),) or (cuts < 0).any() or (cuts > works.lengths).any():
+        raise ValueError("cuts: expected one for each work, from 0 to its number of moves")
+    rows_of_moves: list[NDArray[np.int16]] = []
+    for first in range(0, len(works), boards):
+        part, cut = works[first : first + boards], cuts[first : first + boards]
+        core = make_core(len(part))
+        core.reset(np.arange(core.n), part.briefs)
+        made = np.full((core.n, core.max_moves), PAD, np.int16)
+        going = np.ones(core.n, np.bool_)
+        t = 0
+        while going.any():
+            actions = np.zeros(core.n, np.int64)
+            given = going & (t < cut)
+            if given.any():
+                actions[given] = part.moves[given, t]
+            rows = np.flatnonzero(going & ~given)
+            if len(rows):
+                obs = {k: torch.as_tensor(v[rows]) for k, v in core.observations.items()}
+                with torch.no_grad():
+                    logits = network(obs)[0].double() / temperature
+                    share = torch.softmax(logits, 1).cumsum(1).numpy()
+                u = rng.random((len(rows), 1)) * share[:, -1:]
+                actions[rows] = np.minimum((share < u).sum(axis=1), core.n_moves - 1)
+            # Works that are over play any move; they were copied when they ended.
+            core.counts[~going] = 0
+            ended = core.step(actions) & going
+            made[ended] = core.moves[ended]
+            going &= ~ended
+            t += 1
+        rows_of_moves.extend(made)
+    return Works(works.world, pad_moves(rows_of_moves), works.briefs)

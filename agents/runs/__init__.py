@@ -1,0 +1,1 @@
+"""A training run: its configuration, folder, checkpoints, and what TensorBoard shows of it."""

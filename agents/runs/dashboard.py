@@ -1,0 +1,127 @@
+"""What TensorBoard shows of a run beside its curves: sheets, the archive, options, a layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.logger import HParam, Image, Logger, TensorBoardOutputFormat
+from torch.utils.tensorboard import SummaryWriter
+
+from move37.envs.base.works import Works
+from move37.envs.base.world import Audible, World
+
+NO_TABLE = ("stdout", "log", "json", "csv")
+"""Outputs that take numbers only."""
+
+LAYOUT: dict[str, dict[str, list[Any]]] = {
+    "1 decisive": {
+        "yield": ["Multiline", ["eval/yield", "eval/yield_loose"]],
+        "quality, held out and rewarded": [
+            "Multiline",
+            ["eval/heldout_quality", "works/craft", "eval/form"],
+        ],
+        "novelty: human works, own works": [
+            "Multiline",
+            ["eval/novelty_human", "eval/novelty_self"],
+        ],
+        "away from human works (0: no shift)": [
+            "Multiline",
+            ["shift/energy_effect", "shift/kernel_effect"],
+        ],
+        "away from the imitator (KL, nats a move)": ["Multiline", ["train/kl_from_imitator"]],
+    },
+    "2 reward": {
+        "reward": ["Multiline", ["works/reward", "works/quality", "works/newness"]],
+        "length of works": ["Multiline", ["works/moves", "eval/moves_median"]],
+        "archive": ["Multiline", ["archive/size", "archive/admitted"]],
+        "judge gap": ["Multiline", ["eval/judge_gap"]],
+    },
+    "3 time": {
+        "share of the wall time": [
+            "Multiline",
+            ["time/environment_share", "time/forward_share", "time/update_share"],
+        ],
+        "steps a second": ["Multiline", ["time/fps"]],
+    },
+}
+
+
+def writer_of(logger: Logger) -> SummaryWriter | None:
+    """The logger's TensorBoard writer, if it has one."""
+    for output in logger.output_formats:
+        if isinstance(output, TensorBoardOutputFormat):
+            return output.writer
+    return None
+
+
+class Dashboard:
+    """Writes pictures, the archive, options and a layout of curves to a run's events.
+
+    Args:
+        logger: Of Stable-Baselines3; without a TensorBoard output nothing is written.
+        world: Whose works they are.
+    """
+
+    def __init__(self, logger: Logger, world: World) -> None:
+        self.logger, self.world = logger, world
+        self.writer = writer_of(logger)
+        if self.writer is not None:
+            self.writer.add_custom_scalars(LAYOUT)
+
+    def sheets(self, works: Works, step: int, n: int = 36, columns: int = 6) -> None:
+        """Contact sheets of the newest and of the best of these works (oldest first).
+
+        Of a world whose works can be heard the first of each is heard, too.
+        """
+        order = np.argsort(-np.asarray(works.appraisal["reward"]), kind="stable")
+        for tag, rows in (("newest", np.arange(len(works))[::-1]), ("best", order)):
+            self.picture(f"sheets/{tag}", self.world.sheet(works[rows[:n]], columns=columns))
+            if isinstance(self.world, Audible) and self.writer is not None and len(rows):
+                samples, rate = self.world.sound(works[rows[:1]])
+                self.writer.add_audio(
+                    f"sound/{tag}", torch.from_numpy(samples)[None], step, sample_rate=rate
+                )
+
+    def picture(self, tag: str, pixels: NDArray[np.uint8]) -> None:
+        """Queue a picture (H, W, 3)."""
+        self.logger.record(tag, Image(pixels, "HWC"), exclude=NO_TABLE)
+
+    def archive(
+        self, groups: Sequence[tuple[str, Works, NDArray[np.float32]]], step: int, most: int = 800
+    ) -> None:
+        """Write works with their descriptors (N, D) to the projector, with thumbnails.
+
+        Args:
+            groups: (name, works, descriptors) each.
+            step: Environment steps.
+            most: Works shown of each group, evenly spaced over it.
+        """
+        if self.writer is None:
+            return
+        rows: list[list[str]] = []
+        points, pictures = [], []
+        for name, works, x in groups:
+            some = np.unique(np.linspace(0, len(works) - 1, min(most, len(works))).astype(int))
+            if not len(works):
+                continue
+            points.append(x[some])
+            pictures.append(self.world.thumbnails(works[some], 32))
+            steps = works.appraisal.get("step", np.zeros(len(works)))
+            rows += [[name, works.names[i], str(int(steps[i]))] for i in some]
+        self.writer.add_embedding(
+            torch.from_numpy(np.concatenate(points)),
+            metadata=rows,
+            metadata_header=["maker", "name", "step"],
+            label_img=torch.from_numpy(np.concatenate(pictures)).permute(0, 3, 1, 2) / 255,
+            global_step=step,
+            tag="archive",
+        )
+
+    def options(self, options: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        """Queue the run's options with the figures it reached."""
+        plain = {k: v for k, v in options.items() if isinstance(v, int | float | str)}
+        self.logger.record("hparams", HParam(plain, dict(metrics)), exclude=NO_TABLE)

@@ -1,0 +1,115 @@
+"""The distribution moving while a learner learns: curves, and a picture of styles over time."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from move37.envs.base.works import Works
+from move37.envs.base.world import Yardstick
+from move37.novelty.measures.shift import density_coverage, expected_coverage, shift_test
+from move37.novelty.measures.styles import Styles, style_shares
+
+AT_MOST = 400
+"""Human works that the latest works are compared with, and latest works."""
+PERMUTATIONS = 99
+HUMAN_STYLES = 8
+NEW_KINDS = 10
+BINS = 24
+KNOWN_COLOURS = ("#dfe5ea", "#8fa3b3")
+NEW_COLOURS = ("#ffd9a0", "#c2410c")
+"""Styles of human works in cold, new kinds in warm colours, from the first to the last."""
+
+
+class Shifting:
+    """Compares the latest works with human ones.
+
+    Args:
+        yardstick: Describes works.
+        human: The human works to learn from.
+        seed: Of the permutations, and of what is drawn from the human works.
+    """
+
+    def __init__(self, yardstick: Yardstick, human: Works, seed: int) -> None:
+        self._yardstick, self._seed = yardstick, seed
+        self._human = yardstick.describe(human)
+        rows = np.random.default_rng((seed, 2)).permutation(len(human))[:AT_MOST]
+        self._some = self._human[rows]
+        self._styles: Styles | None = None
+
+    def curves(self, works: Works, steps: int) -> dict[str, float]:
+        """How far works lie from the human works: see ``docs/measures.md``.
+
+        Args:
+            works: The latest; the last 400 of them are used, two at least.
+            steps: Env steps, for the random state alone: the same run gives the same p-values.
+
+        Returns:
+            ``shift/energy_effect``, ``shift/kernel_effect``, ``shift/p_value`` (energy), and
+            ``shift/density`` and ``shift/coverage``, both 1 without a shift.
+        """
+        x = self._yardstick.describe(works[-AT_MOST:])
+        rng = np.random.default_rng((self._seed, 3, steps))
+        tests = shift_test(self._some, x, rng, PERMUTATIONS)
+        density, coverage = density_coverage(self._some, x)
+        return {
+            "shift/energy_effect": tests["energy"].effect,
+            "shift/kernel_effect": tests["kernel"].effect,
+            "shift/p_value": tests["energy"].p_value,
+            "shift/density": density,
+            "shift/coverage": coverage / expected_coverage(len(self._some), len(x)),
+        }
+
+    def picture(self, works: Works) -> NDArray[np.uint8]:
+        """Shares of human styles and of new kinds over time, stacked, (450, 800, 3) uint8.
+
+        Args:
+            works: In the order in which they were made, with ``step`` in their appraisal.
+        """
+        if self._styles is None:
+            rng = np.random.default_rng((self._seed, 4))
+            k = min(HUMAN_STYLES, max(1, len(self._human) // 10))
+            self._styles = Styles(self._human, k, rng)
+        styles = copy.deepcopy(self._styles)
+        labels = styles.add(self._yardstick.describe(works))
+        steps = np.asarray(works.appraisal["step"], np.float64)
+        edges = np.linspace(steps.min(), max(steps.max(), steps.min() + 1), BINS + 1)
+        shares, names = style_shares(labels, steps, edges, styles.n_human, NEW_KINDS)
+        return _stacked(shares, names, edges, styles.n_human)
+
+
+def _shades(ends: tuple[str, str], n: int) -> list[tuple[float, ...]]:
+    first, last = (np.array(to_rgb(colour)) for colour in ends)
+    return [tuple(first + (last - first) * t) for t in np.linspace(0, 1, max(n, 1))][:n]
+
+
+def _stacked(
+    shares: NDArray[np.float64],
+    names: list[int | str],
+    edges: NDArray[np.float64],
+    n_human: int,
+) -> NDArray[np.uint8]:
+    there = np.isfinite(shares).all(axis=0)
+    middle = (edges[:-1] + edges[1:])[there] / 2
+    colours = _shades(KNOWN_COLOURS, n_human) + _shades(NEW_COLOURS, len(names) - n_human)
+    figure = Figure(figsize=(8, 4.5), dpi=100, layout="constrained")
+    canvas: Any = FigureCanvasAgg(figure)
+    axes: Any = figure.add_subplot()
+    bands = axes.stackplot(
+        middle, shares[:, there], colors=colours, edgecolor="white", linewidth=0.3
+    )
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(0, 1), xlabel="environment steps",
+             ylabel="share of the works", title="Styles of the works")  # fmt: skip
+    axes.legend(
+        [bands[n_human // 2], bands[-2 if len(names) > n_human + 1 else -1]],
+        [f"{n_human} styles of human works", f"new kinds, {len(names) - n_human - 1} shown singly"],
+        loc="upper left", frameon=True, framealpha=0.9,
+    )  # fmt: skip
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()

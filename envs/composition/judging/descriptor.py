@@ -1,0 +1,159 @@
+"""Descriptor of a bass: what a listener would tell basses apart by.
+
+Histograms of melodic intervals, of pairs of them, of degrees, of intervals to the soprano on the
+beats, of durations and of rhythms of half bars, each normalised, with a contour of 16 points,
+reduced to 32 numbers by principal components of the human works. Computed work by work in float64,
+so that a work's descriptor does not depend on what else is in the batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from move37.envs.composition.moves import (
+    ALTO_ROW,
+    BASS_ROW,
+    EIGHTHS,
+    KEY_ROW,
+    LOW,
+    LOWEST,
+    PLACE_ROW,
+    SOPRANO_LOW,
+    SOPRANO_ROW,
+    TENOR_ROW,
+    in_four,
+)
+from move37.envs.composition.rules.counterpoint import read_voice
+from move37.envs.judging.pca import PrincipalComponents
+
+PARTS = (("intervals", 27), ("pairs", 49), ("degrees", 24), ("beats", 13), ("durations", 6),
+         ("rhythms", 16), ("contour", 16))  # fmt: skip
+"""Names and sizes of the groups of raw features, in order; degrees of major, then of minor."""
+N_FEATURES = sum(size for _, size in PARTS)
+N_CONTOUR = 16
+_PAIRS, _DEGREES, _BEATS, _DURATIONS, _RHYTHMS, _CONTOUR = 27, 76, 100, 113, 119, 135
+
+
+@njit(cache=True, nogil=True)
+def _class(step: int) -> int:
+    """Melodic steps in seven classes: down leap, third, second; same; up second, third, leap."""
+    size = abs(step)
+    c = 0 if size == 0 else (1 if size <= 2 else (2 if size <= 4 else 3))
+    return 3 + c if step > 0 else 3 - c
+
+
+@njit(cache=True, nogil=True)
+def _features(
+    scores: NDArray[np.int16], voice: int, low: int, other: int, other_low: int, first: int,
+    out: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Write the features of a voice, heard with another, into columns from ``first`` on."""
+    s, b = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
+    sk, bk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
+    sn, bn = np.zeros((EIGHTHS, 3), np.int64), np.zeros((EIGHTHS, 3), np.int64)
+    for n in range(scores.shape[0]):
+        score, row = scores[n], out[n, first : first + N_FEATURES]
+        row[:] = 0.0
+        # ``b`` is the voice that is described, ``s`` the other one.
+        read_voice(score[other], other_low, s, sk, sn)
+        nb = read_voice(score[voice], low, b, bk, bn)
+        for k in range(nb):
+            size = bn[k, 2] - bn[k, 1]
+            row[_DURATIONS + min(size, 6) - 1] += 1.0 / nb
+            if k > 0:
+                step = bn[k, 0] - bn[k - 1, 0]
+                row[13 + max(-13, min(13, step))] += 1.0 / (nb - 1)
+                if k > 1:
+                    before = bn[k - 1, 0] - bn[k - 2, 0]
+                    row[_PAIRS + 7 * _class(before) + _class(step)] += 1.0 / (nb - 2)
+        beats = 0
+        mode = 12 if score[KEY_ROW, 0] > 0 else 0
+        total = 0.0
+        for t in range(EIGHTHS):
+            if b[t] >= 0:
+                row[_DEGREES + mode + b[t] % 12] += 1.0 / EIGHTHS
+            if score[PLACE_ROW, t] % 2 == 0:
+                beats += 1
+                both = b[t] >= 0 and s[t] >= 0
+                row[_BEATS + ((s[t] - b[t]) % 12 if both else 12)] += 1.0 / 16
+        for half in range(8):
+            code = 0
+            for j in range(4):
+                t = 4 * half + j
+                code = 2 * code + (1 if b[t] >= 0 and bn[bk[t], 1] == t else 0)
+            row[_RHYTHMS + code] += 1.0 / 8
+        # Histograms as square roots (Hellinger): a rare thing counts more than its share.
+        for i in range(_CONTOUR):
+            row[i] = np.sqrt(row[i])
+        # A rest goes on at the height of the note before it, one at the beginning at the first's:
+        # silence is no leap.
+        last = float(bn[0, 0]) if nb > 0 else 0.0
+        for i in range(16):
+            if b[2 * i] >= 0:
+                last = b[2 * i]
+            row[_CONTOUR + i] = last
+            total += last
+        for i in range(16):
+            row[_CONTOUR + i] = (row[_CONTOUR + i] - total / 16) / 24
+
+
+def features(scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float64]:
+    """Raw features (N, 151) float64 of scores (N, 5, 32); of ``both`` voices (N, 302).
+
+    Of scores (N, 7, 32), in four parts, it is (N, 453): of bass, alto and tenor.
+    """
+    voices = 3 if in_four(scores) else 1 + both
+    out = np.zeros((len(scores), voices * N_FEATURES))
+    features_into(np.ascontiguousarray(scores, np.int16), out)
+    return out
+
+
+def features_into(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
+    """As :func:`features`, of C-contiguous scores, into ``out``, as wide as that says."""
+    # The bass is heard with the soprano, every other voice with the bass.
+    _features(scores, BASS_ROW, LOW, SOPRANO_ROW, SOPRANO_LOW, 0, out)
+    others = (ALTO_ROW, TENOR_ROW) if in_four(scores) else (SOPRANO_ROW,)
+    for k in range(1, out.shape[1] // N_FEATURES):
+        voice = others[k - 1]
+        _features(scores, voice, LOWEST[voice], BASS_ROW, LOW, k * N_FEATURES, out)
+
+
+class Descriptor(PrincipalComponents):
+    """Maps scores (N, 5, 32) int16 to 32 numbers."""
+
+    n_features = N_FEATURES
+    n_components = 32
+
+    @classmethod
+    def features(cls, x: Any) -> NDArray[np.float64]:
+        """Raw features (N, 151) float64 of scores (N, 5, 32)."""
+        return features(x)
+
+
+class PairDescriptor(Descriptor):
+    """The same of both voices, for works whose soprano is written too."""
+
+    n_features = 2 * N_FEATURES
+
+    @classmethod
+    def features(cls, x: Any) -> NDArray[np.float64]:
+        """Raw features (N, 302) float64 of scores (N, 5, 32)."""
+        return features(x, both=True)
+
+
+class FourDescriptor(Descriptor):
+    """The same of bass, alto and tenor, for works in four parts (N, 7, 32)."""
+
+    n_features = 3 * N_FEATURES
+    n_components = 48
+
+
+def descriptor_for(scores: NDArray[np.int16], both: bool) -> type[Descriptor]:
+    """The kind of descriptor for scores like these, where ``both`` voices are written or not."""
+    if in_four(scores):
+        return FourDescriptor
+    return PairDescriptor if both else Descriptor

@@ -1,0 +1,123 @@
+"""Quality as a reward: rules, craft and originality, each saturating at the human level."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from move37.envs.base.appraisal import Terms
+from move37.envs.base.works import Works
+from move37.envs.composition.judging.craft import Critic, WholeCritic, hidden, planes_of
+from move37.envs.composition.judging.evaluator import negatives_of, scores_of_works
+from move37.envs.composition.judging.progress_features import account_of
+from move37.envs.composition.moves import EIGHTHS, writes_both
+from move37.envs.composition.rules.form import form, form_terms
+from move37.envs.composition.rules.originality import ALLOWED, Originality
+from move37.envs.composition.score.roll import read_rolls
+from move37.envs.judging.critics import RankingCritic, as_they_are
+
+WHOLES = 5
+"""Critics of whole works."""
+TARGET = 0.65
+"""From this rank among human works on more is worth nothing."""
+
+
+class HumanLevelQuality:
+    """Quality = form ** 1.5 x craft x whole x originality, at most human each.
+
+    quality = min(form/f, 1)**1.5 x min(craft/0.65, 1) x min(whole/0.65, 1) x originality. f is the
+    human 65th percentile of form; craft and whole are ranks here, the shares of human works that
+    the critics like less (0.65 is a margin above the medians, because other judges will ask for
+    their own).
+    Originality is 1 up to 8 copied eighths and falls to 0 at 16. Beyond the human level nothing is
+    gained: a minimal criterion (Lehman and Stanley 2010), so that newness decides.
+
+    ``craft`` is a critic of passages, ``whole`` stands for critics of whole works, whose errors are
+    not the same (Coste et al., "Reward Model Ensembles Help Mitigate Overoptimization", 2024). They
+    know damaged human works only and never change: a critic that is told to tell
+    imitations or the learner's works from human ones learns to see newness, too. All learn from
+    four fifths of the human works, whole tunes; the other fifth, which they have not seen, says
+    what is human.
+
+    Args:
+        human: Human works the critics and the copied passages are taken from, with their tunes as
+            ``appraisal["tune"]``.
+        updates: Gradient steps of each critic's training.
+        seed: Of the critics.
+        pools: How many damaged copies of the human works the critics learn from.
+        root: Which root of the product of craft and whole is taken: with a higher one works far
+            below the human level are told apart, too.
+    """
+
+    def __init__(
+        self, human: Works, updates: int = 1500, seed: int = 0, pools: int = 4, root: int = 1
+    ) -> None:
+        torch.manual_seed(seed)
+        scores, self._root = scores_of_works(human), root
+        network = Critic(planes_of(scores[:1]).shape[1])
+        self._both = writes_both(human.moves)
+        tunes = human.appraisal.get("tune", np.arange(len(human)).astype(np.float64))
+        unseen = np.isin(tunes, np.unique(tunes)[::5])
+        damaged = negatives_of(human[~unseen], seed + 100, pools)
+        self.critic = RankingCritic(
+            network,
+            planes_of(scores[~unseen]),
+            (planes_of(damaged),),
+            planes_of(scores[unseen]),
+            updates=updates,
+            seed=seed,
+            weight_decay=1e-2,
+            target=0.9,
+            augment=hidden,
+        )
+        accounts, spoilt = self._account(scores), self._account(damaged)
+        usual = np.concatenate([accounts[~unseen], spoilt])
+        wholes = []
+        for i in range(WHOLES):
+            torch.manual_seed(seed + i)
+            wholes.append(
+                RankingCritic(
+                    WholeCritic(usual),
+                    accounts[~unseen],
+                    (spoilt,),
+                    accounts[unseen],
+                    updates=updates,
+                    seed=seed + i,
+                    weight_decay=1e-2,
+                    target=0.9,
+                    augment=lambda seed: as_they_are,
+                )
+            )
+        self.critics = {"critic": self.critic} | {f"whole{i}": w for i, w in enumerate(wholes)}
+        self._wholes = wholes
+        self._originality = Originality(scores)
+        self.form_target = float(np.quantile(form(form_terms(scores, self._both)), TARGET))
+
+    def _account(self, scores: NDArray[np.int16]) -> NDArray[np.float32]:
+        return account_of(scores, both=self._both)
+
+    def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
+        """Terms of works (R, 32), each (R,) float64, ``quality`` among them."""
+        scores = read_rolls(images)
+        terms = form_terms(scores, self._both)
+        shaped = form(terms)
+        craft, account = self.critic(planes_of(scores)), self._account(scores)
+        whole = np.mean([critic.rank(critic(account)) for critic in self._wholes], axis=0)
+        longest = self._originality.longest(scores)
+        originality = 1 - np.clip((longest - ALLOWED) / ALLOWED, 0, 1)
+        ranks = np.minimum(self.critic.rank(craft) / TARGET, 1) * np.minimum(whole / TARGET, 1)
+        quality = (
+            np.minimum(shaped / self.form_target, 1) ** 1.5
+            * ranks ** (1 / self._root)
+            * originality
+        )
+        named = {f"form/{key}": value for key, value in terms.items()}
+        return named | {
+            "form": shaped, "craft": craft, "whole": whole,
+            "copied": longest / EIGHTHS, "originality": originality, "quality": quality,
+        }  # fmt: skip
+
+    def refresh(self, works: Works) -> dict[str, float]:
+        """Nothing: the critics do not change."""
+        return {}

@@ -1,0 +1,1 @@
+"""The rules of counterpoint and harmony; `docs/counterpoint.md` defines each."""

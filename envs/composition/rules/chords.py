@@ -1,0 +1,217 @@
+"""The rules of four-part harmony: what alto and tenor do to the chords, compiled.
+
+Sources: the harmonisation practice of the chorales themselves, as textbooks teach it (spacing,
+order and parallels of the voices, the third in every chord, one leading note), and Fux and Jeppesen
+for dissonance, as in :mod:`move37.envs.composition.rules.counterpoint`, whose words hold here too.
+
+A chord is a triad or a seventh chord with its root and its third; the fifth may be missing. The
+melodies of alto and tenor are measured by the rules that look at one voice alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from move37.envs.composition.moves import (
+    ALTO_LOW,
+    ALTO_ROW,
+    BASS_ROW,
+    EIGHTHS,
+    FERMATA_ROW,
+    LOW,
+    PLACE_ROW,
+    SOPRANO_LOW,
+    SOPRANO_ROW,
+    TENOR_LOW,
+    TENOR_ROW,
+)
+from move37.envs.composition.rules.counterpoint import find_voice, measure_voice, read_voice
+from move37.envs.composition.rules.names import (
+    CHORD_RULES,
+    CHORDS,
+    ENDINGS,
+    INNER_FIFTHS,
+    INNER_OCTAVES,
+    LEADING_TWICE,
+    ONE_DIRECTION,
+    ORDER,
+    PASSING,
+    UNPREPARED,
+    WIDE,
+)
+
+_KINDS = (
+    (0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 8),
+    (0, 4, 7, 10), (0, 3, 7, 10), (0, 3, 6, 10), (0, 4, 7, 11), (0, 3, 6, 9),
+)  # fmt: skip
+"""Triads and seventh chords, in semitones above their root; the third stands second."""
+
+
+def _known_chords() -> NDArray[np.int8]:
+    """(4096,) int8, by the set of pitch classes that sound: 2 a triad, 1 a seventh chord, 0 none.
+
+    A triad here is a major or a minor one.
+    """
+    out = np.zeros(4096, np.int8)
+    for kind in _KINDS:
+        for root in range(12):
+            needed = 1 << root | 1 << (root + kind[1]) % 12
+            others = [1 << (root + step) % 12 for step in kind[2:]]
+            for some in range(1 << len(others)):
+                chord = needed
+                for i, other in enumerate(others):
+                    if some >> i & 1:
+                        chord |= other
+                plain = len(kind) == 3 and kind[1] + kind[2] in (10, 11) and kind[2] == 7
+                out[chord] = max(out[chord], 2 if plain else 1)
+    return out
+
+
+_KNOWN = _known_chords()
+
+
+@njit(cache=True, nogil=True)
+def _by_step(notes: NDArray[np.int64], k: int) -> bool:
+    """Whether note k is reached from the one before it by a step, or is the same."""
+    return k > 0 and abs(notes[k, 0] - notes[k - 1, 0]) <= 2
+
+
+@njit(cache=True, nogil=True)
+def _answered(notes: NDArray[np.int64], count: int, k: int) -> bool:
+    """Whether the note after note k is a step away."""
+    return k + 1 < count and 1 <= abs(notes[k + 1, 0] - notes[k, 0]) <= 2
+
+
+@njit(cache=True, nogil=True)
+def _harmony(
+    pitch: NDArray[np.int64], of: NDArray[np.int64], notes: NDArray[np.int64],
+    counts: NDArray[np.int64], place: NDArray[np.int16], fermata: NDArray[np.int16],
+    row: NDArray[np.float64], at: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Order and spacing of the voices, and the chords they make."""
+    beats = chords = ends = good = 0
+    for t in range(EIGHTHS):
+        sounding = leading = heard = 0
+        event = False
+        for v in range(4):
+            if pitch[v, t] >= 0:
+                heard += 1
+                sounding |= 1 << pitch[v, t] % 12
+                leading += pitch[v, t] % 12 == 11
+                event = event or notes[v, of[v, t], 1] == t
+            if v > 0 and pitch[v, t] >= 0 and pitch[v - 1, t] >= 0:
+                apart = pitch[v - 1, t] - pitch[v, t]
+                if apart < 0:
+                    row[ORDER] += 1
+                    at[ORDER, t] = 1
+                if v < 3 and apart > 12:
+                    row[WIDE] += 1
+                    at[WIDE, t] = 1
+        known = _KNOWN[sounding]
+        if fermata[t] > 0 and (t == 0 or fermata[t - 1] == 0):
+            ends += 1
+            good += known == 2
+            if known < 2:
+                at[ENDINGS, t] = 1
+        if place[t] % 2 == 0:
+            beats += 1
+            chords += known > 0
+            if known == 0 and heard > 0:
+                # A suspension or an accented passing note: prepared or reached by step, then
+                # answered by step.
+                excused = False
+                for v in range(4):
+                    k = of[v, t]
+                    if k >= 0 and _answered(notes[v], counts[v], k):
+                        excused = excused or notes[v, k, 1] < t or _by_step(notes[v], k)
+                if not excused:
+                    row[UNPREPARED] += 1
+                    at[UNPREPARED, t] = 1
+            if leading > 1:
+                row[LEADING_TWICE] += 1
+                at[LEADING_TWICE, t] = 1
+        elif event and known == 0:
+            for v in range(4):
+                k = of[v, t]
+                if k >= 0 and notes[v, k, 1] == t and not _by_step(notes[v], k):
+                    row[PASSING] += 1
+                    at[PASSING, t] = 1
+                    break
+    row[CHORDS] = chords / max(beats, 1)
+    row[ENDINGS] = good / ends if ends > 0 else 1.0
+
+
+@njit(cache=True, nogil=True)
+def _motion(
+    pitch: NDArray[np.int64], of: NDArray[np.int64], notes: NDArray[np.int64],
+    row: NDArray[np.float64], at: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Parallels between any two voices but soprano and bass, and all voices going one way."""
+    for u in range(4):
+        for v in range(u + 1, 4):
+            if u == 0 and v == 3:
+                continue  # these are measured as counterpoint
+            last = -1
+            for t in range(EIGHTHS):
+                if pitch[u, t] < 0 or pitch[v, t] < 0:
+                    continue
+                if not (notes[u, of[u, t], 1] == t or notes[v, of[v, t], 1] == t):
+                    continue
+                if last >= 0 and pitch[u, t] != pitch[u, last] and pitch[v, t] != pitch[v, last]:
+                    before = (pitch[u, last] - pitch[v, last]) % 12
+                    now = (pitch[u, t] - pitch[v, t]) % 12
+                    if before == now == 7:
+                        row[INNER_FIFTHS] += 1
+                        at[INNER_FIFTHS, t] = 1
+                    elif before == now == 0:
+                        row[INNER_OCTAVES] += 1
+                        at[INNER_OCTAVES, t] = 1
+                last = t
+    for t in range(1, EIGHTHS):
+        ups = downs = 0
+        for v in range(4):
+            if pitch[v, t] >= 0 and pitch[v, t - 1] >= 0:
+                ups += pitch[v, t] > pitch[v, t - 1]
+                downs += pitch[v, t] < pitch[v, t - 1]
+        if ups == 4 or downs == 4:
+            row[ONE_DIRECTION] += 1
+            at[ONE_DIRECTION, t] = 1
+
+
+@njit(cache=True, nogil=True)
+def _measure(scores: NDArray[np.int16], out: NDArray[np.float64], where: NDArray[np.uint8]) -> None:
+    pitch, of = np.zeros((4, EIGHTHS), np.int64), np.zeros((4, EIGHTHS), np.int64)
+    notes, counts = np.zeros((4, EIGHTHS, 3), np.int64), np.zeros(4, np.int64)
+    for n in range(scores.shape[0]):
+        score, row = scores[n], out[n]
+        at = where[min(n, where.shape[0] - 1)]
+        for v in range(4):
+            which = SOPRANO_ROW if v == 0 else ALTO_ROW if v == 1 else TENOR_ROW
+            low = SOPRANO_LOW if v == 0 else ALTO_LOW if v == 1 else TENOR_LOW
+            if v == 3:
+                which, low = BASS_ROW, LOW
+            counts[v] = read_voice(score[which], low, pitch[v], of[v], notes[v])
+        _harmony(pitch, of, notes, counts, score[PLACE_ROW], score[FERMATA_ROW], row, at)
+        _motion(pitch, of, notes, row, at)
+
+
+def measure_four(scores: NDArray[np.int16]) -> NDArray[np.float64]:
+    """Measure scores (N, 7, 32); (N, 52) float64, columns as FOUR_RULES."""
+    scores = np.ascontiguousarray(scores, np.int16)
+    out = np.zeros((len(scores), len(CHORD_RULES)))
+    _measure(scores, out, np.zeros((1, len(CHORD_RULES), EIGHTHS), np.uint8))
+    inner = [measure_voice(scores, row) for row in (ALTO_ROW, TENOR_ROW)]
+    return np.concatenate([out, *inner], axis=1)
+
+
+def find_four(scores: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Where each rule of FOUR_RULES found something, (N, 52, 32) bool, of scores (N, 7, 32)."""
+    scores = np.ascontiguousarray(scores, np.int16)
+    out = np.zeros((len(scores), len(CHORD_RULES)))
+    where = np.zeros((max(len(scores), 1), len(CHORD_RULES), EIGHTHS), np.uint8)
+    _measure(scores, out, where)
+    found = where[: len(scores)] > 0
+    inner = [find_voice(scores, row) for row in (ALTO_ROW, TENOR_ROW)]
+    return np.concatenate([found, *inner], axis=1)

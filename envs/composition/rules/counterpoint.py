@@ -1,0 +1,292 @@
+"""The rules of counterpoint as measures of a score, compiled; each notes where it was broken.
+
+Sources: J. J. Fux, Gradus ad Parnassum (1725), and K. Jeppesen, Counterpoint (1931), for
+consonance, dissonance, motion and melody; Jaques et al. 2017 (Sequence Tutor), for repetition,
+motifs, unique extremes and leaps; the harmonisation practice of the chorales themselves for what
+stands on the beats and under fermatas.
+
+Words: ``d`` is soprano minus bass in semitones. Consonant are 0, 3, 4, 7, 8 and 9 modulo 12. A step
+is 1 or 2 semitones, a leap 3 or more. A beat is a quarter, its first eighth is on the beat. An
+event is an eighth in which a voice begins a note. A note is answered by step if the next one is a
+step away.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from move37.envs.composition.moves import (
+    BASS_ROW,
+    EIGHTHS,
+    FERMATA_ROW,
+    FIRST_NOTE,
+    HOLD,
+    KEY_ROW,
+    LOW,
+    LOWEST,
+    PLACE_ROW,
+    REST,
+    SOPRANO_LOW,
+    SOPRANO_ROW,
+)
+from move37.envs.composition.rules.melody import melody, rhythm, sameness
+from move37.envs.composition.rules.names import (
+    CADENCE,
+    CONSONANCE,
+    CROSSING,
+    DIRECT,
+    DISSONANCE,
+    FERMATA_MOTION,
+    FIFTHS,
+    IMPERFECT,
+    LEADING,
+    MELODIC,
+    OCTAVES,
+    OFFBEAT_DISSONANCE,
+    RULES,
+    SAME,
+    SIMILAR,
+    SPACING,
+)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _is_consonant(d: int) -> bool:
+    c = d % 12
+    return c == 0 or c == 3 or c == 4 or c == 7 or c == 8 or c == 9
+
+
+@njit(cache=True, nogil=True)
+def read_voice(
+    codes: NDArray[np.int16], low: int, pitch: NDArray[np.int64], of: NDArray[np.int64],
+    notes: NDArray[np.int64],
+) -> int:  # fmt: skip
+    """Read a voice: pitch and note number of each eighth (-1: silence); notes (pitch, from, to)."""
+    count, now = 0, -1
+    for t in range(EIGHTHS):
+        code = codes[t]
+        if code == REST:
+            now = -1
+        elif code != HOLD:
+            now = count
+            notes[count, 0], notes[count, 1] = code - FIRST_NOTE + low, t
+            count += 1
+        of[t] = now
+        pitch[t] = notes[now, 0] if now >= 0 else -1
+        if now >= 0:
+            notes[now, 2] = t + 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _explained(t: int, k: int, notes: NDArray[np.int64], count: int) -> bool:
+    """Whether note k may be dissonant at t: prepared or reached by step, and answered by step."""
+    if k + 1 >= count:
+        return False
+    after = abs(notes[k + 1, 0] - notes[k, 0])
+    if after < 1 or after > 2:
+        return False
+    prepared = notes[k, 1] < t
+    return prepared or (k > 0 and abs(notes[k, 0] - notes[k - 1, 0]) <= 2)
+
+
+@njit(cache=True, nogil=True)
+def _vertical(
+    s: NDArray[np.int64], b: NDArray[np.int64], sk: NDArray[np.int64], bk: NDArray[np.int64],
+    sn: NDArray[np.int64], bn: NDArray[np.int64], ns: int, nb: int, place: NDArray[np.int16],
+    row: NDArray[np.float64], at: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    beats = consonant = imperfect = offbeats = both = 0
+    total = 0.0
+    run = longest = 0
+    last_kind = -1
+    for t in range(EIGHTHS):
+        if s[t] < 0 or b[t] < 0:
+            continue
+        d = s[t] - b[t]
+        both += 1
+        total += d
+        if d <= 0:
+            row[CROSSING] += 1
+            at[CROSSING, t] = 1
+        event = bn[bk[t], 1] == t or sn[sk[t], 1] == t
+        fine = _is_consonant(d)
+        excused = fine or _explained(t, sk[t], sn, ns) or _explained(t, bk[t], bn, nb)
+        if place[t] % 2 == 0:
+            beats += 1
+            c = d % 12
+            consonant += fine
+            imperfect += c == 3 or c == 4 or c == 8 or c == 9
+            if not excused:
+                row[DISSONANCE] += 1
+                at[DISSONANCE, t] = 1
+            # Thirds of either size are one kind of interval, and so are sixths.
+            kind = 3 if c == 4 else (8 if c == 9 else c)
+            run = run + 1 if kind == last_kind else 1
+            last_kind = kind
+            longest = max(longest, run)
+            if run > 3:
+                at[SAME, t] = 1
+            if c == 0 and s[t] % 12 == 11:
+                row[LEADING] += 1
+                at[LEADING, t] = 1
+        elif event:
+            offbeats += 1
+            if not excused:
+                row[OFFBEAT_DISSONANCE] += 1
+                at[OFFBEAT_DISSONANCE, t] = 1
+    row[CONSONANCE] = consonant / max(beats, 1)
+    row[IMPERFECT] = imperfect / max(beats, 1)
+    row[SPACING] = total / max(both, 1)
+    row[SAME] = longest
+
+
+@njit(cache=True, nogil=True)
+def _motion(
+    s: NDArray[np.int64], b: NDArray[np.int64], sk: NDArray[np.int64], bk: NDArray[np.int64],
+    sn: NDArray[np.int64], bn: NDArray[np.int64], row: NDArray[np.float64], at: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    last = -1
+    moved = similar = 0
+    for t in range(EIGHTHS):
+        if s[t] < 0 or b[t] < 0 or not (bn[bk[t], 1] == t or sn[sk[t], 1] == t):
+            continue
+        if last >= 0:
+            ds, db = s[t] - s[last], b[t] - b[last]
+            if ds != 0 and db != 0:
+                moved += 1
+                same_way = (ds > 0) == (db > 0)
+                similar += same_way
+                before, now = (s[last] - b[last]) % 12, (s[t] - b[t]) % 12
+                if before == now == 7:
+                    row[FIFTHS] += 1
+                    at[FIFTHS, t] = 1
+                elif before == now == 0:
+                    row[OCTAVES] += 1
+                    at[OCTAVES, t] = 1
+                elif same_way and abs(ds) > 2 and (now == 7 or now == 0):
+                    row[DIRECT] += 1
+                    at[DIRECT, t] = 1
+        last = t
+    row[SIMILAR] = similar / moved if moved > 0 else 0.5
+
+
+@njit(cache=True, nogil=True)
+def _phrases(
+    s: NDArray[np.int64], b: NDArray[np.int64], bk: NDArray[np.int64], bn: NDArray[np.int64],
+    fermata: NDArray[np.int16], row: NDArray[np.float64], at: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Cadences: the bass arrives with the soprano, consonant, by step, fourth, fifth or octave."""
+    ends = good = 0
+    t = 0
+    while t < EIGHTHS:
+        if fermata[t] == 0:
+            t += 1
+            continue
+        begin = t
+        while t < EIGHTHS and fermata[t] > 0:
+            if t > begin and b[t] >= 0 and bn[bk[t], 1] == t:
+                row[FERMATA_MOTION] += 1
+                at[FERMATA_MOTION, t] = 1
+            t += 1
+        ends += 1
+        k = bk[begin]
+        fine = b[begin] >= 0 and s[begin] >= 0 and bn[k, 1] == begin and k > 0
+        if fine:
+            c, size = (s[begin] - b[begin]) % 12, abs(bn[k, 0] - bn[k - 1, 0])
+            fine = (c == 0 or c == 3 or c == 4 or c == 7) and (
+                size == 1 or size == 2 or size == 5 or size == 7 or size == 12
+            )
+        good += fine
+        if not fine:
+            at[CADENCE, begin] = 1
+    row[CADENCE] = good / ends if ends > 0 else 1.0
+
+
+@njit(cache=True, nogil=True)
+def _measure(scores: NDArray[np.int16], out: NDArray[np.float64], where: NDArray[np.uint8]) -> None:
+    s, b = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
+    sk, bk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
+    sn, bn = np.zeros((EIGHTHS, 3), np.int64), np.zeros((EIGHTHS, 3), np.int64)
+    for n in range(scores.shape[0]):
+        score, row = scores[n], out[n]
+        at = where[min(n, where.shape[0] - 1)]
+        ns = read_voice(score[SOPRANO_ROW], SOPRANO_LOW, s, sk, sn)
+        nb = read_voice(score[BASS_ROW], LOW, b, bk, bn)
+        place, fermata = score[PLACE_ROW], score[FERMATA_ROW]
+        _vertical(s, b, sk, bk, sn, bn, ns, nb, place, row, at)
+        _motion(s, b, sk, bk, sn, bn, row, at)
+        melody(bn, nb, place, fermata, score[KEY_ROW, 0] > 0, row, at)
+        rhythm(bn, nb, b, place, row, at)
+        sameness(bn, nb, row, at)
+        _phrases(s, b, bk, bn, fermata, row, at)
+
+
+def measure(scores: NDArray[np.int16]) -> NDArray[np.float64]:
+    """Measure scores (N, 5, 32); returns (N, 35) float64, columns as RULES."""
+    out = np.zeros((len(scores), len(RULES)))
+    measure_into(np.ascontiguousarray(scores, np.int16), out)
+    return out
+
+
+def measure_into(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
+    """As :func:`measure`, of C-contiguous scores, into ``out`` (N, 35), which must be zeros."""
+    _measure(scores, out, np.zeros((1, len(RULES), EIGHTHS), np.uint8))
+
+
+@njit(cache=True, nogil=True)
+def _measure_voice(
+    scores: NDArray[np.int16], voice: int, low: int, out: NDArray[np.float64],
+    where: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    s, sk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
+    sn = np.zeros((EIGHTHS, 3), np.int64)
+    for n in range(scores.shape[0]):
+        score, row = scores[n], out[n]
+        at = where[min(n, where.shape[0] - 1)]
+        ns = read_voice(score[voice], low, s, sk, sn)
+        place, fermata = score[PLACE_ROW], score[FERMATA_ROW]
+        melody(sn, ns, place, fermata, score[KEY_ROW, 0] > 0, row, at)
+        rhythm(sn, ns, s, place, row, at)
+        sameness(sn, ns, row, at)
+
+
+_COLUMNS = np.array(MELODIC)
+
+
+def measure_voice(scores: NDArray[np.int16], voice: int) -> NDArray[np.float64]:
+    """Measure one voice alone.
+
+    Args:
+        scores: (N, 5, 32), or (N, 7, 32) in four parts.
+        voice: Its row, of the soprano for instance.
+
+    Returns:
+        (N, 21) float64, columns as MELODIC.
+    """
+    scores = np.ascontiguousarray(scores, np.int16)
+    out = np.zeros((len(scores), len(RULES)))
+    nowhere = np.zeros((1, len(RULES), EIGHTHS), np.uint8)
+    _measure_voice(scores, voice, LOWEST[voice], out, nowhere)
+    return out[:, _COLUMNS]
+
+
+def find_voice(scores: NDArray[np.int16], voice: int) -> NDArray[np.bool_]:
+    """Where each rule of one voice found something, (N, 21, 32) bool; see :func:`measure_voice`."""
+    scores = np.ascontiguousarray(scores, np.int16)
+    out = np.zeros((len(scores), len(RULES)))
+    where = np.zeros((max(len(scores), 1), len(RULES), EIGHTHS), np.uint8)
+    _measure_voice(scores, voice, LOWEST[voice], out, where)
+    found: NDArray[np.bool_] = where[: len(scores), _COLUMNS] > 0
+    return found
+
+
+def find(scores: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Where each rule found something, (N, 35, 32) bool, of scores (N, 5, 32)."""
+    out = np.zeros((len(scores), len(RULES)))
+    where = np.zeros((max(len(scores), 1), len(RULES), EIGHTHS), np.uint8)
+    _measure(np.ascontiguousarray(scores, np.int16), out, where)
+    found: NDArray[np.bool_] = where[: len(scores)] > 0
+    return found

@@ -1,0 +1,1 @@
+"""Human works of the drawing world: reading icons, SVG and images, tracing, variations."""

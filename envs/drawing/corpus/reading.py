@@ -1,0 +1,207 @@
+"""Works of any other maker from a folder of files: SVG, PNG, JPEG, saved works, Quick, Draw!.
+
+Files are taken to be untrusted: nothing in them is run or unpickled, and their size is checked
+before they are decoded.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from move37.envs.base.works import Works, WorksError, join_works, pad_moves
+from move37.envs.drawing.corpus.icons import CorpusError, load_corpus
+from move37.envs.drawing.corpus.svg import MAX_BYTES, SvgError, read_svg
+from move37.envs.drawing.corpus.trace import from_images, trace
+from move37.envs.drawing.dynamics import images_of
+from move37.envs.drawing.moves import MAX_MOVES, SIZE, moves_of
+
+MAX_SIDE = 4096
+"""Widest and highest picture read, in pixels."""
+MAX_FILE = 64 << 20
+"""Largest picture, saved works or .ndjson read, in bytes."""
+WORKING_SIDE = 384
+"""A larger picture is averaged down to at most this many pixels a side before it is thinned."""
+LEAST_CONTRAST = 0.1
+"""A picture whose colours differ less than this from its border, of 1, has nothing drawn on it."""
+KINDS = ".svg, .png, .jpg, .jpeg, .npz and .ndjson"
+
+
+class ReadingError(ValueError):
+    """A file that cannot be read as works of the drawing world."""
+
+
+def read_folder(folder: Path) -> tuple[Works, list[str]]:
+    """Read every file of a folder, searched recursively in order of path; hidden ones excepted.
+
+    SVG outlines and Quick, Draw! drawings become moves; pictures are traced (see
+    :func:`picture_ink`); saved works stay as they are. As soon as one work is an image or has
+    more than 48 moves, all works returned are image works.
+
+    Args:
+        folder: Where to look.
+
+    Returns:
+        The works, named by their path without its suffix, and what was left out:
+        ``"path: reason"`` for each file or part of one.
+
+    Raises:
+        ValueError: If ``folder`` is no folder or nothing in it can be read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ReadingError(f"{folder}: no such folder")
+    parts: list[Works] = []
+    left_out: list[str] = []
+    for path in _files(folder):
+        label = path.relative_to(folder).as_posix()
+        try:
+            works, skipped = _read(path, label.removesuffix(path.suffix))
+        except (ValueError, OSError, MemoryError) as error:
+            # The messages of some begin with the path, which the label already tells.
+            left_out.append(f"{label}: {str(error).removeprefix(f'{path}: ')}")
+            continue
+        left_out += [f"{label}: {reason}" for reason in skipped]
+        parts.append(works)
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        reason = f" ({left_out[0]})" if left_out else f": no {KINDS} files"
+        raise ReadingError(f"{folder}: nothing can be read{reason}")
+    if any(part.images is not None for part in parts):
+        parts = [_as_images(part) for part in parts]
+    return join_works(parts), left_out
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file that is not hidden, in order; symbolic links to folders are not followed."""
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(where, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _read(path: Path, name: str) -> tuple[Works, list[str]]:
+    """Works of one file, and what of it was left out."""
+    kind = path.suffix.lower()
+    if not path.is_file():
+        raise ReadingError("not a file")
+    if kind == ".svg":
+        return _read_svg(path, name), []
+    if kind not in (".png", ".jpg", ".jpeg", ".npz", ".ndjson"):
+        raise ReadingError(f"not one of {KINDS}")
+    size = path.stat().st_size
+    if size > MAX_FILE:
+        raise ReadingError(f"{size} bytes, at most {MAX_FILE} are read")
+    if kind == ".npz":
+        return _read_saved(path, name), []
+    if kind == ".ndjson":
+        try:
+            corpus = load_corpus(str(path), progress=False)
+        except CorpusError as error:
+            raise ReadingError(str(error)) from error
+        return corpus.works, [f"{line}: {reason}" for line, reason in corpus.skipped]
+    works = from_images(read_picture(path)[None])
+    if works.images is None or not works.images.any():
+        raise ReadingError("nothing is drawn")
+    return Works("drawing", works.moves, names=(name,), images=works.images), []
+
+
+def _read_svg(path: Path, name: str) -> Works:
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    try:
+        moves = moves_of(read_svg(data))[None]
+    except SvgError as error:
+        raise ReadingError(str(error)) from error
+    if moves.shape[1] <= MAX_MOVES:
+        return Works("drawing", pad_moves([moves[0]], MAX_MOVES), names=(name,))
+    images = images_of(moves)
+    return Works("drawing", trace(images), names=(name,), images=images)
+
+
+def _read_saved(path: Path, name: str) -> Works:
+    try:
+        works = Works.load(path)
+    except WorksError as error:
+        raise ReadingError(str(error).removeprefix(f"{path}: ")) from error
+    if works.world != "drawing":
+        raise ReadingError(f"works of the world {works.world!r:.40}, expected 'drawing'")
+    if works.lengths.max(initial=0) > MAX_MOVES:
+        raise ReadingError(f"moves: {works.lengths.max()} in one work, at most {MAX_MOVES} fit")
+    if works.images is not None and works.images.shape[1:] != (SIZE, SIZE):
+        raise ReadingError(f"images: expected (N, {SIZE}, {SIZE}), got {works.images.shape}")
+    names = tuple(own or f"{name}-{i}" for i, own in enumerate(works.names))
+    moves = works.moves[:, :MAX_MOVES]
+    return Works("drawing", moves, works.briefs, names, works.appraisal, works.images)
+
+
+def _as_images(works: Works) -> Works:
+    if works.images is not None:
+        return works
+    images = images_of(works.moves, works.briefs)
+    return Works("drawing", works.moves, works.briefs, works.names, works.appraisal, images)
+
+
+def read_picture(path: Path) -> NDArray[np.float32]:
+    """Ink (H, W) in [0, 1] of a PNG or JPEG file, its longer side at most 384 pixels.
+
+    Raises:
+        ReadingError: If the file is broken, is no PNG or JPEG, or is too large.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # sizes: see below
+            with Image.open(path, formats=("PNG", "JPEG")) as image:
+                if max(image.size) > MAX_SIDE:
+                    width, height = image.size
+                    raise ReadingError(
+                        f"{width} x {height} pixels, at most {MAX_SIDE} x {MAX_SIDE} are read"
+                    )
+                deep = image.mode.startswith("I")
+                pixels = np.asarray(image if deep else image.convert("RGBA"), np.float32)
+    except ReadingError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ReadingError(f"refused ({error})") from error
+    except (OSError, ValueError, SyntaxError, LookupError, OverflowError) as error:
+        raise ReadingError(f"broken picture ({error})".replace(str(path), path.name)) from error
+    if deep:  # 16 bits of grey
+        grey = pixels[:, :, None] * np.float32(255 / 65535)
+        pixels = np.concatenate([grey, grey, grey, np.full_like(grey, 255)], axis=2)
+    ink = picture_ink(pixels)
+    factor = -(-max(ink.shape) // WORKING_SIDE)
+    if factor > 1:
+        ink = np.asarray(Image.fromarray(ink).reduce(factor), np.float32)
+    return np.clip(ink, 0, 1)
+
+
+def picture_ink(pixels: NDArray[np.floating]) -> NDArray[np.float32]:
+    """What is drawn on a picture, by its border: whatever differs from the ground is ink.
+
+    Where most of the border is transparent, opacity is ink. Elsewhere the ground is the border's
+    median colour, and ink the largest difference of a channel from it: dark on light, light on
+    dark and coloured lines alike. Faint ink is made as strong as the strongest point.
+
+    Args:
+        pixels: (H, W, 4): red, green, blue and opacity, 0 to 255.
+
+    Returns:
+        (H, W) float32 in [0, 1]; all 0 if nothing stands out.
+    """
+    scaled = np.asarray(pixels, np.float32) / 255
+    border = np.concatenate([scaled[0], scaled[-1], scaled[:, 0], scaled[:, -1]])
+    opacity = scaled[:, :, 3]
+    if np.median(border[:, 3]) < 0.5:
+        ink = opacity.copy()
+    else:
+        ground = np.median(border[:, :3], axis=0)
+        ink = np.abs(scaled[:, :, :3] - ground).max(axis=2) * opacity
+    strongest = float(ink.max())
+    if strongest < LEAST_CONTRAST:
+        return np.zeros_like(ink)
+    return np.asarray(ink / strongest, np.float32)

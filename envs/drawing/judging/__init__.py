@@ -1,0 +1,1 @@
+"""Judges, descriptor and reward of the drawing world."""

@@ -1,0 +1,1 @@
+"""The rules of form of a drawing, and how much of it is copied."""

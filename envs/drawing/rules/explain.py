@@ -1,0 +1,47 @@
+"""What the rules of form found in a drawing, in words."""
+
+from __future__ import annotations
+
+import math
+
+from move37.envs.base.works import Works
+from move37.envs.drawing.judging.evaluator import pictures_of
+from move37.envs.drawing.rules.form import CALIBRATION, RULES, form, form_terms, measure
+
+WORDS = {
+    "ink": "inked points",
+    "open_ends": "lines that end in the open",
+    "clutter": "full 2 x 2 blocks per inked point",
+    "crowding": "squeezed gaps per inked point",
+    "straightness": "share of straight line points",
+    "features": "ends, junctions, sharp corners and dots",
+    "components": "separate figures",
+    "closure": "enclosed fields",
+    "extent": "points along the longer side",
+    "balance": "points off the board's centre",
+    "symmetry": "share of ink that a mirroring meets",
+}
+
+
+def _range(low: float, high: float) -> str:
+    if math.isinf(low):
+        return f"at most {high:g}"
+    return f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"
+
+
+def explain(works: Works) -> list[list[str]]:
+    """For each work: every rule's measure, the range with full marks, and its marks."""
+    images = pictures_of(works)
+    measured, terms = measure(images), form_terms(images)
+    total = form(terms)
+    out = []
+    for i in range(len(works)):
+        lines = [f"form {total[i]:.2f}"]
+        for column, rule in enumerate(RULES):
+            _, low, high, _ = CALIBRATION[rule]
+            lines.append(
+                f"{rule}: {measured[i, column]:.3g} {WORDS[rule]}, full marks for "
+                f"{_range(low, high)}: {terms[rule][i]:.2f}"
+            )
+        out.append(lines)
+    return out

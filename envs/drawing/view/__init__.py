@@ -1,0 +1,1 @@
+"""What is seen of a drawing: pictures, sheets, SVG, GIF, page."""

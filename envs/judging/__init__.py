@@ -1,0 +1,1 @@
+"""What judges and rewards of all worlds share: critics, descriptors, novelty reward."""

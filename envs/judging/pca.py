@@ -1,0 +1,91 @@
+"""Descriptors: principal components of what a world measures of a work.
+
+Computed work by work in float64, so that a work's descriptor does not depend on what else is in the
+batch.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from move37.envs.base.works import WorksError, read_npz, write_npz
+
+
+@njit(cache=True, nogil=True)
+def _project(
+    features: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    components: NDArray[np.float64],
+    out: NDArray[np.float32],
+) -> None:
+    for n in range(features.shape[0]):
+        for d in range(components.shape[0]):
+            total = 0.0
+            for i in range(features.shape[1]):
+                total += (features[n, i] - mean[i]) * components[d, i]
+            out[n, d] = total
+
+
+class PrincipalComponents:
+    """Maps works to ``dim`` numbers; a world says in a subclass what is measured of them.
+
+    Args:
+        mean: (F,) float64.
+        components: (dim, F) float64.
+    """
+
+    n_features: ClassVar[int]
+    n_components: ClassVar[int]
+
+    @classmethod
+    def features(cls, x: Any) -> NDArray[np.float64]:
+        """Raw features (N, F) float64 of works as the world shows them."""
+        raise NotImplementedError
+
+    def __init__(self, mean: NDArray[np.float64], components: NDArray[np.float64]) -> None:
+        self.mean = np.ascontiguousarray(mean, np.float64)
+        self.components = np.ascontiguousarray(components, np.float64)
+        self.dim = len(self.components)
+
+    @classmethod
+    def fit(cls, x: NDArray[Any]) -> Self:
+        """Fit the principal components to human works (N, ...)."""
+        raw = cls.features(x)
+        mean = raw.mean(axis=0)
+        _, _, components = np.linalg.svd(raw - mean, full_matrices=False)
+        # The sign of a component is arbitrary: fix it, so that every machine finds the same.
+        peak = np.abs(components).argmax(axis=1)
+        components *= np.sign(components[np.arange(len(components)), peak])[:, None]
+        return cls(mean, components[: cls.n_components])
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """(N, dim) float32 for works (N, ...)."""
+        out = np.zeros((len(x), self.dim), np.float32)
+        _project(self.features(x), self.mean, self.components, out)
+        return out
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write to ``path`` (.npz, no pickle)."""
+        write_npz(path, {"mean": self.mean, "components": self.components})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what :meth:`save` wrote; WorksError if it is damaged."""
+        arrays = read_npz(path)
+        mean, components = arrays.get("mean"), arrays.get("components")
+        if (
+            mean is None
+            or components is None
+            or mean.shape != (cls.n_features,)
+            or components.ndim != 2
+            or components.shape[1] != cls.n_features
+            or not np.isfinite(mean).all()
+            or not np.isfinite(components).all()
+        ):
+            raise WorksError(f"{path}: not a saved descriptor")
+        return cls(mean, components)

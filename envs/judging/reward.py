@@ -1,0 +1,102 @@
+"""The learner's reward: quality x newness, with a critic and an archive of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from move37.envs.base.appraisal import Appraisal, Terms
+from move37.envs.base.works import Works
+from move37.envs.judging.critics import LearningCritic
+from move37.envs.judging.novelty_reward import ArchiveNewness
+from move37.novelty.archive import NoveltyArchive
+from move37.novelty.storage import part, save_weights
+
+
+def reward_archive(
+    human: NDArray[np.float32], k_neighbors: int, bar: float, scale: float
+) -> NoveltyArchive:
+    """The archive of a reward: human works pinned, own works admitted if they are new and good.
+
+    Args:
+        human: (M, D) descriptors of the human works to learn from.
+        k_neighbors: Neighbours that novelty is the mean distance to.
+        bar: Novelty from which a work is admitted, in units of ``scale``.
+        scale: Median distance among the human works.
+    """
+    archive = NoveltyArchive(
+        human.shape[1], k_neighbors, novelty_threshold=bar, quality_threshold=0.5, scale=scale
+    )
+    archive.pin(human)
+    return archive
+
+
+class LearningQuality(Protocol):
+    """A quality with critics."""
+
+    @property
+    def critics(self) -> Mapping[str, LearningCritic]:
+        """By name; their weights are part of a run."""
+
+    def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
+        """Named terms of works, each (R,) float64, ``quality`` among them."""
+
+    def refresh(self, works: Works) -> dict[str, float]:
+        """Teach critics the learner's latest works; figures for the log."""
+
+
+class LearningReward:
+    """An appraiser that learns: see :class:`move37.envs.base.world.Reward`.
+
+    Args:
+        quality: Quality of works.
+        newness: Newness of works, with the archive that works are admitted to.
+        images: What appraisers look at, of works.
+    """
+
+    def __init__(
+        self,
+        quality: LearningQuality,
+        newness: ArchiveNewness,
+        images: Callable[[Works], NDArray[np.uint8]],
+    ) -> None:
+        self.quality, self.newness, self.archive = quality, newness, newness.archive
+        self._images = images
+        self._appraisal = Appraisal(quality, newness)
+
+    def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
+        """Every term, each (R,) float64, ``reward`` among them; remembers the works."""
+        return self._appraisal(moves, images)
+
+    def refresh(self, works: Works) -> dict[str, float]:
+        """Teach the critics the learner's latest works."""
+        return self.quality.refresh(works)
+
+    def admit(self, works: Works) -> NDArray[np.bool_]:
+        """Offer works to the archive; (N,) bool: which were taken."""
+        images = self._images(works)
+        quality = self.quality(works.moves, images)["quality"]
+        return self.archive.add(self.newness.describe(images), quality=quality)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """See :class:`move37.envs.base.world.Reward`."""
+        parts = {name: critic.state() for name, critic in self.quality.critics.items()}
+        parts |= {"newness": self.newness.state(), "archive": self.archive.state()}
+        return {f"{name}/{key}": v for name, part in parts.items() for key, v in part.items()}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """See :class:`move37.envs.base.world.Reward`."""
+        for name, critic in self.quality.critics.items():
+            critic.load_state(part(state, name))
+        self.newness.load_state(part(state, "newness"))
+        self.archive.load_state(part(state, "archive"))
+
+    def save(self, folder: Path) -> None:
+        """Write the archive and the critics."""
+        self.archive.save(folder / "archive.npz")
+        for name, critic in self.quality.critics.items():
+            save_weights(folder / f"{name}.safetensors", critic.network)

@@ -1,0 +1,20 @@
+"""Reinforcement learners that shift the distribution of works, and the measures that say so.
+
+The package has one part for each layer; imports go down only:
+
+    move37.novelty   archive, k-nearest neighbours, measures of shift: arrays in, numbers out
+    move37.envs      the worlds: dynamics, human works, judges, rendering
+    move37.agents    whatever makes works: the PPO learner and the contrast agents
+    move37.train, move37.replay, move37.compare   the commands, where it is all put together
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from move37.envs.registration import register_envs
+
+try:
+    __version__ = version("move37")
+except PackageNotFoundError:  # the folder is used without having been installed
+    __version__ = "unknown"
+
+register_envs()

@@ -1,0 +1,1 @@
+"""Whether a distribution has moved: shift, support, styles, openings, compression."""

@@ -1,0 +1,224 @@
+"""Description length: how many bits does a work need, for one who knows what came before?
+
+Schmidhuber ("Formal Theory of Creativity, Fun, and Intrinsic Motivation", IEEE TAMD 2010) calls a
+thing beautiful if the observer can describe it shortly, and interesting if the observer is getting
+better at it: compression progress. The observer here is a general compressor that has seen the
+works that came before. A dictionary for DEFLATE (RFC 1951) holds 32 KB, so one is trained: the
+works whose strings recur most in the others (COVER: Liao, Petri, Moffat & Wirth, "Effective
+Construction of Relative Lempel-Ziv Dictionaries", WWW 2016), here with whole works as segments.
+LZMA has no such limit and no dictionary: it measures whole sets.
+
+Works are bytes. Every observer may also write a work down literally, so that noise costs no more
+than its literal code and there is nothing to be learnt from it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import lzma
+import math
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from move37.novelty.statistics import Interval, bootstrap
+
+PAD = -1
+WINDOW = 32768
+"""Bytes that DEFLATE can look back."""
+GRAM = 2
+"""Moves in the strings by which a dictionary is chosen; DEFLATE repeats at least 3 bytes."""
+EMPTY = 16
+"""Bits of an empty DEFLATE stream, not charged to a work."""
+
+
+def move_bytes(moves: ArrayLike, base: int = 256) -> list[bytes]:
+    """Works as strings, two bytes a move: ``move // base`` and ``move % base``.
+
+    Args:
+        moves: (N, T) integers from 0 to 65,535, padded with -1.
+        base: For points of a board its width: then the bytes are row and column.
+
+    Raises:
+        ValueError: If the shape is wrong, or a move does not fit two bytes.
+    """
+    table = np.asarray(moves, np.int64)
+    if table.ndim != 2:
+        raise ValueError(f"moves: expected shape (N, T), got {table.shape}")
+    if not 1 <= base <= 256 or (table.size and not PAD <= table.min() <= table.max() < 256 * base):
+        raise ValueError(f"moves: expected -1 to {256 * base - 1} and base 1 to 256, got {base}")
+    codes = np.stack([table // base, table % base], axis=2).astype(np.uint8)
+    there = table != PAD
+    return [code[row].tobytes() for code, row in zip(codes, there, strict=True)]
+
+
+def train_dictionary(works: Sequence[bytes], size: int = WINDOW) -> bytes:
+    """The works of which the others have the most to copy.
+
+    Greedy: next comes the work whose strings of ``GRAM`` moves, none of them in the dictionary
+    yet, are found in the most works, per byte. The best stand last, nearest to what is described.
+
+    Args:
+        works: Strings of :func:`move_bytes`.
+        size: Bytes at most; more than ``WINDOW`` would not be seen.
+    """
+    grams = [_grams(work) for work in works]
+    frequency = Counter(gram for own in grams for gram in own)
+    held: set[bytes] = set()
+
+    def gain(i: int) -> float:
+        # A string that no other work holds is of no use to others.
+        fresh = sum(frequency[gram] - 1 for gram in grams[i] if gram not in held)
+        return fresh / max(len(works[i]), 1)
+
+    # Gains only fall as the dictionary grows, so an old gain is an upper bound (lazy greedy).
+    queue = [(-gain(i), i) for i in range(len(works))]
+    heapq.heapify(queue)
+    chosen: list[bytes] = []
+    room = size
+    while queue:
+        _, i = heapq.heappop(queue)
+        now = gain(i)
+        if queue and now < -queue[0][0]:
+            heapq.heappush(queue, (-now, i))
+            continue
+        if now <= 0:
+            break
+        if len(works[i]) <= room:
+            chosen.append(works[i])
+            room -= len(works[i])
+            held |= grams[i]
+    return b"".join(reversed(chosen))
+
+
+def deflate_bits(
+    works: Sequence[bytes], dictionary: bytes = b"", literal: float = math.inf
+) -> NDArray[np.float64]:
+    """Bits of each work on its own, for one who has the dictionary: raw DEFLATE at level 9.
+
+    The dictionary is what the observer knows and is charged to no work. Bits come in eighths (a
+    stream ends with a whole byte), which is the accuracy of a single work.
+
+    Args:
+        works: Strings of :func:`move_bytes`.
+        dictionary: Of :func:`train_dictionary`, or empty.
+        literal: Bits per move with which a work may be written down instead, e.g. log2 of the
+            number of moves; inf: it may not.
+
+    Returns:
+        (N,) float64.
+    """
+    out = np.zeros(len(works))
+    for i, work in enumerate(works):
+        made = _deflater(dictionary)
+        bits = 8 * len(made.compress(work) + made.flush()) - EMPTY
+        out[i] = min(bits, literal * (len(work) // 2)) if work else 0
+    return out
+
+
+def lzma_bits(works: Sequence[bytes], known: Sequence[bytes] = ()) -> float:
+    """Bits of a whole set for one who knows other works: C(known + works) - C(known), LZMA.
+
+    The works may be described by each other, too. Conditional complexity by a real compressor, as
+    in the normalised compression distance (Cilibrasi & Vitányi, IEEE Trans. IT 2005).
+
+    Args:
+        works: Strings of :func:`move_bytes`, in the order in which they are read.
+        known: Works that were read before.
+    """
+    before = b"".join(known)
+    return 8.0 * (_lzma_size(before + b"".join(works)) - _lzma_size(before))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What an observer gains on works like those it has learnt from.
+
+    Attributes:
+        before: Mean bits per work for one who knows the human works.
+        after: For one who also knows other works of the same maker.
+        progress: ``before - after`` with its bootstrap interval, works paired.
+        share: Progress as a share of ``before``.
+    """
+
+    before: float
+    after: float
+    progress: Interval
+    share: float
+
+
+def compression_progress(
+    human: Sequence[bytes],
+    learnt: Sequence[bytes],
+    works: Sequence[bytes],
+    rng: np.random.Generator,
+    literal: float = math.inf,
+    size: int = WINDOW,
+) -> Progress:
+    """Bits saved on a maker's works by knowing other works of that maker.
+
+    Both observers have a dictionary of the same size: of the human works alone, and, half and half,
+    of the human works and the works learnt (as many as fit), so what is learnt costs room for
+    what was known, and noise costs more than it brings.
+
+    Args:
+        human: Strings of :func:`move_bytes`.
+        learnt: Works of the maker, none of them among ``works``.
+        works: Works of the maker that are described; at least one.
+        rng: The only source of chance (bootstrap).
+        literal: As in :func:`deflate_bits`; log2 of the number of moves is the honest choice.
+        size: Bytes of a dictionary.
+
+    Raises:
+        ValueError: If there are no works to describe.
+    """
+    if not works:
+        raise ValueError("works: expected at least one")
+    new = train_dictionary(learnt, size // 2)
+    old = train_dictionary(human, size)
+    # The best of the human dictionary stands at its end.
+    mixed = old[len(old) - min(len(old), size - len(new)) :] + new
+    before, after = (deflate_bits(works, known, literal) for known in (old, mixed))
+    return progress_of(before, after, rng)
+
+
+def progress_of(before: ArrayLike, after: ArrayLike, rng: np.random.Generator) -> Progress:
+    """Compression progress from bits per work under any two observers.
+
+    Args:
+        before: (N,) bits of each work for the observer as it was.
+        after: (N,) for the observer that has learnt.
+        rng: The only source of chance (bootstrap).
+
+    Raises:
+        ValueError: If the shapes differ or there are no works.
+    """
+    old, new = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    if old.shape != new.shape or old.ndim != 1 or not len(old):
+        raise ValueError(f"expected two arrays (N >= 1,), got {old.shape} and {new.shape}")
+    gained = bootstrap(lambda saved: float(saved.mean()), old - new, rng=rng)
+    mean = float(old.mean())
+    share = gained.value / mean if mean > 0 else 0.0
+    return Progress(mean, float(new.mean()), gained, share)
+
+
+def _grams(work: bytes) -> set[bytes]:
+    width = 2 * GRAM
+    return {work[i : i + width] for i in range(0, len(work) - width + 1, 2)}
+
+
+def _deflater(dictionary: bytes) -> zlib._Compress:
+    if not dictionary:  # zlib takes no empty dictionary
+        return zlib.compressobj(9, zlib.DEFLATED, -15, 9)
+    return zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, dictionary)
+
+
+def _lzma_size(data: bytes) -> int:
+    """Bytes of a raw LZMA2 stream; its dictionary is large enough for all of it."""
+    size = max(4096, 1 << (len(data) - 1).bit_length()) if data else 4096
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": size}]
+    return len(lzma.compress(data, lzma.FORMAT_RAW, filters=filters))
