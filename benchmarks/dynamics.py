@@ -26,9 +26,9 @@ from move37.envs.base.works import Works
 from move37.envs.base.world import make_world
 from move37.envs.composition.rules.form import form_quality as composition_form
 from move37.envs.drawing.corpus.icons import load_corpus
-from move37.envs.drawing.dynamics import DrawingCore, images_of
+from move37.envs.drawing.dynamics import DrawingSimulator, images_of
 from move37.envs.drawing.judging.descriptor import Descriptor
-from move37.envs.drawing.judging.novelty_reward import ArchiveNewness
+from move37.envs.drawing.judging.novelty_reward import ArchiveNovelty
 from move37.envs.drawing.judging.quality import HumanLevelQuality
 from move37.envs.drawing.moves import END
 from move37.envs.drawing.rules.form import form_quality
@@ -70,19 +70,19 @@ def speeds_of(name: str) -> dict[str, float]:
     world = make_world(name)
     chosen = np.random.default_rng(0).integers(0, len(world.train), (4, BOARDS))
     actions = world.train.moves[chosen].transpose(0, 2, 1).reshape(-1, BOARDS).astype(np.int64)
-    core = world.core(BOARDS)
-    form = WorldBatch(core, Appraisal(composition_form))
-    reward = world.reward(world.yardstick(1, 1), world.held_out, 1, 0, 1)
-    full = WorldBatch(core, reward)
+    simulator = world.simulator(BOARDS)
+    form = WorldBatch(simulator, Appraisal(composition_form))
+    reward = world.make_reward(world.fit_evaluator(1, 1), world.held_out, 1, 0, 1)
+    full = WorldBatch(simulator, reward)
 
     def moved(row: np.ndarray) -> None:
-        done = core.step(row)
+        done = simulator.step(row)
         if done.any():
-            core.reset(np.flatnonzero(done))
+            simulator.reset(np.flatnonzero(done))
 
     def seen(row: np.ndarray) -> None:
         moved(row)
-        assert core.observations
+        assert simulator.observations
 
     def learnt_from(row: np.ndarray) -> None:
         full.step(row)
@@ -93,8 +93,8 @@ def speeds_of(name: str) -> dict[str, float]:
         ("dynamics alone", moved), ("with observations", seen), ("with form", form.step),
         ("with the reward", full.step), ("with the reward and observations", learnt_from),
     ):  # fmt: skip
-        core.reset(np.arange(BOARDS))
-        for row in actions[: core.max_moves]:  # compiles; and ends at the end of a work
+        simulator.reset(np.arange(BOARDS))
+        for row in actions[: simulator.max_moves]:  # compiles; and ends at the end of a work
             step(row)
         speeds[what] = steps_per_second(step, actions)
     return speeds
@@ -119,15 +119,15 @@ def write_drawing() -> None:
     moves = load_corpus("tabler").works.moves
     actions = human_actions(moves, 400, BOARDS)
 
-    core = DrawingCore(BOARDS)
+    simulator = DrawingSimulator(BOARDS)
 
     def dynamics(row: np.ndarray) -> None:
-        done = core.step(row)
+        done = simulator.step(row)
         if done.any():
-            core.reset(np.flatnonzero(done))
+            simulator.reset(np.flatnonzero(done))
 
     dynamics(actions[0])
-    core.reset(np.arange(BOARDS))
+    simulator.reset(np.arange(BOARDS))
     rows = {"dynamics alone, 1,024 boards": steps_per_second(dynamics, actions)}
 
     images = images_of(moves)
@@ -137,9 +137,9 @@ def write_drawing() -> None:
     quality = HumanLevelQuality(
         Works("drawing", moves), Works("drawing", moves[:500]), updates=1, pools=1
     )
-    full = Appraisal(quality, ArchiveNewness(descriptor, archive, images, cap=2.0))
+    full = Appraisal(quality, ArchiveNovelty(descriptor, archive, images, cap=2.0))
     for name, appraisal in (("form alone", Appraisal(form_quality)), ("the full appraisal", full)):
-        batch = WorldBatch(DrawingCore(BOARDS), appraisal)
+        batch = WorldBatch(DrawingSimulator(BOARDS), appraisal)
         batch.step(actions[0])
         batch.reset()
         rows[f"with {name}, 1,024 boards"] = steps_per_second(batch.step, actions[:100])

@@ -46,7 +46,7 @@ if "--guided" in sys.argv:
 import numpy as np
 import torch
 
-from move37.agents.runs.checkpoint_io import Snapshot, read_snapshot, write_snapshot
+from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_checkpoint
 from move37.agents.runs.config import PRESETS, load_config, options_of
 from move37.envs.base.works import Works, WorksError, pad_moves
 from move37.envs.drawing.corpus.icons import _read_cache, _read_drawing, _write_cache
@@ -129,7 +129,7 @@ def _load_descriptor(path: Path) -> None:
 
 
 def _write_snapshot(path: Path) -> None:
-    write_snapshot(path, Snapshot({"a": np.arange(9.0), "b": np.array(3)}, {"num_timesteps": 1}))
+    save_checkpoint(path, Checkpoint({"a": np.arange(9.0), "b": np.array(3)}, {"num_timesteps": 1}))
 
 
 def _write_config(path: Path) -> None:
@@ -180,7 +180,7 @@ LOADERS = {
         lambda p: load_weights(p, PatchCritic()),
         StorageError,
     ),
-    "checkpoint": Loader(_write_snapshot, read_snapshot, StorageError),
+    "checkpoint": Loader(_write_snapshot, load_checkpoint, StorageError),
     "config": Loader(_write_config, _load_config, ValueError),
     "json": Loader(_write_config, read_json, StorageError),
     "svg": Loader(_write_svg, lambda p: read_svg(p.read_bytes()), SvgError),

@@ -108,20 +108,20 @@ def found_in(folder: Path) -> tuple[Rows, Pairs]:
         raise ValueError(f"{folder}: withheld something else than the families")
     limit = config["scale"]["human_works"]
     world = make_world(config["world"], corpus, config["withhold"], limit)
-    yardstick = world.load_yardstick(folder / "judges")
-    human = yardstick.describe(world.train)
-    radius, held_out = human_radius(human), yardstick.describe(world.held_out)
+    evaluator = world.load_evaluator(folder / "judges")
+    human = evaluator.describe(world.train)
+    radius, held_out = human_radius(human), evaluator.describe(world.held_out)
     rows: Rows = []
     pairs: Pairs = []
     for family, names in known.items():
         wanted = withheld_works(whole, names)
-        goals = yardstick.describe(wanted)
+        goals = evaluator.describe(wanted)
         for path in sorted((folder / "works").glob("*.npz")):
             name, _, seed = path.stem.rpartition("-")
             if seed == "best" or name == "human":
                 continue
             works = Works.load(path)
-            x = yardstick.describe(works)
+            x = evaluator.describe(works)
             one = rediscovered(x, goals, held_out, human, radius, np.random.default_rng(0))
             cells = (f"{family} ({one.withheld})", name, seed, str(len(x)), _share(one.found),
                      _share(one.expected), _share(one.excess), _share(one.hits),

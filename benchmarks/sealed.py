@@ -81,9 +81,9 @@ def measured(run: Path, n: int) -> Found:
     if not isinstance(world, CompositionWorld):
         raise ValueError(f"{run}: a run of {world.id!r}, which has no sealed split")
     world.evaluation = "sealed"
-    yardstick = world.load_yardstick(run)
+    evaluator = world.load_evaluator(run)
 
-    bach = np.sort(yardstick.judge(world.outsiders))
+    bach = np.sort(evaluator.judge(world.outsiders))
 
     def network_of(file: str, prefix: str) -> nn.Module:
         network: nn.Module = world.network()
@@ -95,7 +95,7 @@ def measured(run: Path, n: int) -> Found:
         return sample_works(network, world.exam(min(512, n)), world.id, n, rng, temperature)
 
     def judged(works: Works) -> dict[str, np.ndarray]:
-        said = dict(yardstick.measure(works))
+        said = dict(evaluator.measure(works))
         q = said["heldout_quality"]
         worse = np.searchsorted(bach, q, "left") + np.searchsorted(bach, q, "right")
         said["below_bach"] = 1 - worse / (2 * len(bach))
@@ -107,7 +107,7 @@ def measured(run: Path, n: int) -> Found:
         found[f"imitator, T={t:g}"] = judged(made(imitator, i, t))
     for name, works in {"Bach": world.outsiders, **controls(world.outsiders)}.items():
         found[name] = judged(works)
-    return Found(found, *evaluate(imitator, *positions_of(world.core, world.outsiders)))
+    return Found(found, *evaluate(imitator, *positions_of(world.simulator, world.outsiders)))
 
 
 def written(key: str, one: Figure) -> str:

@@ -82,16 +82,16 @@ def main() -> None:
     torch.manual_seed(0)
     world = make_world(args.world)
     network = world.network()
-    yardstick = world.yardstick(updates=2, pools=1)
-    reward = world.reward(yardstick, world.train[:500], updates=2, seed=0, pools=1)
+    evaluator = world.fit_evaluator(updates=2, pools=1)
+    reward = world.make_reward(evaluator, world.train[:500], updates=2, seed=0, pools=1)
 
     def on_round(works: Works, steps: int) -> None:
         reward.refresh(works)
         reward.admit(works[-256:])
-        world.summarise(yardstick.measure(works[-400:]))
+        world.summarise(evaluator.measure(works[-400:]))
 
     callback = WorksCallback(world.id, 4, on_round)
-    env = WorldVecEnv(WorldBatch(world.core(256), reward), callback.finished)
+    env = WorldVecEnv(WorldBatch(world.simulator(256), reward), callback.finished)
     quiet = Logger(None, [])
     model = make_ppo(env, network)
     limit = make_ppo(env, network)

@@ -22,21 +22,21 @@ from pathlib import Path
 from typing import Any
 
 from move37.agents.compare.comparison import Comparison
-from move37.agents.compare.config import SCALES, Options, chosen_entries
+from move37.agents.compare.config import SCALES, CompareConfig, chosen_entries
 from move37.agents.compare.joining import keep_joined
 from move37.agents.compare.report import write_report
 from move37.agents.compare.sections import Results
 from move37.agents.compare.workers import run
-from move37.agents.makers.maker import RECIPES
+from move37.agents.makers.maker import MAKERS
 from move37.agents.runs.config import CORPUS
 from move37.agents.runs.terminal import Clock, Parser
 from move37.envs.base.world import ENTRY_POINTS, find_world
 
 
-def parse(arguments: list[str]) -> tuple[Options, bool]:
+def parse(arguments: list[str]) -> tuple[CompareConfig, bool]:
     """Turn the command line into options, and whether only the report is asked for."""
     assert __doc__ is not None
-    parser = Parser("compare.py", __doc__.format(makers=", ".join(("imitator", *RECIPES))))
+    parser = Parser("compare.py", __doc__.format(makers=", ".join(("imitator", *MAKERS))))
     lines: list[tuple[str, dict[str, Any], str]] = [
         ("--out", {"type": Path, "required": True, "metavar": "FOLDER"},
          "where works, models and the report are written"),
@@ -107,7 +107,7 @@ def parse(arguments: list[str]) -> tuple[Options, bool]:
             parser.error(f"--add: there is already a maker named {name!r}")
         added[name] = Path(folder)
     command = shlex.join(["python", "compare.py", *arguments])
-    return Options(
+    return CompareConfig(
         out=args.out, world=args.world, budget=args.budget, seeds=seeds, works=works, only=only,
         added=tuple(added.items()), runs=tuple(args.run), withhold=withhold,
         evidence=not args.no_evidence, threads=args.threads, jobs=args.jobs,
@@ -134,7 +134,7 @@ def main() -> None:
     try:
         if not only_report:
             try:
-                comparison = Comparison(options, Clock().say)
+                comparison = Comparison(options, Clock().log)
                 run(comparison) if options.jobs > 1 else comparison.run()
             except KeyboardInterrupt:
                 stopped = True

@@ -20,14 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.agents.measures.move37 import find_moments, left_the_known
-from move37.agents.measures.rollout import THRESHOLD, surprise
+from move37.agents.measures.rollout import THRESHOLD, move_likelihoods
 from move37.agents.runs.terminal import Parser
 from move37.envs.base.works import Works, WorksError, write_atomically
 from move37.envs.base.world import ENTRY_POINTS, World, find_world, judge_again
 from move37.envs.files.pictures import save_png
 from move37.novelty.storage import load_weights, read_json
 
-SHOWN = ("reward", "quality", "newness", "judged/heldout_quality", "judged/novelty_human")
+SHOWN = ("reward", "quality", "novelty_reward", "judged/heldout_quality", "judged/novelty_human")
 IMITATOR = "imitator.safetensors"
 
 
@@ -138,7 +138,7 @@ def log_p_of(run: Path, world: type[World], works: Works) -> NDArray[np.float64]
         raise WorksError("--moments: works that are images have no moves to mark")
     network = world.network()
     load_weights(run / IMITATOR, network)
-    return surprise(network.eval(), world.core, works).log_p
+    return move_likelihoods(network.eval(), world.simulator, works).log_p
 
 
 def write_files(

@@ -31,15 +31,15 @@ from move37.agents.learner.ppo import (
     make_ppo,
     warm_value,
 )
-from move37.agents.runs.checkpoint_io import kept_snapshot, write_snapshot
+from move37.agents.runs.checkpoint_io import load_intact_checkpoint, save_checkpoint
 from move37.agents.runs.config import Config, options_of, parse
 from move37.agents.runs.dashboard import Dashboard
-from move37.agents.runs.run_dir import Interrupts, RunFolder, quiet_writers
-from move37.agents.runs.shift_curves import Shifting
+from move37.agents.runs.run_dir import Interrupts, RunDir, quiet_writers
+from move37.agents.runs.shift_curves import ShiftCurves
 from move37.agents.runs.terminal import Clock
-from move37.agents.runs.train_state import Session, newest_checkpoint, write_checkpoint
+from move37.agents.runs.train_state import TrainState, newest_checkpoint, write_checkpoint
 from move37.envs.base.sb3 import WorldVecEnv
-from move37.envs.base.simulator import Core, NotFiniteError, WorldBatch
+from move37.envs.base.simulator import NotFiniteError, Simulator, WorldBatch
 from move37.envs.base.works import Works, join_works, write_atomically
 from move37.envs.base.world import World, make_world, practice_of
 from move37.envs.files.pictures import save_png
@@ -64,19 +64,19 @@ def fit_imitator(config: Config, world: World, clock: Clock, kept: Path) -> torc
         load_weights(config.imitator, network)
         network.eval()
     else:
-        start = kept_snapshot(kept, clock.say)
+        start = load_intact_checkpoint(kept, clock.log)
         if start:
-            clock.say(f"imitation goes on after epoch {start.facts['epoch']}")
+            clock.log(f"imitation goes on after epoch {start.facts['epoch']}")
         imitate(
             network,
-            lambda epoch: positions_of(world.core, world.variations(epoch, config.seed)),
-            positions_of(world.core, world.held_out),
+            lambda epoch: positions_of(world.simulator, world.variations(epoch, config.seed)),
+            positions_of(world.simulator, world.held_out),
             epochs=config.imitation_epochs,
             seed=config.seed,
-            report=lambda e, loss, nats, top1: clock.say(
+            report=lambda e, loss, nats, top1: clock.log(
                 f"imitation {e}/{config.imitation_epochs}: {nats:.3f} nats a move, top-1 {top1:.3f}"
             ),
-            keep=lambda state: write_snapshot(kept, state),
+            keep=lambda state: save_checkpoint(kept, state),
             start=start,
         )
     return network
@@ -87,48 +87,46 @@ def run(config: Config) -> dict[str, Any]:
     clock = Clock()
     torch.set_num_threads(config.threads)
     path = Path(config.run_dir)
-    with Interrupts() as interrupts, RunFolder(path, bool(config.resume), clock.say) as folder:
+    with Interrupts() as interrupts, RunDir(path, bool(config.resume), clock.log) as folder:
         if folder.finished:
-            clock.say(f"{path}: the run is finished")
+            clock.log(f"{path}: the run is finished")
             return read_json(path / "summary.json")
         return run_in(folder, config, clock, interrupts)
 
 
-def run_in(
-    folder: RunFolder, config: Config, clock: Clock, interrupts: Interrupts
-) -> dict[str, Any]:
+def run_in(folder: RunDir, config: Config, clock: Clock, interrupts: Interrupts) -> dict[str, Any]:
     """The run, in a folder that is this process's alone."""
-    path, say = folder.path, clock.say
+    path, log = folder.path, clock.log
     patterns = [p.strip() for p in config.withhold.split(",") if p.strip()]
     world = make_world(config.world, config.corpus, patterns, config.human_works)
     folder.record(options_of(config), world.fingerprint)
-    say(f"{len(world.train)} human works to learn from, {len(world.held_out)} held out")
+    log(f"{len(world.train)} human works to learn from, {len(world.held_out)} held out")
     if world.left_out:
         lines = [f"{label}: {reason}" for label, reason in world.left_out]
         write_atomically(path / "left-out.txt", "\n".join([*lines, ""]).encode())
-        say(f"{len(lines)} works of the corpus left out, named in {path / 'left-out.txt'} (the "
+        log(f"{len(lines)} works of the corpus left out, named in {path / 'left-out.txt'} (the "
             f"last: {lines[-1]})")  # fmt: skip
     pools = 1 if config.preset == "smoke" else 4
 
     # What a stage makes is read from its files, whether by this process or an earlier one.
     def judge() -> dict[str, float]:
-        world.yardstick(config.critic_updates, pools).save(path)
+        world.fit_evaluator(config.critic_updates, pools).save(path)
         return {}
 
     folder.stage("judge", judge)
-    yardstick = world.load_yardstick(path)
+    evaluator = world.load_evaluator(path)
     bars = folder.stage("bars", lambda: {
-        "human": world.summarise(yardstick.measure(world.held_out)),
-        "outsiders": world.summarise(yardstick.measure(world.outsiders)),
+        "human": world.summarise(evaluator.measure(world.held_out)),
+        "outsiders": world.summarise(evaluator.measure(world.outsiders)),
     })  # fmt: skip
     human, outsiders = bars["human"], bars["outsiders"]
-    say(f"judge ready; yield of human works {human['yield']:.1%}, outsiders "
+    log(f"judge ready; yield of human works {human['yield']:.1%}, outsiders "
         f"{outsiders['yield']:.1%}")  # fmt: skip
 
     def imitation() -> dict[str, float]:
         network = fit_imitator(config, world, clock, epoch)
         save_weights(path / "imitator.safetensors", network)
-        nats, top1 = evaluate(network, *positions_of(world.core, world.held_out))
+        nats, top1 = evaluate(network, *positions_of(world.simulator, world.held_out))
         return {"nats": nats, "top1": top1}
 
     epoch = path / "stages" / "imitation.safetensors"
@@ -139,30 +137,34 @@ def run_in(
     boards = world.exam(min(512, config.eval_works))
 
     def made_by(
-        maker: torch.nn.Module, n: int, stream: int, temperature: float = 1.0, on: Core = boards
+        maker: torch.nn.Module,
+        n: int,
+        stream: int,
+        temperature: float = 1.0,
+        on: Simulator = boards,
     ) -> Works:
         rng = np.random.default_rng((config.seed, 1, stream))
         return sample_works(maker, on, world.id, n, rng, temperature)
 
     def imitators() -> dict[str, dict[str, float]]:
         # The critic learns from these: they answer the briefs that the learner will be given.
-        given = made_by(network, 2 * config.eval_works, 0, on=world.core(boards.n))
+        given = made_by(network, 2 * config.eval_works, 0, on=world.simulator(boards.n))
         given.save(path / "imitations.npz")
         works = [made_by(network, config.eval_works, i, t) for i, t in enumerate(TEMPERATURES, 1)]
-        measured = [world.summarise(yardstick.measure(w)) for w in works]
+        measured = [world.summarise(evaluator.measure(w)) for w in works]
         return {str(t): m for t, m in zip(TEMPERATURES, measured, strict=True)}
 
     tempered = folder.stage("imitator", imitators)
     best_t = max(tempered, key=lambda t: tempered[t]["yield"])
-    say("imitator's yield " + ", ".join(f"T={t}: {m['yield']:.2%}" for t, m in tempered.items()))
+    log("imitator's yield " + ", ".join(f"T={t}: {m['yield']:.2%}" for t, m in tempered.items()))
     imitations = Works.load(path / "imitations.npz")
-    found = newest_checkpoint(path, say) if config.resume else None
+    found = newest_checkpoint(path, log) if config.resume else None
     # The critic of a checkpoint need not be trained first.
     updates = 1 if found else config.critic_updates
-    reward = world.reward(yardstick, imitations, updates, config.seed, pools)
-    say("the reward's critic is ready")
+    reward = world.make_reward(evaluator, imitations, updates, config.seed, pools)
+    log("the reward's critic is ready")
 
-    shifting = Shifting(yardstick, world.train, config.seed)
+    shift_curves = ShiftCurves(evaluator, world.train, config.seed)
     bar = tqdm(total=config.env_steps, unit="step", disable=None)
     sheet_steps = config.env_steps // 8
 
@@ -170,25 +172,25 @@ def run_in(
         figures: dict[str, float] = dict(reward.refresh(works))
         newest = works[-256:]
         if callback.on_rollout:  # not while only the value is fitted
-            session.trace(works[-TRACED_EACH:])
+            train_state.trace(works[-TRACED_EACH:])
         kept = reward.admit(newest)
-        session.admit(newest[kept])
-        measured = world.summarise(yardstick.measure(works[-400:]))
+        train_state.admit(newest[kept])
+        measured = world.summarise(evaluator.measure(works[-400:]))
         figures |= {f"eval/{key}": value for key, value in measured.items()}
         notes["latest"] = measured
         figures["eval/judge_gap"] = callback.latest["craft"] - measured["heldout_quality"]
-        figures |= shifting.curves(works, steps)
+        figures |= shift_curves.curves(works, steps)
         figures["archive/size"] = float(len(reward.archive))
         figures["archive/admitted"] = float(kept.sum())
         for key, value in figures.items():
             model.logger.record(key, value)
         for key, what in collapse(callback.entropy, measured["novelty_self"]).items():
             if notes["collapsed"].setdefault(key, steps) == steps:
-                say(f"the policy has collapsed after {steps} moves: {what}")
+                log(f"the policy has collapsed after {steps} moves: {what}")
         if callback.on_rollout and steps >= notes["sheets"]:
             notes["sheets"] = steps + sheet_steps
             dashboard.sheets(works, steps)
-            dashboard.picture("shift/styles", shifting.picture(join_works(session.traced)))
+            dashboard.picture("shift/styles", shift_curves.picture(join_works(train_state.traced)))
         bar.n = min(steps, config.env_steps)
         bar.set_postfix(
             {"yield": f"{measured['yield']:.1%}", "reward": f"{callback.latest['reward']:.3f}",
@@ -200,16 +202,16 @@ def run_in(
         if due:
             notes["checkpoint"] = steps + config.checkpoint_steps
             save_weights(path / "checkpoints" / f"learner-{steps:09d}.safetensors", model.policy)
-            if session.admitted:
-                join_works(session.admitted).save(path / "admitted.npz")
+            if train_state.admitted:
+                join_works(train_state.admitted).save(path / "admitted.npz")
             reward.save(path)
         if due or interrupts.asked or steps >= config.env_steps:
             notes["wall_seconds"] = clock.seconds()
-            write_checkpoint(path, folder.snapshot(session))
+            write_checkpoint(path, folder.snapshot(train_state))
         if interrupts.asked and steps < config.env_steps:
             so_far = {**notes["latest"], "env_steps": steps, "wall_seconds": clock.seconds()}
             write_atomically(path / SO_FAR, json.dumps(so_far, indent=2).encode())
-            clock.say(f"stopped after {steps:,} moves; the latest works, unselected:")
+            clock.log(f"stopped after {steps:,} moves; the latest works, unselected:")
             print_side_by_side({"learner": notes["latest"], "imitator": tempered[best_t],
                                 "human": human, "outsiders": outsiders})  # fmt: skip
             raise KeyboardInterrupt
@@ -221,15 +223,15 @@ def run_in(
         n_epochs=config.n_epochs, learning_rate=config.learning_rate, kl_weight=config.kl_weight,
         gae_lambda=config.gae_lambda, own_value=config.value_network == "own", seed=config.seed,
     )  # fmt: skip
-    session = Session(model, callback, reward)
-    notes: dict[str, Any] = session.notes
+    train_state = TrainState(model, callback, reward)
+    notes: dict[str, Any] = train_state.notes
     notes |= {"checkpoint": 0, "sheets": 0, "collapsed": {}, "wall_seconds": 0.0, "latest": {}}
     model.set_logger(folder.open_log(found))
     dashboard = Dashboard(model.logger, world)
     if found:
-        session.restore(found)
+        train_state.restore(found)
         clock.began -= notes["wall_seconds"]
-        say(f"going on after {model.num_timesteps} moves")
+        log(f"going on after {model.num_timesteps} moves")
     elif config.warm_rollouts:
         warm_value(model, config.warm_rollouts, callback)
         callback.seconds = dict.fromkeys(callback.seconds, 0.0)
@@ -240,14 +242,14 @@ def run_in(
         model.learn(left, callback, reset_num_timesteps=not found)
         callback.on_rollout_start()  # after the last update too
     except NotFiniteError as error:
-        raise ValueError(f"{error}; see {folder.keep_failure(session, error)}") from error
+        raise ValueError(f"{error}; see {folder.keep_failure(train_state, error)}") from error
     bar.close()
     seconds = callback.seconds["total"]
     assert isinstance(model.policy, PriorPolicy)
     save_weights(path / "learner.safetensors", model.policy)
 
     fresh = made_by(model.policy.network.eval(), config.eval_works, len(TEMPERATURES) + 1)
-    measured = yardstick.measure(fresh)
+    measured = evaluator.measure(fresh)
     result = world.summarise(measured)
     terms = {f"judged/{k}": v for k, v in measured.items()}
     terms |= reward(fresh.moves, world.images(fresh))
@@ -255,17 +257,17 @@ def run_in(
         terms[key] = np.full(len(fresh), float(whole))
     fresh = fresh.with_appraisal(terms)
     fresh.save(path / "works.npz")
-    new = join_works([fresh[:0], *session.admitted])
+    new = join_works([fresh[:0], *train_state.admitted])
     new.save(path / "admitted.npz")
     reward.save(path)
     dashboard.archive(
-        [(name, works, yardstick.describe(works))
+        [(name, works, evaluator.describe(works))
          for name, works in (("human", world.train), ("admitted", new), ("fresh", fresh))],
         model.num_timesteps,
     )  # fmt: skip
     dashboard.sheets(fresh, model.num_timesteps)
-    if session.traced:
-        styles = shifting.picture(join_works(session.traced))
+    if train_state.traced:
+        styles = shift_curves.picture(join_works(train_state.traced))
         dashboard.picture("shift/styles", styles)
         save_png(path / "styles.png", styles)
     summary = {
@@ -280,7 +282,7 @@ def run_in(
         "learner_limit_share": learner_limit_share(callback.seconds),
         "wall_seconds": clock.seconds(),
         "corpus": world.fingerprint,
-        "fingerprint": session.fingerprint(fresh),
+        "fingerprint": train_state.fingerprint(fresh),
         "collapsed": notes["collapsed"],
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -320,7 +322,7 @@ def print_side_by_side(makers: Mapping[str, Mapping[str, float]]) -> None:
 
 def say_goodbye(clock: Clock, folder: Path, makers: Mapping[str, Mapping[str, float]]) -> None:
     """Print the figures side by side, and where to look next."""
-    clock.say("fresh, unselected works (medians; shares of works in %):")
+    clock.log("fresh, unselected works (medians; shares of works in %):")
     print_side_by_side(makers)
     print(f"look at {folder / 'imitator-and-learner.png'} and {folder / 'best.png'}")
     print(f"next: python replay.py {folder} --best 25 --html works.html")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from move37.novelty.knn import Table, direct_distances
 
 
-class OwnWorks:
+class RecentBuffer:
     """The last ``memory`` rows that were remembered, in the place of the oldest.
 
     Args:

@@ -12,7 +12,7 @@ from move37.envs.base.appraisal import Appraisal
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.simulator import WorldBatch
 from move37.envs.base.works import Works, pad_moves
-from move37.envs.drawing.dynamics import DrawingCore
+from move37.envs.drawing.dynamics import DrawingSimulator
 from move37.envs.drawing.moves import END, MAX_MOVES, POINTS, SIZE
 from move37.envs.drawing.network import DrawingNetwork
 
@@ -20,24 +20,24 @@ HUMAN = Works("drawing", pad_moves([np.array([30, 40, 50, END]), np.array([100, 
 
 
 def test_positions_are_those_a_single_replay_sees():
-    observations, moves = positions_of(DrawingCore, HUMAN)
+    observations, moves = positions_of(DrawingSimulator, HUMAN)
     assert moves.tolist() == [30, 40, 50, END, 100, 101, END]
-    core = DrawingCore(1)
+    simulator = DrawingSimulator(1)
     for at, move in enumerate(HUMAN.moves[0]):
-        for key, value in core.observations.items():
+        for key, value in simulator.observations.items():
             np.testing.assert_array_equal(observations[key][at], value[0])
-        core.step(np.array([move], np.int64))
+        simulator.step(np.array([move], np.int64))
 
 
 def test_an_imitator_learns_works_by_heart_and_samples_them():
     torch.manual_seed(0)
     works = HUMAN[np.array([0, 1] * 32)]
-    positions = positions_of(DrawingCore, works)
+    positions = positions_of(DrawingSimulator, works)
     network = DrawingNetwork(width=64)
     before, _ = evaluate(network, *positions)
     fit = imitate(network, lambda _: positions, positions, epochs=40, batch_size=64)
     assert before > 5 and fit.nats < 0.2  # one fair choice in seven moves: ln 2 * 2 / 7 = 0.198
-    made = sample_works(network, DrawingCore(16), "drawing", 100, np.random.default_rng(0))
+    made = sample_works(network, DrawingSimulator(16), "drawing", 100, np.random.default_rng(0))
     known = {tuple(row[row >= 0]) for row in HUMAN.moves}
     exact = [tuple(row[row >= 0]) in known for row in made.moves]
     assert np.mean(exact) > 0.9
@@ -54,7 +54,7 @@ def test_samples_do_not_favour_short_works():
             logits[:, [0, END]] = 0.0
             return logits, logits
 
-    made = sample_works(Coin(), DrawingCore(64), "drawing", 1000, np.random.default_rng(0))
+    made = sample_works(Coin(), DrawingSimulator(64), "drawing", 1000, np.random.default_rng(0))
     assert np.mean(made.lengths) == pytest.approx(2.0, abs=0.15)
 
 
@@ -67,7 +67,8 @@ def left_half(moves, images):
 def learner(kl_weight=0.0, callback=None, own_value=False):
     torch.manual_seed(0)
     env = WorldVecEnv(
-        WorldBatch(DrawingCore(32), Appraisal(left_half)), callback.finished if callback else None
+        WorldBatch(DrawingSimulator(32), Appraisal(left_half)),
+        callback.finished if callback else None,
     )
     return make_ppo(
         env, DrawingNetwork(width=64), n_steps=MAX_MOVES, batch_size=512, n_epochs=4,
@@ -106,7 +107,7 @@ def test_the_value_is_warmed_before_the_policy_moves(own_value):
 def test_the_value_moves_its_own_network_and_never_the_policys():
     for own_value in (False, True):
         policy = learner(own_value=own_value).policy
-        obs = obs_as_tensor(DrawingCore(8).observations, "cpu")
+        obs = obs_as_tensor(DrawingSimulator(8).observations, "cpu")
         values, log_prob, _ = policy.evaluate_actions(obs, torch.zeros(8))
         torch.testing.assert_close(values, policy.predict_values(obs))
         torch.testing.assert_close(values, policy(obs)[1])
@@ -134,7 +135,7 @@ def test_a_value_with_a_network_of_its_own_knows_more():
 
 def test_the_entropy_handed_to_ppo_is_minus_the_divergence_from_the_imitator():
     policy = learner().policy
-    obs = obs_as_tensor(DrawingCore(8).observations, "cpu")
+    obs = obs_as_tensor(DrawingSimulator(8).observations, "cpu")
     actions = torch.zeros(8)
     assert policy.evaluate_actions(obs, actions)[2].abs().max() < 1e-5
     with torch.no_grad():

@@ -10,7 +10,7 @@ from move37.envs.drawing.corpus.icons import load_corpus
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.judging.craft import PatchCritic
 from move37.envs.drawing.judging.descriptor import Descriptor
-from move37.envs.drawing.judging.evaluator import Yardstick, train_judge
+from move37.envs.drawing.judging.evaluator import Evaluator, train_judge
 from move37.envs.drawing.moves import SIZE, moves_of, strokes_of
 from move37.envs.drawing.rules.form import (
     CALIBRATION,
@@ -149,15 +149,18 @@ def test_the_held_out_judge_orders_works_of_designers_it_never_saw(human):
 
 
 def test_the_yield_asks_for_all_four_conditions(human):
-    yardstick = Yardstick(human[:600], human[600:900], train_judge(human[900:1300], 0, 60, 1))
-    measured = yardstick.measure(Works("drawing", human[:100]))
-    judged = yardstick.judge(Works("drawing", human[:100]))
+    evaluator = Evaluator(human[:600], human[600:900], train_judge(human[900:1300], 0, 60, 1))
+    measured = evaluator.measure(Works("drawing", human[:100]))
+    judged = evaluator.judge(Works("drawing", human[:100]))
     np.testing.assert_array_equal(judged, measured["heldout_quality"])
     assert measured["copied"].max() == 1 and measured["yield"][measured["copied"] > 0.34].sum() == 0
-    twice = yardstick.measure(Works("drawing", np.concatenate([human[600:650], human[600:650]])))
+    twice = evaluator.measure(Works("drawing", np.concatenate([human[600:650], human[600:650]])))
     assert twice["repeats"][50:].all() and not twice["yield"][50:].any()
-    bars = yardstick.bars
+    thresholds = evaluator.thresholds
     strict = measured["yield"] == 1
-    assert (measured["form"][strict] >= bars.form).all()
-    assert (measured["novelty_human"][strict] >= bars.novelty).all()
-    assert bars.novelty > bars.novelty_loose and bars.heldout > bars.heldout_loose
+    assert (measured["form"][strict] >= thresholds.form).all()
+    assert (measured["novelty_human"][strict] >= thresholds.novelty).all()
+    assert (
+        thresholds.novelty > thresholds.novelty_loose
+        and thresholds.heldout > thresholds.heldout_loose
+    )

@@ -23,7 +23,7 @@ from move37.agents.compare.comparison import Comparison
 from move37.agents.compare.evidence import DEPTHS, Depth, withheld_works
 from move37.agents.compare.expectations import check_all
 from move37.agents.compare.joining import keep_joined
-from move37.agents.compare.model_store import Fitting
+from move37.agents.compare.model_store import ModelStore
 from move37.agents.compare.report import write_report
 from move37.agents.compare.sections import SECTIONS
 from move37.agents.compare.table import Figure, figure, figure_of_seeds, medians_again, read_table
@@ -63,8 +63,8 @@ class Small(DrawingWorld):
 class Stub:
     """Gives back human works, or noise; counts how often it was made and asked."""
 
-    def __init__(self, workshop, name, noise=0.0, temperature=1.0, image=False, own=False):
-        self.world, self.name, self.noise, self.env_steps = workshop.world, name, noise, 7
+    def __init__(self, context, name, noise=0.0, temperature=1.0, image=False, own=False):
+        self.world, self.name, self.noise, self.env_steps = context.world, name, noise, 7
         self.image, self.temperature = image, temperature
         CALLS[name] = CALLS.get(name, 0) + 1
         if own:
@@ -89,23 +89,23 @@ class Stub:
         return Works(self.world.id, moves)
 
 
-def make_rnn(workshop):
-    return Stub(workshop, "rnn")
+def make_rnn(context):
+    return Stub(context, "rnn")
 
 
-def make_good(workshop):
-    return Stub(workshop, "good", own=True)
+def make_good(context):
+    return Stub(context, "good", own=True)
 
 
-def make_stocked(workshop):
-    maker = Stub(workshop, "stocked")
+def make_stocked(context):
+    maker = Stub(context, "stocked")
     maker.stock = 500
     return maker
 
 
-def make_filter(workshop):
+def make_filter(context):
     """Changes nothing; names other works than it was given for the first half of its own."""
-    maker, train = Stub(workshop, "filter"), workshop.world.train
+    maker, train = Stub(context, "filter"), context.world.train
 
     def inputs(n, rng):
         rows = rng.integers(0, len(train), n)
@@ -115,19 +115,19 @@ def make_filter(workshop):
     return maker
 
 
-def make_image(workshop):
-    return Stub(workshop, "image", image=True)
+def make_image(context):
+    return Stub(context, "image", image=True)
 
 
-def make_noise(workshop):
-    return Stub(workshop, "random", noise=1.0)
+def make_noise(context):
+    return Stub(context, "random", noise=1.0)
 
 
-def make_broken(workshop):
+def make_broken(context):
     raise RuntimeError("no ink | left <b>")
 
 
-def make_stopped(workshop):
+def make_stopped(context):
     raise KeyboardInterrupt
 
 
@@ -137,10 +137,10 @@ def use_stubs(monkeypatch):
         ("broken", "broken"),
     )}  # fmt: skip
     # The registry's own dictionary, so that every module that holds it sees the stubs.
-    for name in list(makers.RECIPES):
-        monkeypatch.delitem(makers.RECIPES, name)
+    for name in list(makers.MAKERS):
+        monkeypatch.delitem(makers.MAKERS, name)
     for name, entry_point in recipes.items():
-        monkeypatch.setitem(makers.RECIPES, name, entry_point)
+        monkeypatch.setitem(makers.MAKERS, name, entry_point)
     monkeypatch.setitem(worlds.ENTRY_POINTS, "drawing", f"{__name__}:Small")
     monkeypatch.setitem(makers.BUDGETS, "smoke", makers.Budget(10, 512, 1, 2))
     monkeypatch.setitem(lineup.SCALES, "smoke", lineup.Scale(2, 110, 120, 3, 1, 20))
@@ -153,7 +153,7 @@ def stubs(monkeypatch):
 
 
 def options(out, **more):
-    return lineup.Options(
+    return lineup.CompareConfig(
         out=out, budget="smoke", works=110, threads=1, **{"only": (), "seeds": 2, **more}
     )
 
@@ -352,7 +352,7 @@ def test_the_best_are_chosen_by_the_makers_own_reward(finished):
 
 def test_going_on_makes_nothing_twice_and_tries_again_what_failed(finished, monkeypatch):
     files = {p: p.stat().st_mtime_ns for p in (finished / "works").glob("*.npz")}
-    monkeypatch.setitem(makers.RECIPES, "broken", f"{__name__}:make_good")
+    monkeypatch.setitem(makers.MAKERS, "broken", f"{__name__}:make_good")
     Comparison(options(finished, only=("good", "broken"))).run()
     assert {p: p.stat().st_mtime_ns for p in files} == files
     assert CALLS == {"good": 2, "rnn": 1}  # the two that failed, and what measures bits
@@ -360,7 +360,7 @@ def test_going_on_makes_nothing_twice_and_tries_again_what_failed(finished, monk
 
 
 def test_what_is_done_survives_an_interruption(stubs, tmp_path, monkeypatch):
-    monkeypatch.setitem(makers.RECIPES, "stopped", f"{__name__}:make_stopped")
+    monkeypatch.setitem(makers.MAKERS, "stopped", f"{__name__}:make_stopped")
     comparison = Comparison(options(tmp_path, only=("good", "stopped", "broken")))
     with pytest.raises(KeyboardInterrupt):
         comparison.run()
@@ -370,13 +370,13 @@ def test_what_is_done_survives_an_interruption(stubs, tmp_path, monkeypatch):
 
 
 def test_a_stock_of_works_is_not_what_more_works_cost(finished, monkeypatch):
-    monkeypatch.setitem(makers.RECIPES, "stocked", f"{__name__}:make_stocked")
+    monkeypatch.setitem(makers.MAKERS, "stocked", f"{__name__}:make_stocked")
     Comparison(options(finished, only=("stocked",))).run()
     assert ASKED[-2:] == [110, 500 + 11]
 
 
 def test_filters_are_measured_from_what_they_were_given(finished, monkeypatch):
-    monkeypatch.setitem(makers.RECIPES, "filter", f"{__name__}:make_filter")
+    monkeypatch.setitem(makers.MAKERS, "filter", f"{__name__}:make_filter")
     Comparison(options(finished, only=("filter",))).run()
     terms = Works.load(finished / "works" / "filter-0.npz").appraisal
     true, false = slice(55, None), slice(55)
@@ -390,7 +390,7 @@ def test_filters_are_measured_from_what_they_were_given(finished, monkeypatch):
 
 def test_another_comparison_is_not_gone_on_with(finished):
     with pytest.raises(ValueError, match="works = 110, not 50"):
-        Comparison(lineup.Options(finished, budget="smoke", works=50)).run()
+        Comparison(lineup.CompareConfig(finished, budget="smoke", works=50)).run()
 
 
 def test_a_comparison_of_another_corpus_is_not_gone_on_with(finished):
@@ -413,8 +413,8 @@ def test_a_comparison_is_of_the_corpus_that_it_is_given(stubs, tmp_path, monkeyp
     arrows = {name for name in known if name.startswith("arrow-")}
     assert {*world.train.names, *world.held_out.names} == known - arrows and arrows
     # What is looked for is taken from the same corpus.
-    comparison.yardstick = None
-    comparison.fitting = types.SimpleNamespace(network=lambda seed: None)
+    comparison.evaluator = None
+    comparison.model_store = types.SimpleNamespace(network=lambda seed: None)
     monkeypatch.setattr("move37.agents.compare.comparison.Evidence", lambda *given: given)
     assert {*comparison._new_evidence(0)[7].names} == arrows
     comparison._claim_folder({})
@@ -452,7 +452,7 @@ def test_the_report_names_another_corpus_than_the_default(finished, stubs):
 
 def test_runs_may_be_added_for_seeds_of_which_nothing_was_made(tmp_path):
     def with_runs(*names):
-        return Comparison(lineup.Options(tmp_path, runs=tuple(Path(name) for name in names)))
+        return Comparison(lineup.CompareConfig(tmp_path, runs=tuple(Path(name) for name in names)))
 
     with_runs("a")._claim_folder({})
     with_runs("a", "b")._check_folder()
@@ -610,12 +610,12 @@ def test_a_learner_is_taken_from_a_run_of_the_same_corpus(tmp_path):
     given, _ = compare.parse(["--budget", "smoke", "--out", "x", "--corpus", "kanjivg"])
     world, folder = types.SimpleNamespace(id="drawing", fingerprint="abc"), tmp_path / "learner"
     folder.mkdir()
-    fitting = Fitting(given, world, None, print)
-    fitting._take_learner(tmp_path, folder, folder / "cost.json")
+    model_store = ModelStore(given, world, None, print)
+    model_store._take_learner(tmp_path, folder, folder / "cost.json")
     assert (folder / "learner.safetensors").read_bytes() == b"learnt"
-    fitting = Fitting(replace(given, corpus=""), world, None, print)
+    model_store = ModelStore(replace(given, corpus=""), world, None, print)
     with pytest.raises(ValueError, match="a run with corpus = 'kanjivg'"):
-        fitting._take_learner(tmp_path, folder, folder / "cost.json")
+        model_store._take_learner(tmp_path, folder, folder / "cost.json")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from move37.envs.base.works import Works
 from move37.envs.composition.corpus.chorales import CorpusError, load_corpus
 from move37.envs.composition.corpus.musicxml import ChoraleError, find_key, read_chorale
 from move37.envs.composition.corpus.tunes import find_tunes
-from move37.envs.composition.dynamics import AHEAD, BEHIND, CompositionCore, parse_brief
+from move37.envs.composition.dynamics import AHEAD, BEHIND, CompositionSimulator, parse_brief
 from move37.envs.composition.judging.descriptor import features
 from move37.envs.composition.judging.progress_features import UNITS
 from move37.envs.composition.moves import (
@@ -193,25 +193,25 @@ def oracle_observation(moves, brief):
 
 def test_observations_equal_the_oracle():
     works = some(6)
-    core = CompositionCore(6)
-    core.reset(np.arange(6), works.briefs)
+    simulator = CompositionSimulator(6)
+    simulator.reset(np.arange(6), works.briefs)
     rng = np.random.default_rng(0)
     moves = [[] for _ in range(6)]
     for _ in range(EIGHTHS):
         for i in range(6):
             want = oracle_observation(moves[i], works.briefs[i])
             for key, value in want.items():
-                np.testing.assert_array_equal(core.observations[key][i], value, err_msg=key)
+                np.testing.assert_array_equal(simulator.observations[key][i], value, err_msg=key)
             silent = np.array([*moves[i], *[REST] * (EIGHTHS - len(moves[i]))], np.int16)
             sofar = scores_of(silent[None], works.briefs[i : i + 1])
             want = np.concatenate([measure(sofar)[0] / UNITS, features(sofar)[0]]).clip(-4, 4)
-            np.testing.assert_allclose(core.observations["account"][i], want, rtol=1e-6)
+            np.testing.assert_allclose(simulator.observations["account"][i], want, rtol=1e-6)
         actions = rng.integers(0, N_MOVES, 6)
-        done = core.step(actions)
+        done = simulator.step(actions)
         for i in range(6):
             moves[i].append(int(actions[i]))
     assert done.all()
-    np.testing.assert_array_equal(core.moves, moves)
+    np.testing.assert_array_equal(simulator.moves, moves)
 
 
 def test_gymnasium_and_sb3_checkers():
@@ -230,22 +230,22 @@ def test_seeds_choose_the_brief():
 
 def test_the_pool_is_dealt_evenly_and_anew_after_set_brief():
     pool = some(7).briefs
-    core = CompositionCore(3, pool, seed=5)
-    dealt = np.concatenate([core.draw(3) for _ in range(7)])
+    simulator = CompositionSimulator(3, pool, seed=5)
+    dealt = np.concatenate([simulator.draw(3) for _ in range(7)])
     _, counts = np.unique(dealt, axis=0, return_counts=True)
     assert (counts == 3).all()
-    core.set_brief(None)
-    np.testing.assert_array_equal(core.draw(9), dealt[:9])
+    simulator.set_brief(None)
+    np.testing.assert_array_equal(simulator.draw(9), dealt[:9])
 
 
 def test_the_state_of_a_batch_goes_on_exactly():
     pool, rng = some(9).briefs, np.random.default_rng(0)
-    batch = WorldBatch(CompositionCore(4, pool), Appraisal(form_quality))
+    batch = WorldBatch(CompositionSimulator(4, pool), Appraisal(form_quality))
     batch.reset()
     actions = rng.integers(0, N_MOVES, (80, 4))
     for row in actions[:20]:
         batch.step(row)
-    other = WorldBatch(CompositionCore(4, pool, seed=9), Appraisal(form_quality))
+    other = WorldBatch(CompositionSimulator(4, pool, seed=9), Appraisal(form_quality))
     other.load_state(batch.state())
     for row in actions[20:]:
         a, b = batch.step(row), other.step(row)
@@ -270,7 +270,7 @@ def test_wrong_moves_and_briefs_are_refused():
 
 
 def test_sb3_trains_on_it():
-    env = WorldVecEnv(WorldBatch(CompositionCore(4, some(4).briefs), Appraisal(form_quality)))
+    env = WorldVecEnv(WorldBatch(CompositionSimulator(4, some(4).briefs), Appraisal(form_quality)))
     env.reset()
     for _ in range(EIGHTHS):
         _, rewards, dones, infos = env.step(np.full(4, 14))
@@ -457,13 +457,13 @@ def test_the_explanation_says_where():
 def test_the_network_is_small_and_reads_every_observation():
     network = CompositionNetwork().eval()
     assert 200_000 < sum(p.numel() for p in network.parameters()) < 300_000
-    core = CompositionCore(4, some(4).briefs)
-    core.reset(np.arange(4))
+    simulator = CompositionSimulator(4, some(4).briefs)
+    simulator.reset(np.arange(4))
     for _ in range(3):
-        obs = {k: torch.as_tensor(v) for k, v in core.observations.items()}
+        obs = {k: torch.as_tensor(v) for k, v in simulator.observations.items()}
         logits, features = network(obs)
         assert logits.shape == (4, N_MOVES) and features.shape == (4, network.n_features)
-        core.step(np.array([5, 30, HOLD, REST]))
+        simulator.step(np.array([5, 30, HOLD, REST]))
     for key in obs:
         changed = {k: v.clone() for k, v in obs.items()}
         changed[key][0] = 1 - changed[key][0].clamp(0, 1)
@@ -476,11 +476,11 @@ def world():
 
 
 def test_the_world_draws_briefs_by_split(world):
-    def given(core):
-        core.reset(np.arange(core.n))
-        return {row.tobytes() for row in core.briefs}
+    def given(simulator):
+        simulator.reset(np.arange(simulator.n))
+        return {row.tobytes() for row in simulator.briefs}
 
-    assert given(world.core(16)) <= {row.tobytes() for row in world.train.briefs}
+    assert given(world.simulator(16)) <= {row.tobytes() for row in world.train.briefs}
     assert given(world.exam(16)) <= {row.tobytes() for row in world.held_out.briefs}
     world.evaluation = "sealed"
     assert given(world.exam(16)) <= {row.tobytes() for row in world.outsiders.briefs}

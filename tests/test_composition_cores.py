@@ -4,7 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from move37.envs.composition.dynamics import CompositionCore
+from move37.envs.composition.dynamics import CompositionSimulator
 from move37.envs.composition.four import FourWorld
 from move37.envs.composition.free import FreeWorld
 from move37.envs.composition.moves import N_MOVES, scores_of
@@ -20,8 +20,8 @@ def world(request):
     return request.param(limit=240)
 
 
-def core_of(world, n, **kwargs) -> CompositionCore:
-    return type(world).core(n, world.held_out.briefs, **kwargs)
+def core_of(world, n, **kwargs) -> CompositionSimulator:
+    return type(world).simulator(n, world.held_out.briefs, **kwargs)
 
 
 def test_boards_in_a_batch_equal_boards_alone(world):
@@ -30,13 +30,13 @@ def test_boards_in_a_batch_equal_boards_alone(world):
     batch.reset(np.arange(3), briefs)
     actions = np.random.default_rng(1).integers(0, N_MOVES, (batch.max_moves, 3))
     alone = [core_of(world, 1) for _ in range(3)]
-    for i, core in enumerate(alone):
-        core.reset(np.array([0]), briefs[i : i + 1])
+    for i, simulator in enumerate(alone):
+        simulator.reset(np.array([0]), briefs[i : i + 1])
     for row in actions:
         batch.step(row)
-        for i, core in enumerate(alone):
-            core.step(row[i : i + 1])
-            for key, value in core.observations.items():
+        for i, simulator in enumerate(alone):
+            simulator.step(row[i : i + 1])
+            for key, value in simulator.observations.items():
                 np.testing.assert_array_equal(batch.observations[key][i], value[0])
     scores = scores_of(actions.T.astype(np.int16), briefs)
     np.testing.assert_array_equal(batch.images(np.arange(3)), rolls_of(scores))
@@ -44,22 +44,22 @@ def test_boards_in_a_batch_equal_boards_alone(world):
 
 def test_a_core_goes_on_from_its_state(world):
     rng = np.random.default_rng(2)
-    core, other = core_of(world, 3, seed=5), core_of(world, 3)
-    core.reset(np.arange(3))
+    simulator, other = core_of(world, 3, seed=5), core_of(world, 3)
+    simulator.reset(np.arange(3))
     for _ in range(17):
-        core.step(rng.integers(0, N_MOVES, 3))
-    for key, value in core.observations.items():
+        simulator.step(rng.integers(0, N_MOVES, 3))
+    for key, value in simulator.observations.items():
         other.observations[key][...] = value
-    other.moves[...], other.counts[...] = core.moves, core.counts
-    other.briefs = core.briefs.copy()
-    other.load_state(core.state())
-    for _ in range(core.max_moves):
+    other.moves[...], other.counts[...] = simulator.moves, simulator.counts
+    other.briefs = simulator.briefs.copy()
+    other.load_state(simulator.state())
+    for _ in range(simulator.max_moves):
         actions = rng.integers(0, N_MOVES, 3)
-        done = core.step(actions)
+        done = simulator.step(actions)
         np.testing.assert_array_equal(done, other.step(actions))
-        for each in (core, other):
+        for each in (simulator, other):
             each.reset(np.flatnonzero(done))
-        for key, value in core.observations.items():
+        for key, value in simulator.observations.items():
             np.testing.assert_array_equal(other.observations[key], value)
 
 
@@ -89,14 +89,14 @@ def test_single_and_vector_environment_give_the_same_rewards(world):
 def test_an_account_is_the_same_whenever_it_is_asked_for(world):
     rng = np.random.default_rng(4)
     seldom, often = core_of(world, 4), core_of(world, 4)
-    for core in (seldom, often):
-        core.reset(np.arange(4))
+    for simulator in (seldom, often):
+        simulator.reset(np.arange(4))
     for t in range(11):
         actions = rng.integers(0, N_MOVES, 4)
-        for core in (seldom, often):
-            core.step(actions)
+        for simulator in (seldom, often):
+            simulator.step(actions)
             if t == 7:  # two begin anew: once before anybody looks, once after
-                core.reset(np.array([1, 3]))
+                simulator.reset(np.array([1, 3]))
         before = often.observations["account"].copy()
         assert before[0].any()
     np.testing.assert_array_equal(seldom.observations["account"], before)

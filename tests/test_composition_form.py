@@ -21,7 +21,7 @@ from move37.envs.composition.corpus.augment import (
 from move37.envs.composition.corpus.chorales import load_corpus
 from move37.envs.composition.corpus.trivial import TRIVIAL
 from move37.envs.composition.judging.descriptor import Descriptor
-from move37.envs.composition.judging.evaluator import Yardstick, scores_of_works, train_judge
+from move37.envs.composition.judging.evaluator import Evaluator, scores_of_works, train_judge
 from move37.envs.composition.judging.forest import Forest, judged_features
 from move37.envs.composition.judging.progress_features import account_of
 from move37.envs.composition.judging.quality import TARGET
@@ -224,21 +224,21 @@ def test_bach_himself_has_good_form_and_no_parallels():
 
 
 @pytest.fixture(scope="module")
-def yardstick():
+def fit_evaluator():
     """The real judge on half of the trees' data, so that it is quick."""
     train = BACH.works[ROWS["train"]]
     tunes = BACH.tunes[ROWS["train"]].astype(np.float64)
     judge = train_judge(BACH.works[ROWS["judge"]], 7, pools=4)
-    return Yardstick(train.with_appraisal({"tune": tunes}), HELD, judge)
+    return Evaluator(train.with_appraisal({"tune": tunes}), HELD, judge)
 
 
 @pytest.mark.parametrize("bass", TRIVIAL, ids=lambda bass: bass.__name__)
-def test_no_trivial_bass_passes_the_rules_or_the_judge(bass, yardstick):
+def test_no_trivial_bass_passes_the_rules_or_the_judge(bass, evaluator):
     scores = scores_of(bass(HELD.briefs, np.random.default_rng(0)), HELD.briefs)
-    shaped, judged = form(form_terms(scores)), yardstick.forest(judged_features(scores))
+    shaped, judged = form(form_terms(scores)), evaluator.forest(judged_features(scores))
     assert np.median(shaped) < np.quantile(form(form_terms(HELD_SCORES)), 0.05)
-    assert np.mean(shaped >= yardstick.bars.form) < 0.02
-    assert np.median(judged) < np.quantile(yardstick.forest(judged_features(HELD_SCORES)), 0.05)
+    assert np.mean(shaped >= evaluator.thresholds.form) < 0.02
+    assert np.median(judged) < np.quantile(evaluator.forest(judged_features(HELD_SCORES)), 0.05)
 
 
 def others(moves):
@@ -260,14 +260,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_bach_out_of_place_passes_neither_the_rules_nor_the_judge(kind, yardstick):
+def test_bach_out_of_place_passes_neither_the_rules_nor_the_judge(kind, evaluator):
     scores = scores_of(WRONG[kind](HELD.moves), HELD.briefs)
-    shaped, judged = form(form_terms(scores)), yardstick.forest(judged_features(scores))
+    shaped, judged = form(form_terms(scores)), evaluator.forest(judged_features(scores))
     assert np.median(shaped) < np.quantile(form(form_terms(HELD_SCORES)), 0.05)
-    assert np.median(judged) < np.quantile(yardstick.forest(judged_features(HELD_SCORES)), 0.05)
+    assert np.median(judged) < np.quantile(evaluator.forest(judged_features(HELD_SCORES)), 0.05)
 
 
-def test_order_bach_damaged_random(yardstick):
+def test_order_bach_damaged_random(evaluator):
     rng = np.random.default_rng(1)
     makers = [
         HELD,
@@ -275,48 +275,48 @@ def test_order_bach_damaged_random(yardstick):
         Works("composition", random_works(len(HELD), rng, HELD.moves), HELD.briefs),
         Works("composition", random_works(len(HELD), rng), HELD.briefs),
     ]
-    measured = [yardstick.measure(works) for works in makers]
+    measured = [evaluator.measure(works) for works in makers]
     for key in ("form", "heldout_quality"):
         values = [np.mean(m[key]) for m in measured]
         assert values[0] > 2 * values[1] and values[1] > 2 * max(values[2:])
 
 
-def test_bars_and_yield_of_bach(yardstick):
-    measured = yardstick.measure(HELD)
+def test_bars_and_yield_of_bach(evaluator):
+    measured = evaluator.measure(HELD)
     assert np.mean(measured["yield"]) < 0.05
-    assert np.mean(measured["form"] >= yardstick.bars.form) == pytest.approx(0.5, abs=0.02)
-    again = yardstick.measure(HELD)
+    assert np.mean(measured["form"] >= evaluator.thresholds.form) == pytest.approx(0.5, abs=0.02)
+    again = evaluator.measure(HELD)
     assert all(np.array_equal(measured[key], again[key]) for key in measured)
-    few = yardstick.measure(HELD[:7])
+    few = evaluator.measure(HELD[:7])
     for key in ("form", "heldout_quality", "novelty_human", "copied"):
         np.testing.assert_array_equal(few[key], measured[key][:7])
 
 
-def test_the_yardstick_survives_a_folder(yardstick, tmp_path):
-    yardstick.save(tmp_path)
-    again = Yardstick.load(tmp_path)
-    assert again.bars == yardstick.bars and again.scale == yardstick.scale
-    a, b = yardstick.measure(HELD[:9]), again.measure(HELD[:9])
+def test_the_yardstick_survives_a_folder(evaluator, tmp_path):
+    evaluator.save(tmp_path)
+    again = Evaluator.load(tmp_path)
+    assert again.thresholds == evaluator.thresholds and again.scale == evaluator.scale
+    a, b = evaluator.measure(HELD[:9]), again.measure(HELD[:9])
     assert all(np.array_equal(a[key], b[key]) for key in a)
-    np.testing.assert_array_equal(yardstick.judge(HELD[:9]), a["heldout_quality"])
+    np.testing.assert_array_equal(evaluator.judge(HELD[:9]), a["heldout_quality"])
 
 
-def reward_of(yardstick, imitations, updates):
+def reward_of(evaluator, imitations, updates):
     """The world's own reward, for the few human works of this yardstick."""
     world = SimpleNamespace(
-        train=yardstick.human,
+        train=evaluator.human,
         floor=CompositionWorld.floor,
         own_count=CompositionWorld.own_count,
         root=CompositionWorld.root,
     )
-    return CompositionWorld.reward(world, yardstick, imitations, updates, 0, pools=1)
+    return CompositionWorld.reward(world, evaluator, imitations, updates, 0, pools=1)
 
 
 @pytest.fixture(scope="module")
-def reward(yardstick):
+def reward(evaluator):
     """The learner's reward with a critic of a few steps."""
     imitations = Works("composition", damage(HELD.moves, np.random.default_rng(5)), HELD.briefs)
-    return reward_of(yardstick, imitations, 60)
+    return reward_of(evaluator, imitations, 60)
 
 
 EASY = {bass.__name__: bass for bass in TRIVIAL}
@@ -361,13 +361,13 @@ def test_a_rank_is_a_share_of_human_works(reward):
     assert (np.diff(human[order]) >= 0).all()
 
 
-def test_a_reward_goes_on_exactly_from_its_state(reward, yardstick):
+def test_a_reward_goes_on_exactly_from_its_state(reward, evaluator):
     own = Works("composition", damage(HELD.moves, np.random.default_rng(6)), HELD.briefs)
     reward(own.moves, rolls_of(scores_of_works(own)))
     reward.refresh(own)
     reward.admit(own)
     state = reward.state()
-    other = reward_of(yardstick, own, 1)
+    other = reward_of(evaluator, own, 1)
     for name, critic in other.quality.critics.items():
         critic._others = reward.quality.critics[name]._others
     other.load_state(state)
@@ -379,13 +379,13 @@ def test_a_reward_goes_on_exactly_from_its_state(reward, yardstick):
 
 def test_a_repeated_work_is_no_longer_new(reward):
     images = rolls_of(HELD_SCORES[[0, 0, 5]])
-    newness = reward(HELD.moves[[0, 0, 5]], images)
-    assert newness["repeat"][1] == 1 and newness["newness"][1] == 0
-    assert reward(HELD.moves[:1], images[:1])["repeat"][0] == 1
+    novelty_reward = reward(HELD.moves[[0, 0, 5]], images)
+    assert novelty_reward["duplicate"][1] == 1 and novelty_reward["novelty_reward"][1] == 0
+    assert reward(HELD.moves[:1], images[:1])["duplicate"][0] == 1
 
 
-def test_a_damaged_forest_is_refused(yardstick, tmp_path):
-    yardstick.forest.save(tmp_path / "judge.npz")
+def test_a_damaged_forest_is_refused(evaluator, tmp_path):
+    evaluator.forest.save(tmp_path / "judge.npz")
     width = judged_features(HELD_SCORES[:1]).shape[1]
     forest = Forest.load(tmp_path / "judge.npz", width)
     forest.feature[:] = 10_000

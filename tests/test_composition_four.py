@@ -15,10 +15,10 @@ from move37.envs.composition.corpus.chorales import load_corpus, scores_in_four
 from move37.envs.composition.corpus.trivial import TRIVIAL
 from move37.envs.composition.dynamics import AHEAD, BEHIND
 from move37.envs.composition.four import FourWorld, four_works
-from move37.envs.composition.four_dynamics import FourCore
+from move37.envs.composition.four_dynamics import FourSimulator
 from move37.envs.composition.judging.craft import planes_of
 from move37.envs.composition.judging.descriptor import N_FEATURES, FourDescriptor, features
-from move37.envs.composition.judging.evaluator import Yardstick, negatives_of, scores_of_works
+from move37.envs.composition.judging.evaluator import Evaluator, negatives_of, scores_of_works
 from move37.envs.composition.judging.forest import judged_features
 from move37.envs.composition.judging.progress_features import FOUR_UNITS, account_of
 from move37.envs.composition.judging.quality import HumanLevelQuality
@@ -298,26 +298,26 @@ def oracle_observation(moves, brief):
 
 def test_observations_equal_the_oracle():
     briefs = HELD.briefs[:4]
-    core = FourCore(4)
-    core.reset(np.arange(4), briefs)
+    simulator = FourSimulator(4)
+    simulator.reset(np.arange(4), briefs)
     rng = np.random.default_rng(0)
     moves = [[] for _ in range(4)]
     for k in range(FOUR_MOVES):
         for i in range(4):
             for key, value in oracle_observation(moves[i], briefs[i]).items():
-                np.testing.assert_array_equal(core.observations[key][i], value, err_msg=key)
+                np.testing.assert_array_equal(simulator.observations[key][i], value, err_msg=key)
             so_far = np.full((1, FOUR_MOVES), REST, np.int16)
             so_far[0, :k] = moves[i]
             score = scores_of(so_far, briefs[i : i + 1])
             rules = np.concatenate([measure(score), measure_four(score)], axis=1)[0]
             want = np.concatenate([rules / FOUR_UNITS, features(score)[0]]).clip(-4, 4)
-            np.testing.assert_allclose(core.observations["account"][i], want, rtol=1e-6)
+            np.testing.assert_allclose(simulator.observations["account"][i], want, rtol=1e-6)
         actions = np.where(rng.random(4) < 0.5, HOLD, rng.integers(0, N_MOVES, 4))
-        done = core.step(actions)
+        done = simulator.step(actions)
         for i in range(4):
             moves[i].append(int(actions[i]))
     assert done.all()
-    np.testing.assert_array_equal(core.moves, moves)
+    np.testing.assert_array_equal(simulator.moves, moves)
 
 
 def test_what_is_not_written_yet_is_silent():
@@ -344,28 +344,28 @@ def test_gymnasiums_checker_and_a_picture_of_what_is_written():
 
 
 @pytest.fixture(scope="module")
-def yardstick():
-    return WORLD.yardstick(60, 2)
+def fit_evaluator():
+    return WORLD.evaluator(60, 2)
 
 
-def test_the_judge_and_form_know_bach_from_one_voice_of_another_work(yardstick):
-    bach = yardstick.measure(HELD)
+def test_the_judge_and_form_know_bach_from_one_voice_of_another_work(evaluator):
+    bach = evaluator.measure(HELD)
     rows = np.random.default_rng(5).permutation(len(HELD))
     for voice in (BASS_ROW, TENOR_ROW, ALTO_ROW):
         scores = HELD_SCORES.copy()
         scores[:, voice] = scores[rows, voice]
-        other = yardstick.measure(Works(FourWorld.id, *moves_and_briefs(scores)))
+        other = evaluator.measure(Works(FourWorld.id, *moves_and_briefs(scores)))
         for key, least in (("heldout_quality", 0.75), ("form", 0.85)):
             assert (bach[key][:, None] > other[key][None]).mean() > least, (voice, key)
-    bars = yardstick.bars
-    assert bars.form_loose < bars.form and bars.heldout_loose < bars.heldout
-    assert yardstick.descriptor.n_features == FourDescriptor.n_features == 3 * N_FEATURES
+    thresholds = evaluator.thresholds
+    assert thresholds.form_loose < thresholds.form and thresholds.heldout_loose < thresholds.heldout
+    assert evaluator.descriptor.n_features == FourDescriptor.n_features == 3 * N_FEATURES
 
 
-def test_parallels_are_counted_in_all_voices(yardstick):
+def test_parallels_are_counted_in_all_voices(evaluator):
     fifths = four_voices(*quarters((72, 67, 60, 48), (74, 69, 62, 50)))
     moves, briefs = moves_and_briefs(fifths)
-    measured = yardstick.measure(Works(FourWorld.id, moves, briefs))
+    measured = evaluator.measure(Works(FourWorld.id, moves, briefs))
     assert measured["parallels"][0] == 5  # four with the inner voices, one of the outer ones
 
 
@@ -380,7 +380,7 @@ def test_spoilt_works_keep_some_voices_and_their_soprano():
 
 
 @pytest.mark.parametrize("make", TRIVIAL, ids=lambda make: make.__name__)
-def test_no_trivial_voices_win(make, yardstick):
+def test_no_trivial_voices_win(make, evaluator):
     rng = np.random.default_rng(4)
     scores = HELD_SCORES.copy()
     for row, low in ((BASS_ROW, LOW), (TENOR_ROW, TENOR_LOW), (ALTO_ROW, ALTO_LOW)):
@@ -390,14 +390,14 @@ def test_no_trivial_voices_win(make, yardstick):
         scores[:, row] = np.where(
             codes >= FIRST_NOTE, np.minimum(codes + shift, N_MOVES - 1), codes
         )
-    measured = yardstick.measure(Works(FourWorld.id, *moves_and_briefs(scores)))
-    bach = yardstick.measure(HELD)
+    measured = evaluator.measure(Works(FourWorld.id, *moves_and_briefs(scores)))
+    bach = evaluator.measure(HELD)
     for key in ("form", "heldout_quality"):
         assert np.median(measured[key]) < np.quantile(bach[key], 0.05), key
     assert measured["yield"].sum() == 0
 
 
-def test_bachs_bass_with_lazy_inner_voices_does_not_win(yardstick):
+def test_bachs_bass_with_lazy_inner_voices_does_not_win(evaluator):
     lazy = HELD_SCORES.copy()
     lazy[:, [ALTO_ROW, TENOR_ROW], 1:] = HOLD
     doubled = HELD_SCORES.copy()
@@ -408,22 +408,24 @@ def test_bachs_bass_with_lazy_inner_voices_does_not_win(yardstick):
         doubled[:, row] = np.where(
             HELD_SCORES[:, BASS_ROW] >= FIRST_NOTE, note, HELD_SCORES[:, BASS_ROW]
         )
-    bach = yardstick.measure(HELD)
+    bach = evaluator.measure(HELD)
     for scores in (lazy, doubled):
-        measured = yardstick.measure(Works(FourWorld.id, *moves_and_briefs(scores)))
+        measured = evaluator.measure(Works(FourWorld.id, *moves_and_briefs(scores)))
         for key in ("form", "heldout_quality"):
             assert np.median(measured[key]) < np.quantile(bach[key], 0.05), key
 
 
-def test_the_yardstick_survives_a_folder(yardstick, tmp_path):
-    yardstick.save(tmp_path)
-    again = Yardstick.load(tmp_path)
-    a, b = yardstick.measure(HELD), again.measure(HELD)
-    assert again.bars == yardstick.bars and all(np.array_equal(a[key], b[key]) for key in a)
+def test_the_yardstick_survives_a_folder(evaluator, tmp_path):
+    evaluator.save(tmp_path)
+    again = Evaluator.load(tmp_path)
+    a, b = evaluator.measure(HELD), again.measure(HELD)
+    assert again.thresholds == evaluator.thresholds and all(
+        np.array_equal(a[key], b[key]) for key in a
+    )
 
 
-def test_works_are_judged_again_exactly(yardstick, tmp_path):
-    yardstick.save(tmp_path)
+def test_works_are_judged_again_exactly(evaluator, tmp_path):
+    evaluator.save(tmp_path)
     quality = HumanLevelQuality(WORLD.train, 20, 0, 1)
     save_weights(tmp_path / "critic.safetensors", quality.critics["critic"].network)
     works = HELD[:5]
@@ -436,7 +438,7 @@ def test_works_are_judged_again_exactly(yardstick, tmp_path):
 
 
 def test_every_position_of_human_works_can_be_imitated():
-    observations, moves = positions_of(WORLD.core, HELD)
+    observations, moves = positions_of(WORLD.simulator, HELD)
     assert len(moves) == len(HELD) * FOUR_MOVES
     turns = observations["state"][:, -1].reshape(len(HELD), FOUR_MOVES)
     np.testing.assert_array_equal(turns, np.tile([0, 1, 2], (len(HELD), EIGHTHS)))
@@ -452,11 +454,11 @@ def test_every_position_of_human_works_can_be_imitated():
 def test_the_network_tells_the_voices_apart(key):
     torch.manual_seed(0)
     network = WORLD.network().eval()
-    core = FourCore(1)
-    core.reset(np.array([0]), HELD.briefs[:1])
+    simulator = FourSimulator(1)
+    simulator.reset(np.array([0]), HELD.briefs[:1])
     for move in HELD.moves[0, :30]:
-        core.step(np.array([move], np.int64))
-    obs = {k: torch.as_tensor(value.copy()) for k, value in core.observations.items()}
+        simulator.step(np.array([move], np.int64))
+    obs = {k: torch.as_tensor(value.copy()) for k, value in simulator.observations.items()}
     other = {k: value.clone() for k, value in obs.items()}
     if key == "state":
         other["state"][0, -1] = 1
@@ -535,9 +537,12 @@ def test_pictures_and_pages_show_four_voices():
 
 def test_the_world_by_name():
     world = make_world("composition-four", limit=100)
-    core = world.practice(16)
-    core.reset(np.arange(16))
-    assert core.briefs.shape == (16, BRIEF) and (core.briefs[:8] == core.briefs[0]).all()
+    simulator = world.practice(16)
+    simulator.reset(np.arange(16))
+    assert (
+        simulator.briefs.shape == (16, BRIEF)
+        and (simulator.briefs[:8] == simulator.briefs[0]).all()
+    )
     assert world.exam(3).pool().shape == world.held_out.briefs.shape
     assert world.fingerprint != make_world("composition", limit=100).fingerprint
-    assert world.core(2).max_moves == FOUR_MOVES
+    assert world.simulator(2).max_moves == FOUR_MOVES

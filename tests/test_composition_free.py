@@ -12,9 +12,9 @@ from move37.envs.base.world import find_world, judge_again, make_world
 from move37.envs.composition.corpus.trivial import scale_note, scale_up, trivial_works
 from move37.envs.composition.dynamics import AHEAD, BEHIND
 from move37.envs.composition.free import FreeWorld, free_works
-from move37.envs.composition.free_dynamics import FreeCore, frames_of, parse_frame
+from move37.envs.composition.free_dynamics import FreeSimulator, frames_of, parse_frame
 from move37.envs.composition.judging.descriptor import PairDescriptor, features
-from move37.envs.composition.judging.evaluator import Yardstick, negatives_of, scores_of_works
+from move37.envs.composition.judging.evaluator import Evaluator, negatives_of, scores_of_works
 from move37.envs.composition.judging.progress_features import PAIR_UNITS, account_of
 from move37.envs.composition.judging.quality import HumanLevelQuality
 from move37.envs.composition.moves import (
@@ -73,26 +73,26 @@ def oracle_observation(moves, frame):
 
 def test_observations_equal_the_oracle():
     frames = HELD.briefs[:5]
-    core = FreeCore(5)
-    core.reset(np.arange(5), frames)
+    simulator = FreeSimulator(5)
+    simulator.reset(np.arange(5), frames)
     rng = np.random.default_rng(0)
     moves = [[] for _ in range(5)]
     for k in range(FREE_MOVES):
         for i in range(5):
             for key, value in oracle_observation(moves[i], frames[i]).items():
-                np.testing.assert_array_equal(core.observations[key][i], value, err_msg=key)
+                np.testing.assert_array_equal(simulator.observations[key][i], value, err_msg=key)
             so_far = np.full((1, FREE_MOVES), REST, np.int16)
             so_far[0, :k] = moves[i]
             score = scores_of(so_far, frames[i : i + 1])
             rules = np.concatenate([measure(score), measure_voice(score, SOPRANO_ROW)], axis=1)[0]
             want = np.concatenate([rules / PAIR_UNITS, features(score, both=True)[0]]).clip(-4, 4)
-            np.testing.assert_allclose(core.observations["account"][i], want, rtol=1e-6)
+            np.testing.assert_allclose(simulator.observations["account"][i], want, rtol=1e-6)
         actions = rng.integers(0, N_MOVES, 5)
-        done = core.step(actions)
+        done = simulator.step(actions)
         for i in range(5):
             moves[i].append(int(actions[i]))
     assert done.all()
-    np.testing.assert_array_equal(core.moves, moves)
+    np.testing.assert_array_equal(simulator.moves, moves)
 
 
 def test_gymnasiums_checker_and_a_picture_of_what_is_written():
@@ -158,23 +158,23 @@ def test_a_bad_soprano_spoils_form_only_where_it_is_written():
 
 
 @pytest.fixture(scope="module")
-def yardstick():
-    return WORLD.yardstick(60, 2)
+def fit_evaluator():
+    return WORLD.evaluator(60, 2)
 
 
-def test_the_judge_knows_bach_from_spoilt_voices(yardstick):
-    bach = yardstick.judge(HELD)
+def test_the_judge_knows_bach_from_spoilt_voices(evaluator):
+    bach = evaluator.judge(HELD)
     for bass, soprano in ((1, 0), (0, 1), (1, 1)):
         scores = HELD_SCORES.copy()
         rows = np.random.default_rng(5).permutation(len(scores))
         # Another tune's voice is one that does not fit.
         scores[:, BASS_ROW] = scores[rows if bass else slice(None), BASS_ROW]
         scores[:, SOPRANO_ROW] = scores[rows[::-1] if soprano else slice(None), SOPRANO_ROW]
-        other = yardstick.judge(Works(FreeWorld.id, *moves_and_briefs(scores, both=True)))
+        other = evaluator.judge(Works(FreeWorld.id, *moves_and_briefs(scores, both=True)))
         assert (bach[:, None] > other[None]).mean() > 0.75
-    bars = yardstick.bars
-    assert bars.form_loose < bars.form and bars.heldout_loose < bars.heldout
-    assert yardstick.descriptor.n_features == PairDescriptor.n_features
+    thresholds = evaluator.thresholds
+    assert thresholds.form_loose < thresholds.form and thresholds.heldout_loose < thresholds.heldout
+    assert evaluator.descriptor.n_features == PairDescriptor.n_features
 
 
 def test_spoilt_works_have_a_spoilt_bass_a_spoilt_soprano_or_both():
@@ -192,7 +192,7 @@ def test_spoilt_works_have_a_spoilt_bass_a_spoilt_soprano_or_both():
     assert np.mean(same) < 0.02
 
 
-def test_no_trivial_pair_wins(yardstick):
+def test_no_trivial_pair_wins(evaluator):
     rng = np.random.default_rng(4)
     frames = HELD.briefs
     scores = HELD_SCORES.copy()
@@ -203,21 +203,23 @@ def test_no_trivial_pair_wins(yardstick):
     twins[:, SOPRANO_ROW] = twins[:, BASS_ROW]
     for some in (scores, twins):
         works = Works(FreeWorld.id, *moves_and_briefs(some, both=True))
-        measured, bach = yardstick.measure(works), yardstick.measure(HELD)
+        measured, bach = evaluator.measure(works), evaluator.measure(HELD)
         for key in ("form", "heldout_quality"):
             assert np.median(measured[key]) < np.quantile(bach[key], 0.05), key
         assert measured["yield"].sum() == 0
 
 
-def test_the_yardstick_survives_a_folder(yardstick, tmp_path):
-    yardstick.save(tmp_path)
-    again = Yardstick.load(tmp_path)
-    a, b = yardstick.measure(HELD), again.measure(HELD)
-    assert again.bars == yardstick.bars and all(np.array_equal(a[key], b[key]) for key in a)
+def test_the_yardstick_survives_a_folder(evaluator, tmp_path):
+    evaluator.save(tmp_path)
+    again = Evaluator.load(tmp_path)
+    a, b = evaluator.measure(HELD), again.measure(HELD)
+    assert again.thresholds == evaluator.thresholds and all(
+        np.array_equal(a[key], b[key]) for key in a
+    )
 
 
-def test_works_are_judged_again_exactly(yardstick, tmp_path):
-    yardstick.save(tmp_path)
+def test_works_are_judged_again_exactly(evaluator, tmp_path):
+    evaluator.save(tmp_path)
     quality = HumanLevelQuality(WORLD.train, 20, 0, 1)
     save_weights(tmp_path / "critic.safetensors", quality.critics["critic"].network)
     works = HELD[:6]
@@ -231,7 +233,7 @@ def test_works_are_judged_again_exactly(yardstick, tmp_path):
 
 
 def test_every_position_of_human_works_can_be_imitated():
-    observations, moves = positions_of(WORLD.core, HELD)
+    observations, moves = positions_of(WORLD.simulator, HELD)
     assert len(moves) == len(HELD) * FREE_MOVES
     turns = observations["state"][:, -1].reshape(len(HELD), FREE_MOVES)
     np.testing.assert_array_equal(turns, np.tile([0, 1], (len(HELD), EIGHTHS)))
@@ -247,11 +249,11 @@ def test_every_position_of_human_works_can_be_imitated():
 def test_the_network_tells_the_turns_and_voices_apart():
     torch.manual_seed(0)
     network = WORLD.network().eval()
-    core = FreeCore(1)
-    core.reset(np.array([0]), HELD.briefs[:1])
+    simulator = FreeSimulator(1)
+    simulator.reset(np.array([0]), HELD.briefs[:1])
     for move in HELD.moves[0, :20]:
-        core.step(np.array([move], np.int64))
-    obs = {key: torch.as_tensor(value.copy()) for key, value in core.observations.items()}
+        simulator.step(np.array([move], np.int64))
+    obs = {key: torch.as_tensor(value.copy()) for key, value in simulator.observations.items()}
     before = network(obs)[0]
     other = {key: value.clone() for key, value in obs.items()}
     other["state"][0, -1] = 1
@@ -314,9 +316,9 @@ def test_the_account_tells_both_voices():
 def test_the_world_by_name():
     world = make_world("composition-free", limit=100)
     assert world.practice(16).briefs.shape == (16, BRIEF)
-    core = world.practice(16)
-    core.reset(np.arange(16))
-    assert (core.briefs[:8] == core.briefs[0]).all()
+    simulator = world.practice(16)
+    simulator.reset(np.arange(16))
+    assert (simulator.briefs[:8] == simulator.briefs[0]).all()
     assert world.exam(3).pool().shape == world.held_out.briefs.shape
 
 

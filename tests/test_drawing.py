@@ -13,7 +13,7 @@ from stable_baselines3.common.env_checker import check_env as check_sb3
 from move37.envs.base.appraisal import Appraisal
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.simulator import WorldBatch
-from move37.envs.drawing.dynamics import DrawingCore, images_of
+from move37.envs.drawing.dynamics import DrawingSimulator, images_of
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, N_MOVES, moves_of, strokes_of
 from move37.envs.drawing.rules.form import form_quality
 
@@ -109,7 +109,7 @@ def test_single_environments_vector_and_sb3_are_bit_equal():
     actions = random_actions(np.random.default_rng(1), 150, n)
     singles = [gymnasium.make("Move37/Drawing-v0").unwrapped for _ in range(n)]
     vector = gymnasium.make_vec("Move37/Drawing-v0", num_envs=n)
-    sb3 = WorldVecEnv(WorldBatch(DrawingCore(n), Appraisal(form_quality)))
+    sb3 = WorldVecEnv(WorldBatch(DrawingSimulator(n), Appraisal(form_quality)))
     first, _ = vector.reset(seed=0)
     single = [env.reset(seed=0)[0] for env in singles]
     for key, value in sb3.reset().items():
@@ -162,16 +162,18 @@ def test_users_objects_replace_quality_and_newness():
     def quality(moves, images):
         return {"quality": images.sum((1, 2)) / 10.0}
 
-    def newness(moves, images):
-        return {"newness": np.full(len(moves), 3.0)}
+    def novelty_reward(moves, images):
+        return {"novelty_reward": np.full(len(moves), 3.0)}
 
-    env = gymnasium.make("Move37/Drawing-v0", appraiser=Appraisal(quality, newness)).unwrapped
+    env = gymnasium.make(
+        "Move37/Drawing-v0", appraiser=Appraisal(quality, novelty_reward)
+    ).unwrapped
     env.reset()
     for action in (0, 9):
         env.step(action)
     _, reward, _, _, info = env.step(END)
     assert reward == pytest.approx(3.0)
-    assert info["quality"] == pytest.approx(1.0) and info["newness"] == 3.0
+    assert info["quality"] == pytest.approx(1.0) and info["novelty_reward"] == 3.0
 
 
 def test_a_reward_that_is_not_finite_is_refused():

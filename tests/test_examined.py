@@ -17,19 +17,19 @@ def world():
 
 
 def test_makers_are_examined_with_briefs_that_nothing_was_fitted_to(world):
-    def given(core):
-        core.reset(np.arange(core.n))
-        return {row.tobytes() for row in core.briefs}
+    def given(simulator):
+        simulator.reset(np.arange(simulator.n))
+        return {row.tobytes() for row in simulator.briefs}
 
     splits = {"": world.held_out, "held_out": world.held_out, "sealed": world.outsiders}
     for split, works in splits.items():
         other = examined(world, split)
-        assert given(other.core(16)) <= {row.tobytes() for row in works.briefs}
+        assert given(other.simulator(16)) <= {row.tobytes() for row in works.briefs}
         # Whoever learns practises where it did, on the training tunes and what is made of them.
         practised = given(practice_of(other, 16))
         assert practised <= {row.tobytes() for row in world.practice_briefs()}
         assert other.train is world.train and other.fingerprint == world.fingerprint
-    assert given(world.core(16)) <= {row.tobytes() for row in world.train.briefs}
+    assert given(world.simulator(16)) <= {row.tobytes() for row in world.train.briefs}
     assert world.evaluation == "held_out"
     with pytest.raises(ValueError, match="held_out, sealed"):
         examined(world, "open")
@@ -49,5 +49,5 @@ def test_a_budget_is_what_a_learner_spends_in_the_world(world):
 def test_a_world_without_briefs_is_examined_on_its_boards():
     world = make_world("drawing", limit=400)
     other = examined(world)
-    assert type(other.core(2)) is type(world.core(2)) and type(other) is type(world)
+    assert type(other.simulator(2)) is type(world.simulator(2)) and type(other) is type(world)
     assert practice_of(other, 3).n == 3

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from toy_world import END, ToyWorld, climbing, describe, rows, yardstick
+from toy_world import END, ToyWorld, climbing, describe, evaluator, rows
 
 from move37.agents.measures.influence import Influences, noise_works
 
@@ -13,8 +13,8 @@ QUIET = lambda text: None  # noqa: E731
 @pytest.fixture(scope="module")
 def influences():
     return Influences(
-        ToyWorld(400, RNG(0)), yardstick, n_learnt=100, n_tested=60, n_samples=600, epochs=40,
-        radius=0.5, say=QUIET,
+        ToyWorld(400, RNG(0)), evaluator, n_learnt=100, n_tested=60, n_samples=600, epochs=40,
+        radius=0.5, log=QUIET,
     )  # fmt: skip
 
 
@@ -80,4 +80,4 @@ def test_too_few_works_are_refused(influences):
     with pytest.raises(ValueError, match="160 of random needed, got 30"):
         influences.measure(climbing(30, RNG(0)), "random")
     with pytest.raises(ValueError, match="epochs"):
-        Influences(ToyWorld(10, RNG(0)), yardstick, epochs=0)
+        Influences(ToyWorld(10, RNG(0)), evaluator, epochs=0)

@@ -10,7 +10,7 @@ from move37.agents.makers.deep_style import DeepStyle, gram
 from move37.agents.makers.deep_style import make as make_deep_style
 from move37.agents.makers.inceptionism import Inceptionism
 from move37.agents.makers.inceptionism import make as make_inceptionism
-from move37.agents.makers.maker import Budget, Workshop
+from move37.agents.makers.maker import Budget, TrainContext
 from move37.agents.makers.networks.feature_network import (
     FILE,
     FeatureNetwork,
@@ -24,7 +24,7 @@ from move37.agents.makers.networks.feature_network import (
 )
 from move37.envs.base.works import Works, pad_moves
 from move37.envs.drawing.corpus.trace import from_images
-from move37.envs.drawing.dynamics import DrawingCore, images_of
+from move37.envs.drawing.dynamics import DrawingSimulator, images_of
 from move37.envs.drawing.judging.evaluator import pictures_of
 from move37.envs.drawing.moves import MAX_MOVES, moves_of
 
@@ -49,7 +49,11 @@ def human_works(n: int) -> Works:
 
 def small_world(works: Works) -> SimpleNamespace:
     return SimpleNamespace(
-        id="drawing", train=works, images=pictures_of, core=DrawingCore, from_images=from_images
+        id="drawing",
+        train=works,
+        images=pictures_of,
+        simulator=DrawingSimulator,
+        from_images=from_images,
     )
 
 
@@ -62,10 +66,10 @@ def blurred(images):
     return images.reshape(-1, 6, 4, 6, 4).mean(axis=(2, 4)).reshape(-1, 36).astype(np.float32)
 
 
-def workshop(folder, world=WORLD, say=lambda line: None) -> Workshop:
-    yardstick = SimpleNamespace(describe=lambda works: blurred(world.images(works)))
+def context(folder, world=WORLD, log=lambda line: None) -> TrainContext:
+    evaluator = SimpleNamespace(describe=lambda works: blurred(world.images(works)))
     budget = Budget(works=0, env_steps=0, epochs=0, updates=6)
-    return Workshop(world, yardstick, None, None, budget, 0, folder, threads=1, say=say)
+    return TrainContext(world, evaluator, None, None, budget, 0, folder, threads=1, log=log)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +122,7 @@ def test_without_any_category_there_is_nothing_to_learn():
 
 def test_the_network_is_trained_once_and_shared(tmp_path):
     said = []
-    room = workshop(tmp_path, say=said.append)
+    room = context(tmp_path, log=said.append)
     first = make_inceptionism(room)
     before = (tmp_path / FILE).read_bytes()
     second = make_deep_style(room)
@@ -133,7 +137,7 @@ def test_the_network_is_trained_once_and_shared(tmp_path):
 def test_training_is_deterministic(tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()
-        feature_network(workshop(tmp_path / name))
+        feature_network(context(tmp_path / name))
     assert (tmp_path / "a" / FILE).read_bytes() == (tmp_path / "b" / FILE).read_bytes()
 
 

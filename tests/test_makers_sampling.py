@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from move37.agents.makers import char_rnn, collage, gan, random_moves
-from move37.agents.makers.maker import BUDGETS, Workshop
+from move37.agents.makers.maker import BUDGETS, TrainContext
 from move37.envs.base.works import PAD, Works, pad_moves
-from move37.envs.drawing.dynamics import DrawingCore, images_of
+from move37.envs.drawing.dynamics import DrawingSimulator, images_of
 from move37.envs.drawing.moves import (
     COORDINATES,
     END,
@@ -27,7 +27,7 @@ from move37.envs.drawing.moves import (
 from move37.novelty.storage import StorageError
 
 
-class Board(DrawingCore):
+class Board(DrawingSimulator):
     end_move = END
 
 
@@ -69,19 +69,19 @@ class Echo:
 
 def pictures_in(core_type):
     def images(works):
-        core = core_type(len(works))
-        core.reset(np.arange(len(works)), works.briefs)
-        core.moves[:, : works.moves.shape[1]] = works.moves
-        return core.images(np.arange(len(works)))
+        simulator = core_type(len(works))
+        simulator.reset(np.arange(len(works)), works.briefs)
+        simulator.moves[:, : works.moves.shape[1]] = works.moves
+        return simulator.images(np.arange(len(works)))
 
     return images
 
 
-def world_of(core, train, images=None, **more):
-    height, width = (SIZE, SIZE) if core is Board else (8, 6)
+def world_of(simulator, train, images=None, **more):
+    height, width = (SIZE, SIZE) if simulator is Board else (8, 6)
     return SimpleNamespace(
         id=train.world,
-        core=core,
+        simulator=simulator,
         train=train,
         held_out=train,
         fingerprint="f",
@@ -108,9 +108,9 @@ def board_world(**more):
     return world_of(Board, Works("drawing", pad_moves(works, MAX_MOVES)), **more)
 
 
-def workshop(world, folder, epochs=1, updates=8, say=lambda _: None):
+def context(world, folder, epochs=1, updates=8, log=lambda _: None):
     budget = replace(BUDGETS["smoke"], epochs=epochs, updates=updates)
-    return Workshop(world, None, None, None, budget, 0, folder, threads=1, say=say)
+    return TrainContext(world, None, None, None, budget, 0, folder, threads=1, log=log)
 
 
 STROKES = {"parts": parts_of, "assemble": assemble}
@@ -118,7 +118,7 @@ STROKES = {"parts": parts_of, "assemble": assemble}
 
 def test_random_moves_are_uniform_with_human_lengths(tmp_path):
     train = Works("drawing", pad_moves([[1, 2, END], [1] * 39 + [END]], MAX_MOVES))
-    made = random_moves.make(workshop(world_of(Board, train), tmp_path)).generate(
+    made = random_moves.make(context(world_of(Board, train), tmp_path)).generate(
         700, np.random.default_rng(0)
     )
     assert set(made.lengths.tolist()) == {3, 40}
@@ -133,7 +133,7 @@ def test_random_moves_are_uniform_with_human_lengths(tmp_path):
 
 @pytest.mark.parametrize("module", [random_moves, collage])
 def test_makers_that_learn_nothing_work_in_a_world_of_briefs(module, tmp_path):
-    maker = module.make(workshop(echo_world(), tmp_path))
+    maker = module.make(context(echo_world(), tmp_path))
     brief = np.array([3, 3, 0, 0, 1, 1], np.int16)
     made = maker.generate(600, np.random.default_rng(0), brief)
     assert (made.lengths == 6).all() and (made.briefs == brief).all()
@@ -147,7 +147,7 @@ def test_a_collage_consists_of_human_strokes_at_their_places(tmp_path):
     world = board_world(**STROKES)
     known = {s.tobytes() for row in world.train.moves for s in strokes_of(row)}
     brief = np.array([3, 4], np.int16)
-    made = collage.make(workshop(world, tmp_path)).generate(600, np.random.default_rng(0), brief)
+    made = collage.make(context(world, tmp_path)).generate(600, np.random.default_rng(0), brief)
     numbers = set()
     for row in made.moves:
         strokes = strokes_of(row)
@@ -271,14 +271,14 @@ def test_the_rnn_learns_drawings_by_heart_is_saved_and_used_again(tmp_path):
     human = pad_moves([[30, 40, 50, END], [100, 101, END]], MAX_MOVES)
     world = world_of(Board, Works("drawing", human[np.arange(256) % 2]), coordinates=COORDINATES)
     lines = []
-    maker = char_rnn.make(workshop(world, tmp_path, epochs=3, say=lines.append))
+    maker = char_rnn.make(context(world, tmp_path, epochs=3, log=lines.append))
     assert len(lines) == 15  # 256 works are few: five passes an epoch
     assert maker.nats < 0.3  # one fair choice in seven moves: 0.198
     made = maker.generate(100, np.random.default_rng(0))
     known = {tuple(row) for row in human.tolist()}
     assert np.mean([tuple(row) in known for row in made.moves.tolist()]) > 0.9
     assert 0.3 < np.mean(made.moves[:, 0] == 30) < 0.7
-    again = char_rnn.make(workshop(world, tmp_path, epochs=3, say=lines.append))
+    again = char_rnn.make(context(world, tmp_path, epochs=3, log=lines.append))
     assert len(lines) == 15
     np.testing.assert_array_equal(again.generate(100, np.random.default_rng(0)).moves, made.moves)
     np.testing.assert_array_equal(again.log_likelihood(made), maker.log_likelihood(made))
@@ -286,7 +286,7 @@ def test_the_rnn_learns_drawings_by_heart_is_saved_and_used_again(tmp_path):
     assert maker.log_likelihood(hot).sum() < maker.log_likelihood(made).sum()
     with pytest.raises(ValueError, match="temperature"):
         again.with_temperature(0.0)
-    char_rnn.make(workshop(world, tmp_path, epochs=1, say=lines.append))
+    char_rnn.make(context(world, tmp_path, epochs=1, log=lines.append))
     assert len(lines) == 20  # another budget: fitted anew
 
 
@@ -326,7 +326,7 @@ def test_the_gan_learns_the_only_image():
 
 def test_the_gan_is_deterministic(tmp_path):
     world = echo_world()
-    a, b = (gan.make(workshop(world, tmp_path / name, updates=3)) for name in "ab")
+    a, b = (gan.make(context(world, tmp_path / name, updates=3)) for name in "ab")
     made = a.generate(20, np.random.default_rng(0))
     np.testing.assert_array_equal(b.generate(20, np.random.default_rng(0)).images, made.images)
     assert (a.score(made) == b.score(made)).all()
@@ -335,7 +335,7 @@ def test_the_gan_is_deterministic(tmp_path):
 @pytest.mark.parametrize("make_world", [board_world, echo_world])
 def test_the_gan_answers_briefs_is_saved_and_used_again(make_world, tmp_path):
     world, lines = make_world(), []
-    maker = gan.make(workshop(world, tmp_path, say=lines.append))
+    maker = gan.make(context(world, tmp_path, log=lines.append))
     assert maker.env_steps == 0 and lines
     with Image.open(tmp_path / "gan-samples.png") as sheet:
         height, width = world.images(world.train[:1]).shape[1:]
@@ -347,7 +347,7 @@ def test_the_gan_answers_briefs_is_saved_and_used_again(make_world, tmp_path):
     assert given.any() and (made.images >= given).all()
     assert maker.generator.shape.conditional == (make_world is echo_world)
     count = len(lines)
-    again = gan.make(workshop(world, tmp_path, say=lines.append))
+    again = gan.make(context(world, tmp_path, log=lines.append))
     assert len(lines) == count
     np.testing.assert_array_equal(
         again.generate(600, np.random.default_rng(0), brief).images, made.images

@@ -12,7 +12,7 @@ import torch
 from move37.agents.learner import train_loop as training
 from move37.agents.makers import evolution, rl_imitation, selection, variation
 from move37.agents.makers import learner as creator
-from move37.agents.makers.maker import Budget, Critical, Workshop, find_recipe
+from move37.agents.makers.maker import Budget, Critical, TrainContext, find_factory
 from move37.agents.makers.scoring import Scorer
 from move37.envs.base.works import PAD, Works, WorksError, pad_moves
 from move37.envs.base.world import make_world
@@ -38,12 +38,12 @@ def shop(world):
     """A workshop but for its folder; training the reward's critic is paid once."""
     torch.manual_seed(0)
     imitator = world.network().eval()
-    yardstick = world.yardstick(updates=1, pools=1)
+    evaluator = world.fit_evaluator(updates=1, pools=1)
     imitations = Works("drawing", mutate(world.train.moves, np.random.default_rng(0), BRIEF[None]))
-    reward = world.reward(yardstick, imitations, updates=10, seed=0, pools=1)
-    return Workshop(
-        world, yardstick, imitator, lambda: copy.deepcopy(reward), BUDGET, 0, Path(), threads=1,
-        say=lambda _: None,
+    reward = world.make_reward(evaluator, imitations, updates=10, seed=0, pools=1)
+    return TrainContext(
+        world, evaluator, imitator, lambda: copy.deepcopy(reward), BUDGET, 0, Path(), threads=1,
+        log=lambda _: None,
     )  # fmt: skip
 
 
@@ -52,13 +52,13 @@ def makers(shop, tmp_path_factory):
     """Each maker, made once, with its workshop."""
     found = {}
     for name in ("selection", *TRAINED):
-        workshop = replace(shop, folder=tmp_path_factory.mktemp(name))
-        found[name] = find_recipe(name)(workshop), workshop
+        context = replace(shop, folder=tmp_path_factory.mktemp(name))
+        found[name] = find_factory(name)(context), context
     return found
 
 
 @pytest.fixture
-def workshop(shop, tmp_path):
+def context(shop, tmp_path):
     return replace(shop, folder=tmp_path)
 
 
@@ -73,7 +73,7 @@ def check_finished(works):
 
 @pytest.mark.parametrize("name", ["selection", *TRAINED])
 def test_a_maker_makes_scores_and_is_read_again(name, makers):
-    maker, workshop = makers[name]
+    maker, context = makers[name]
     assert isinstance(maker, Critical)
     works = maker.generate(40, np.random.default_rng(1))
     assert len(works) == 40 and works.world == "drawing" and works.briefs.shape[1] == 0
@@ -87,11 +87,11 @@ def test_a_maker_makes_scores_and_is_read_again(name, makers):
     scores = maker.score(works)
     assert scores.shape == (40,) and scores.dtype == np.float64 and np.isfinite(scores).all()
     np.testing.assert_array_equal(scores, maker.score(works))
-    before = {p: p.stat().st_mtime_ns for p in workshop.folder.iterdir()}
+    before = {p: p.stat().st_mtime_ns for p in context.folder.iterdir()}
     assert bool(before) == (name in TRAINED)
     # What stands in the folder is used again: other chances change nothing.
-    read = find_recipe(name)(replace(workshop, seed=5))
-    assert {p: p.stat().st_mtime_ns for p in workshop.folder.iterdir()} == before
+    read = find_factory(name)(replace(context, seed=5))
+    assert {p: p.stat().st_mtime_ns for p in context.folder.iterdir()} == before
     assert read.env_steps == maker.env_steps
     assert (read.env_steps > 0) == (name in ("rl_imitation", "learner"))
     np.testing.assert_array_equal(read.generate(40, np.random.default_rng(1)).moves, works.moves)
@@ -99,34 +99,34 @@ def test_a_maker_makes_scores_and_is_read_again(name, makers):
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_a_damaged_file_is_named(name, workshop):
+def test_a_damaged_file_is_named(name, context):
     module = {"rl_imitation": rl_imitation, "evolution": evolution, "learner": creator}[name]
-    (workshop.folder / module.FILE).write_bytes(b"nothing")
+    (context.folder / module.FILE).write_bytes(b"nothing")
     with pytest.raises(ValueError, match=module.FILE):
-        find_recipe(name)(workshop)
+        find_factory(name)(context)
 
 
-def test_the_seed_alone_decides_what_is_learnt(makers, workshop):
-    before = {k: v.clone() for k, v in workshop.imitator.state_dict().items()}
-    one, two = makers["learner"][0], creator.make(workshop)
+def test_the_seed_alone_decides_what_is_learnt(makers, context):
+    before = {k: v.clone() for k, v in context.imitator.state_dict().items()}
+    one, two = makers["learner"][0], creator.make(context)
     for key, value in two.network.state_dict().items():
         assert torch.equal(value, one.network.state_dict()[key])
     # It has moved, and left the imitator as it was.
     assert any(not torch.equal(two.network.state_dict()[k], v) for k, v in before.items())
-    for key, value in workshop.imitator.state_dict().items():
+    for key, value in context.imitator.state_dict().items():
         assert torch.equal(value, before[key])
-    facts = json.loads((workshop.folder / creator.FACTS).read_text())
+    facts = json.loads((context.folder / creator.FACTS).read_text())
     # Three rollouts fit the value; six more, of 8 boards, are the budget.
     assert facts["env_steps"] == two.env_steps == 3072 + 3 * 512
 
 
 def test_a_learner_of_train_py_is_read_from_its_folder(makers, tmp_path):
-    maker, workshop = makers["learner"]
+    maker, context = makers["learner"]
     path = tmp_path / creator.FILE
-    path.write_bytes((workshop.folder / creator.FILE).read_bytes())
-    assert creator.load(path, workshop.world).env_steps == 0
+    path.write_bytes((context.folder / creator.FILE).read_bytes())
+    assert creator.load(path, context.world).env_steps == 0
     (tmp_path / "summary.json").write_text('{"env_steps": 1234}')
-    read = creator.load(path, workshop.world)
+    read = creator.load(path, context.world)
     assert read.env_steps == 1234
     works = read.generate(3, np.random.default_rng(0))
     made = maker.generate(3, np.random.default_rng(0))
@@ -145,14 +145,14 @@ def test_boards_fit_the_budget(env_steps, most, n_steps):
     assert n == most or 2 * rollout * training.LEAST_ROLLOUTS > env_steps
 
 
-def test_scores_do_not_remember_earlier_calls_but_see_twins(workshop):
-    scorer = Scorer(workshop.world, workshop.new_reward)
-    works = workshop.world.held_out[:8]
+def test_scores_do_not_remember_earlier_calls_but_see_twins(context):
+    scorer = Scorer(context.world, context.new_reward)
+    works = context.world.held_out[:8]
     twice = Works("drawing", np.concatenate([works.moves, works.moves]))
     scores = scorer.score(twice)
     np.testing.assert_array_equal(scores[:8], scorer.score(works))
     assert (scores[8:] == 0).all()
-    direct = workshop.new_reward()(works.moves, workshop.world.images(works))["reward"]
+    direct = context.new_reward()(works.moves, context.world.images(works))["reward"]
     np.testing.assert_array_equal(scores[:8], direct)
 
 
@@ -180,9 +180,9 @@ def test_selection_keeps_the_best_in_the_order_of_sampling(world):
         selection.Selection(Coin(), world, Longest, ratio=0)
 
 
-def test_the_budget_is_spent_on_a_thousand_works(workshop):
+def test_the_budget_is_spent_on_a_thousand_works(context):
     ratios = [
-        selection.make(replace(workshop, budget=replace(BUDGET, works=n))).ratio
+        selection.make(replace(context, budget=replace(BUDGET, works=n))).ratio
         for n in (600, 60_000, 200_000)
     ]
     assert ratios == [2, 60, 200]
@@ -209,8 +209,8 @@ def test_the_whole_image_critic_learns_and_the_learner_is_paid_by_it_alone(world
     assert reward.judge(trick[:1])[0] < before
 
 
-def test_evolution_improves_and_spends_what_it_may(workshop):
-    maker = evolution.make(workshop)
+def test_evolution_improves_and_spends_what_it_may(context):
+    maker = evolution.make(context)
     assert maker.works_appraised == BUDGET.works
     assert len(maker.archive) <= maker.archive.cells == evolution.LEAST_CELLS
     first = float(maker.archive.stats.obj_mean)
@@ -236,21 +236,21 @@ def test_elites_are_given_once_and_more_than_the_archive_holds(makers):
     check_finished(many)
 
 
-def test_evolution_may_be_held_to_cpu_time(workshop):
+def test_evolution_may_be_held_to_cpu_time(context):
     budget = replace(BUDGET, seconds=0.3)
-    maker = evolution.make(replace(workshop, budget=budget))
+    maker = evolution.make(replace(context, budget=budget))
     assert maker.cpu_seconds >= 0.3
     assert maker.works_appraised % evolution.BATCH == 0
     assert maker.archive.cells == evolution.CELLS
 
 
-def test_another_worlds_archive_is_refused(makers, workshop):
+def test_another_worlds_archive_is_refused(makers, context):
     with np.load(makers["evolution"][1].folder / evolution.FILE) as file:
         arrays = dict(file)
-    path = workshop.folder / evolution.FILE
+    path = context.folder / evolution.FILE
     np.savez(path, **{**arrays, "solution": arrays["solution"][:, :5]})
     with pytest.raises(WorksError, match="not an archive of elites"):
-        evolution.make(workshop)
+        evolution.make(context)
 
 
 class FixedCore:
@@ -280,7 +280,7 @@ class FixedWorld:
     """Quality is the share of moves that are 3; the descriptor is the moves."""
 
     id = "fixed"
-    core = FixedCore
+    simulator = FixedCore
     scale, k_neighbors = 1.0, 3
 
     def __init__(self):

@@ -7,9 +7,9 @@ from toy_world import END, LETTERS, LONGEST, Scripted, ToyCore, rows
 
 from move37.agents.learner.imitation import sample_works
 from move37.agents.measures.move37 import counterfactuals, detect, find_moments, left_the_known
-from move37.agents.measures.rollout import finish_works, surprise
+from move37.agents.measures.rollout import finish_works, move_likelihoods
 from move37.envs.base.works import Works, join_works, pad_moves
-from move37.envs.drawing.dynamics import DrawingCore
+from move37.envs.drawing.dynamics import DrawingSimulator
 from move37.envs.drawing.network import DrawingNetwork
 
 RNG = np.random.default_rng
@@ -28,7 +28,7 @@ def sevens(works):
 
 def test_probabilities_are_the_networks():
     works = rows([1, RARE, 2, END], [END], [3, 3, END])
-    found = surprise(imitator(), ToyCore, works)
+    found = move_likelihoods(imitator(), ToyCore, works)
     expected = np.log([[P[1], P[RARE], P[2], P[END]]])
     np.testing.assert_allclose(found.log_p[:1], expected)
     assert np.isnan(found.log_p[1, 1:]).all()
@@ -42,12 +42,12 @@ def test_probabilities_are_the_networks():
 def test_probabilities_of_drawings_do_not_depend_on_the_works_beside_them():
     torch.manual_seed(0)
     network = DrawingNetwork(width=32).eval()
-    works = sample_works(network, DrawingCore(16), "drawing", 16, RNG(0))
-    together = surprise(network, DrawingCore, works).log_p
+    works = sample_works(network, DrawingSimulator(16), "drawing", 16, RNG(0))
+    together = move_likelihoods(network, DrawingSimulator, works).log_p
     for i in (0, 7):
-        alone = surprise(network, DrawingCore, works[np.array([i])]).log_p[0]
+        alone = move_likelihoods(network, DrawingSimulator, works[np.array([i])]).log_p[0]
         np.testing.assert_allclose(alone, together[i], atol=1e-4)
-    assert surprise(network, DrawingCore, works[:0]).log_p.shape == (0, 48)
+    assert move_likelihoods(network, DrawingSimulator, works[:0]).log_p.shape == (0, 48)
 
 
 def test_an_imitator_makes_as_many_improbable_moves_as_it_expects():
@@ -55,7 +55,7 @@ def test_an_imitator_makes_as_many_improbable_moves_as_it_expects():
     p[[1, END]] = 0.5, 1 - 0.5 - 0.002 * (LETTERS - 1)
     network = Scripted(p).eval()
     works = sample_works(network, ToyCore(500), "toy", 4000, RNG(1))
-    found = surprise(network, ToyCore, works, threshold=0.01)
+    found = move_likelihoods(network, ToyCore, works, threshold=0.01)
     made = (found.log_p <= np.log(0.01)).sum()
     expected = np.nansum(found.expected)
     assert abs(made - expected) < 4 * np.sqrt(expected)
@@ -81,8 +81,8 @@ def test_finishing_from_the_start_is_sampling():
     torch.manual_seed(0)
     network = DrawingNetwork(width=32).eval()
     blank = Works("drawing", pad_moves([np.array([5])] * 6))
-    finished = finish_works(network, DrawingCore, blank, np.zeros(6, int), RNG(3))
-    sampled = sample_works(network, DrawingCore(6), "drawing", 6, RNG(3))
+    finished = finish_works(network, DrawingSimulator, blank, np.zeros(6, int), RNG(3))
+    sampled = sample_works(network, DrawingSimulator(6), "drawing", 6, RNG(3))
     np.testing.assert_array_equal(finished.moves, sampled.moves)
 
 
@@ -90,13 +90,13 @@ def test_a_drawing_in_the_middle_is_what_replaying_it_gives():
     """Positions after a kept beginning are those that the recorded moves lead to."""
     torch.manual_seed(1)
     network = DrawingNetwork(width=32).eval()
-    works = sample_works(network, DrawingCore(4), "drawing", 4, RNG(4))
+    works = sample_works(network, DrawingSimulator(4), "drawing", 4, RNG(4))
     cuts = works.lengths - 1  # all but the last move, which the last position decides
     with torch.no_grad():
         network.head.weight.mul_(1e6)  # certain of one move at every position
         network.head.bias.mul_(1e6)
-    made = finish_works(network, DrawingCore, works, cuts, RNG(5))
-    log_p = surprise(network, DrawingCore, made).log_p
+    made = finish_works(network, DrawingSimulator, works, cuts, RNG(5))
+    log_p = move_likelihoods(network, DrawingSimulator, made).log_p
     assert (log_p[np.arange(4), cuts] > -1e-3).all()
 
 
@@ -134,5 +134,7 @@ def test_only_moments_in_good_works_count_and_controls_have_none():
 def test_works_of_several_lengths_are_detected_in_pieces(monkeypatch):
     monkeypatch.setattr("move37.agents.measures.rollout.WORKS_AT_ONCE", 3)
     works = join_works([rows([1, END], [RARE, END]), rows([2, 3, RARE, 4, END]), rows([END])] * 3)
-    found = find_moments(surprise(imitator(), ToyCore, works).log_p, np.ones(len(works), bool))
+    found = find_moments(
+        move_likelihoods(imitator(), ToyCore, works).log_p, np.ones(len(works), bool)
+    )
     assert found.tolist() == [[1, 0], [2, 2], [5, 0], [6, 2], [9, 0], [10, 2]]

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from move37.novelty.archive import leave_one_out_novelty, novelty_in_groups
-from move37.novelty.recent import OwnWorks
+from move37.novelty.recent import RecentBuffer
 
 
 def test_distances_are_those_to_a_plain_list_of_the_latest_rows():
     rng = np.random.default_rng(0)
-    own, rows = OwnWorks(4, 50), np.zeros((0, 4), np.float32)
+    own, rows = RecentBuffer(4, 50), np.zeros((0, 4), np.float32)
     for _ in range(12):
         x = rng.normal(size=(int(rng.integers(1, 20)), 4)).astype(np.float32)
         nearest, mean = own.compare(x, 5)
@@ -23,16 +23,16 @@ def test_distances_are_those_to_a_plain_list_of_the_latest_rows():
         own.remember(x)
         rows = np.concatenate([rows, x])
     assert len(own) == 50
-    other = OwnWorks(4, 50)
+    other = RecentBuffer(4, 50)
     other.load_state(own.state())
     for a, b in zip(own.compare(x, 5), other.compare(x, 5), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_a_memory_of_another_size_and_too_many_rows_are_refused():
-    own = OwnWorks(4, 50)
+    own = RecentBuffer(4, 50)
     with pytest.raises(ValueError):
-        OwnWorks(4, 60).load_state(own.state())
+        RecentBuffer(4, 60).load_state(own.state())
     with pytest.raises(ValueError, match="51 rows"):
         own.remember(np.zeros((51, 4), np.float32))
 

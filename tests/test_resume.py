@@ -19,14 +19,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from move37.agents.learner.imitation import imitate
 from move37.agents.learner.ppo import WorksCallback, collapse, make_ppo, warm_value
-from move37.agents.runs.checkpoint_io import Snapshot, read_snapshot, write_snapshot
+from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_checkpoint
 from move37.agents.runs.config import parse
-from move37.agents.runs.run_dir import Interrupts, RunFolder
-from move37.agents.runs.train_state import Session, newest_checkpoint, path_of, write_checkpoint
+from move37.agents.runs.run_dir import Interrupts, RunDir
+from move37.agents.runs.train_state import TrainState, newest_checkpoint, path_of, write_checkpoint
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.simulator import NotFiniteError, WorldBatch
 from move37.envs.base.works import Works
-from move37.envs.drawing.dynamics import DrawingCore
+from move37.envs.drawing.dynamics import DrawingSimulator
 from move37.envs.drawing.moves import MAX_MOVES
 from move37.envs.drawing.network import DrawingNetwork
 from move37.novelty.archive import NoveltyArchive
@@ -245,7 +245,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(whole, tmp_path)
 
 def test_what_cannot_be_resumed_is_one_line(whole, tmp_path):
     busy = begun(whole, tmp_path / "busy", ())
-    with RunFolder(busy, True, print):
+    with RunDir(busy, True, print):
         cases = [
             (("--resume", tmp_path / "none"), "no such file", 1),
             (("--resume", whole, "--seed", "3"), "takes no other option", 1),
@@ -255,12 +255,12 @@ def test_what_cannot_be_resumed_is_one_line(whole, tmp_path):
             code, _, err = train(*arguments)
             assert code == expected and words in err and len(err.strip().splitlines()) == 1, err
     with pytest.raises(ValueError, match="holds an unfinished run; go on with --resume"):
-        RunFolder(busy, False, print)
+        RunDir(busy, False, print)
     with pytest.raises(ValueError, match="holds a finished run"):
-        RunFolder(whole, False, print)
+        RunDir(whole, False, print)
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        RunFolder(tmp_path / "file" / "run", False, print)
+        RunDir(tmp_path / "file" / "run", False, print)
 
 
 def test_a_run_killed_while_it_imitates_ends_the_same(whole, tmp_path):
@@ -280,7 +280,7 @@ def test_a_run_killed_while_it_imitates_ends_the_same(whole, tmp_path):
 
 def kept_epoch(folder):
     path = folder / "stages" / "imitation.safetensors"
-    return int(read_snapshot(path).facts["epoch"]) if path.exists() else 0
+    return int(load_checkpoint(path).facts["epoch"]) if path.exists() else 0
 
 
 # In one process: the parts of it
@@ -308,28 +308,28 @@ def small_session(seed=0, reward=None, own_value=False):
     network = DrawingNetwork(width=32)
     reward = reward or Flat()
     callback = WorksCallback("drawing")
-    env = WorldVecEnv(WorldBatch(DrawingCore(4), reward), callback.finished)
+    env = WorldVecEnv(WorldBatch(DrawingSimulator(4), reward), callback.finished)
     model = make_ppo(env, network, n_steps=16, batch_size=64, seed=seed, own_value=own_value)
     model.set_logger(Logger(None, []))
-    return Session(model, callback, reward)
+    return TrainState(model, callback, reward)
 
 
 class Stopped(Exception):
     pass
 
 
-def learn(session, folder, steps, resume=False, stop_at=-1):
+def learn(train_state, folder, steps, resume=False, stop_at=-1):
     """Learn; keep a checkpoint before every rollout."""
 
     def keep(now):
-        write_checkpoint(folder, session.capture())
+        write_checkpoint(folder, train_state.capture())
         if now == stop_at:
             raise Stopped
 
-    session.callback.on_rollout = keep
-    model = session.model
-    model.learn(steps - model.num_timesteps, session.callback, reset_num_timesteps=not resume)
-    session.callback.on_rollout_start()
+    train_state.callback.on_rollout = keep
+    model = train_state.model
+    model.learn(steps - model.num_timesteps, train_state.callback, reset_num_timesteps=not resume)
+    train_state.callback.on_rollout_start()
 
 
 @pytest.mark.parametrize("own_value", [False, True])
@@ -345,8 +345,8 @@ def test_a_restored_session_goes_on_bit_by_bit(tmp_path, own_value):
     three = small_session(seed=5, own_value=own_value)
     three.restore(found)
     learn(three, tmp_path / "b", 8 * 64, resume=True)
-    a = read_snapshot(path_of(tmp_path / "a", 512))
-    b = read_snapshot(path_of(tmp_path / "b", 512))
+    a = load_checkpoint(path_of(tmp_path / "a", 512))
+    b = load_checkpoint(path_of(tmp_path / "b", 512))
     assert a.arrays.keys() == b.arrays.keys()
     for name, values in a.arrays.items():
         np.testing.assert_array_equal(values, b.arrays[name], err_msg=name)
@@ -359,21 +359,21 @@ def test_a_restored_session_goes_on_bit_by_bit(tmp_path, own_value):
 def small_imitation(**keywords):
     torch.manual_seed(3)
     network = DrawingNetwork(width=16, dropout=0.3)
-    core, rng = DrawingCore(64), np.random.default_rng(0)
+    simulator, rng = DrawingSimulator(64), np.random.default_rng(0)
 
     def positions(epoch):
-        return core_positions(core, np.random.default_rng(epoch))
+        return core_positions(simulator, np.random.default_rng(epoch))
 
-    fit = imitate(network, positions, core_positions(core, rng), epochs=4, batch_size=64,
+    fit = imitate(network, positions, core_positions(simulator, rng), epochs=4, batch_size=64,
                   seed=1, **keywords)  # fmt: skip
     return fit, network.state_dict(), torch.rand(3)
 
 
-def core_positions(core, rng):
-    core.reset(np.arange(core.n))
-    moves = rng.integers(0, core.n_moves, core.n)
-    core.step(moves)
-    seen = {key: value.copy() for key, value in core.observations.items()}
+def core_positions(simulator, rng):
+    simulator.reset(np.arange(simulator.n))
+    moves = rng.integers(0, simulator.n_moves, simulator.n)
+    simulator.step(moves)
+    seen = {key: value.copy() for key, value in simulator.observations.items()}
     return {k: np.tile(v, (3,) + (1,) * (v.ndim - 1)) for k, v in seen.items()}, np.tile(moves, 3)
 
 
@@ -383,8 +383,8 @@ def test_imitation_goes_on_bit_by_bit(tmp_path, epoch):
     states = []
     again, _, same_chance = small_imitation(keep=states.append)
     assert again == whole_fit and torch.equal(chance, same_chance)
-    write_snapshot(tmp_path / "s", states[epoch - 1])
-    fit, weights, chance_after = small_imitation(start=read_snapshot(tmp_path / "s"))
+    save_checkpoint(tmp_path / "s", states[epoch - 1])
+    fit, weights, chance_after = small_imitation(start=load_checkpoint(tmp_path / "s"))
     assert fit == whole_fit and torch.equal(chance, chance_after)
     assert all(torch.equal(weights[name], value) for name, value in whole_weights.items())
 
@@ -397,7 +397,7 @@ def test_imitation_does_not_go_on_from_anything_else():
         gone = next(key for key in arrays if key.startswith(name))
         others = {key: value for key, value in arrays.items() if key != gone}
         with pytest.raises(ValueError, match="of another imitation"):
-            small_imitation(start=Snapshot(others, facts))
+            small_imitation(start=Checkpoint(others, facts))
 
 
 def test_taking_a_snapshot_changes_nothing():
@@ -412,7 +412,7 @@ def test_taking_a_snapshot_changes_nothing():
 
 def test_only_the_last_two_checkpoints_are_kept(tmp_path):
     for steps in (0, 64, 128, 192):
-        write_checkpoint(tmp_path, Snapshot({"x": np.ones(3)}, {"num_timesteps": steps}))
+        write_checkpoint(tmp_path, Checkpoint({"x": np.ones(3)}, {"num_timesteps": steps}))
     assert [p.name for p in checkpoints(tmp_path)] == [
         path_of(tmp_path, 128).name, path_of(tmp_path, 192).name,
     ]  # fmt: skip
@@ -420,12 +420,12 @@ def test_only_the_last_two_checkpoints_are_kept(tmp_path):
 
 def test_every_flipped_bit_of_a_checkpoint_is_found(tmp_path):
     path, rng = tmp_path / "s.safetensors", np.random.default_rng(0)
-    snapshot = Snapshot(
+    snapshot = Checkpoint(
         {"a": rng.normal(size=20), "b": np.array(3), "c": np.zeros((0, 4), np.uint8)},
         {"num_timesteps": 5, "pi": 0.1, "nan": None},
     )
-    write_snapshot(path, snapshot)
-    again = read_snapshot(path)
+    save_checkpoint(path, snapshot)
+    again = load_checkpoint(path)
     assert again.facts == snapshot.facts
     for name, values in snapshot.arrays.items():
         assert again.arrays[name].shape == values.shape
@@ -436,7 +436,7 @@ def test_every_flipped_bit_of_a_checkpoint_is_found(tmp_path):
         flipped[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(flipped)
         try:
-            found = read_snapshot(path)
+            found = load_checkpoint(path)
         except StorageError:
             continue
         # Only in the header's spaces can a bit change nothing.
@@ -445,35 +445,35 @@ def test_every_flipped_bit_of_a_checkpoint_is_found(tmp_path):
 
 
 def test_a_snapshot_of_another_run_is_refused():
-    session = small_session()
-    session.model.learn(64, session.callback)
-    state = session.capture()
-    other = Session(session.model, session.callback, Flat())
+    train_state = small_session()
+    train_state.model.learn(64, train_state.callback)
+    state = train_state.capture()
+    other = TrainState(train_state.model, train_state.callback, Flat())
     for name in ("policy/value.0.weight", "batch/moves", "starts", "reward/archive/entries"):
         arrays = {k: v for k, v in state.arrays.items() if k != name}
         with pytest.raises(ValueError, match="of another run"):
-            other.restore(Snapshot(arrays, state.facts))
+            other.restore(Checkpoint(arrays, state.facts))
 
 
 def test_an_advantage_that_is_not_finite_stops_the_run(tmp_path):
-    session = small_session()
-    session.model.rollout_buffer.compute_returns_and_advantage = lambda **_: (
-        session.model.rollout_buffer.advantages.fill(np.nan)
+    train_state = small_session()
+    train_state.model.rollout_buffer.compute_returns_and_advantage = lambda **_: (
+        train_state.model.rollout_buffer.advantages.fill(np.nan)
     )
     with pytest.raises(NotFiniteError, match="advantages of a rollout") as caught:
-        session.model.learn(64, session.callback)
-    with RunFolder(tmp_path, False, print) as folder:
-        kept = read_snapshot(folder.keep_failure(session, caught.value))
+        train_state.model.learn(64, train_state.callback)
+    with RunDir(tmp_path, False, print) as folder:
+        kept = load_checkpoint(folder.keep_failure(train_state, caught.value))
     assert np.isnan(kept.arrays["error/advantages"]).all()
     assert "advantages" in kept.facts["error"] and "policy/value.0.weight" in kept.arrays
 
 
 def test_weights_that_are_not_finite_stop_the_run():
-    session = small_session()
+    train_state = small_session()
     with torch.no_grad():
-        session.model.policy.value[0].weight[0, 0] = float("nan")
+        train_state.model.policy.value[0].weight[0, 0] = float("nan")
     with pytest.raises(NotFiniteError, match=r"weights value\.0\.weight"):
-        session.model.learn(64, session.callback)
+        train_state.model.learn(64, train_state.callback)
 
 
 def test_a_reward_that_is_not_finite_keeps_the_works_it_was_for():
@@ -482,9 +482,9 @@ def test_a_reward_that_is_not_finite_keeps_the_works_it_was_for():
             terms = super().__call__(moves, images)
             return {**terms, "reward": np.full(len(moves), np.inf)}
 
-    session = small_session(reward=Wrong())
+    train_state = small_session(reward=Wrong())
     with pytest.raises(NotFiniteError, match="reward that is not finite") as caught:
-        session.model.learn(64 * 48, session.callback)
+        train_state.model.learn(64 * 48, train_state.callback)
     assert caught.value.arrays["moves"].shape[1] == MAX_MOVES
 
 
@@ -495,17 +495,17 @@ def test_a_collapsed_policy_is_named():
 
 
 def test_the_entropy_of_a_rollout_is_that_of_the_policy():
-    session = small_session()
-    session.model.learn(64, session.callback)
+    train_state = small_session()
+    train_state.model.learn(64, train_state.callback)
     # 578 moves, nearly uniform before anything is learnt.
-    assert session.callback.entropy == pytest.approx(np.log(578), abs=0.1)
+    assert train_state.callback.entropy == pytest.approx(np.log(578), abs=0.1)
 
 
 def test_fitting_the_value_leaves_no_trace_in_the_log():
-    session = small_session()
-    logger = session.model.logger
-    warm_value(session.model, 1, session.callback)
-    assert session.model.logger is logger and not logger.name_to_value
+    train_state = small_session()
+    logger = train_state.model.logger
+    warm_value(train_state.model, 1, train_state.callback)
+    assert train_state.model.logger is logger and not logger.name_to_value
 
 
 def test_the_first_signal_is_waited_for_and_the_second_is_not(capfd):
@@ -525,7 +525,7 @@ def test_the_first_signal_is_waited_for_and_the_second_is_not(capfd):
 
 def test_other_versions_are_said_and_another_corpus_is_refused(tmp_path):
     said = []
-    with RunFolder(tmp_path, False, said.append) as folder:
+    with RunDir(tmp_path, False, said.append) as folder:
         folder.record({"threads": 1}, "abc")
         path = tmp_path / "environment.json"
         path.write_text(path.read_text().replace(torch.__version__, "1.0"))
@@ -539,14 +539,14 @@ def test_other_versions_are_said_and_another_corpus_is_refused(tmp_path):
 
 
 def test_a_removed_log_is_an_error(tmp_path):
-    session = small_session()
-    with RunFolder(tmp_path, False, print) as folder:
-        session.model.set_logger(folder.open_log(None))
-        session.model.learn(64, session.callback)
-        folder.snapshot(session)
+    train_state = small_session()
+    with RunDir(tmp_path, False, print) as folder:
+        train_state.model.set_logger(folder.open_log(None))
+        train_state.model.learn(64, train_state.callback)
+        folder.snapshot(train_state)
         next(tmp_path.glob("events.out.tfevents.*")).unlink()
         with pytest.raises(FileNotFoundError, match=r"events.*was removed"):
-            folder.snapshot(session)
+            folder.snapshot(train_state)
 
 
 def test_a_resumed_run_takes_its_options_from_its_folder(tmp_path, capsys):

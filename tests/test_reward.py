@@ -8,7 +8,7 @@ from move37.envs.base.world import make_world
 from move37.envs.drawing.corpus.icons import load_corpus
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.judging.descriptor import Descriptor
-from move37.envs.drawing.judging.novelty_reward import ArchiveNewness
+from move37.envs.drawing.judging.novelty_reward import ArchiveNovelty
 from move37.envs.drawing.judging.quality import HumanLevelQuality
 from move37.envs.drawing.moves import SIZE, moves_of
 from move37.novelty.archive import NoveltyArchive, leave_one_out_novelty
@@ -20,62 +20,70 @@ def human():
 
 
 @pytest.fixture
-def newness(human):
+def novelty_reward(human):
     images = images_of(human[:2000])
     descriptor = Descriptor.fit(images)
     x = descriptor(images)
     scale = float(np.median(leave_one_out_novelty(x, 15)))
     archive = NoveltyArchive(descriptor.dim, 15, scale=scale)
     archive.pin(x)
-    return ArchiveNewness(descriptor, archive, images, cap=1.8)
+    return ArchiveNovelty(descriptor, archive, images, cap=1.8)
 
 
-def appraise(newness, moves):
-    parts = [newness(moves[i : i + 50], images_of(moves[i : i + 50])) for i in range(0, 1500, 50)]
+def appraise(novelty_reward, moves):
+    parts = [
+        novelty_reward(moves[i : i + 50], images_of(moves[i : i + 50])) for i in range(0, 1500, 50)
+    ]
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 
-def test_human_works_have_variety_and_no_habit(human, newness):
-    late = {k: v[-500:] for k, v in appraise(newness, human[2000:3500]).items()}
-    assert np.median(late["variety"]) > 0.95
-    assert (late["habit"] > 0).mean() < 0.2 and np.median(late["habit"]) == 0
+def test_human_works_have_variety_and_no_habit(human, novelty_reward):
+    late = {k: v[-500:] for k, v in appraise(novelty_reward, human[2000:3500]).items()}
+    assert np.median(late["self_diversity"]) > 0.95
+    assert (late["mode_collapse"] > 0).mean() < 0.2 and np.median(late["mode_collapse"]) == 0
 
 
-def test_a_stroke_that_stands_in_every_work_costs(human, newness):
+def test_a_stroke_that_stands_in_every_work_costs(human, novelty_reward):
     bar = moves_of([np.array([(2, 1), (2, 22)]), np.array([(2, 22), (20, 22)])])[:-1]
     rows = [np.concatenate([bar, [SIZE * SIZE], row[row >= 0]])[:48] for row in human[2000:3500]]
-    late = {k: v[-500:] for k, v in appraise(newness, pad_moves(rows, 48)).items()}
-    assert np.median(late["habit"]) > 0.2
-    assert np.median(late["variety"]) < 0.95
+    late = {k: v[-500:] for k, v in appraise(novelty_reward, pad_moves(rows, 48)).items()}
+    assert np.median(late["mode_collapse"]) > 0.2
+    assert np.median(late["self_diversity"]) < 0.95
 
 
-def test_the_same_work_again_is_worth_nothing(human, newness):
-    first = newness(human[2500:2501], images_of(human[2500:2501]))
-    again = newness(human[2500:2501], images_of(human[2500:2501]))
-    assert first["repeat"][0] == 0 and again["repeat"][0] == 1 and again["newness"][0] == 0
+def test_the_same_work_again_is_worth_nothing(human, novelty_reward):
+    first = novelty_reward(human[2500:2501], images_of(human[2500:2501]))
+    again = novelty_reward(human[2500:2501], images_of(human[2500:2501]))
+    assert (
+        first["duplicate"][0] == 0
+        and again["duplicate"][0] == 1
+        and again["novelty_reward"][0] == 0
+    )
     both = human[[2600, 2600]]
-    assert newness(both, images_of(both))["repeat"].tolist() == [0, 1]
+    assert novelty_reward(both, images_of(both))["duplicate"].tolist() == [0, 1]
 
 
-def test_where_own_works_do_not_count_newness_is_surprise_against_human_works(human, newness):
+def test_where_own_works_do_not_count_newness_is_surprise_against_human_works(
+    human, novelty_reward
+):
     images = images_of(human[2500:2600])
-    archive = newness.archive
+    archive = novelty_reward.archive
     sample = images_of(human[:2000])
-    alone = ArchiveNewness(newness.descriptor, archive, sample, cap=1.8, own_count=False)
+    alone = ArchiveNovelty(novelty_reward.descriptor, archive, sample, cap=1.8, own_count=False)
     first = alone(human[2500:2600], images)
-    assert first["newness"].max() > 0
+    assert first["novelty_reward"].max() > 0
     assert archive.add(alone.describe(images)).any()
     again = alone(human[2500:2600], images)
-    assert (again["repeat"] == 1).all()  # it is told
-    assert (again["surprise"] == first["surprise"]).all()  # and not paid for
+    assert (again["duplicate"] == 1).all()  # it is told
+    assert (again["clipped_novelty"] == first["clipped_novelty"]).all()  # and not paid for
     for terms in (first, again):
-        assert (terms["newness"] == terms["surprise"]).all()
-    assert newness(human[2500:2600], images)["novelty"].mean() < first["novelty"].mean()
+        assert (terms["novelty_reward"] == terms["clipped_novelty"]).all()
+    assert novelty_reward(human[2500:2600], images)["novelty"].mean() < first["novelty"].mean()
 
 
-def test_who_is_no_newer_than_human_works_usually_are_gets_nothing(human, newness):
-    terms = newness(human[:200], images_of(human[:200]))  # in the archive themselves
-    assert (terms["surprise"][terms["novelty"] <= 1] == 0).all()
+def test_who_is_no_newer_than_human_works_usually_are_gets_nothing(human, novelty_reward):
+    terms = novelty_reward(human[:200], images_of(human[:200]))  # in the archive themselves
+    assert (terms["clipped_novelty"][terms["novelty"] <= 1] == 0).all()
     assert (terms["novelty"] <= 1).any()
 
 
@@ -117,14 +125,18 @@ def test_every_judge_orders_human_imitator_damaged_random():
     torch.manual_seed(0)
     world = make_world("drawing")
     network = world.network(dropout=0.3)
-    held = positions_of(world.core, world.held_out)
+    held = positions_of(world.simulator, world.held_out)
     imitate(
-        network, lambda e: positions_of(world.core, world.variations(e, 0)), held, epochs=8, seed=0
+        network,
+        lambda e: positions_of(world.simulator, world.variations(e, 0)),
+        held,
+        epochs=8,
+        seed=0,
     )
     rng = np.random.default_rng(0)
-    imitations = sample_works(network, world.core(512), world.id, 1000, rng)
-    yardstick = world.yardstick(800)
-    reward = world.reward(yardstick, imitations[:500], 800, 0)
+    imitations = sample_works(network, world.simulator(512), world.id, 1000, rng)
+    evaluator = world.fit_evaluator(800)
+    reward = world.make_reward(evaluator, imitations[:500], 800, 0)
     lengths = (world.train.moves >= 0).sum(axis=1)
     groups = [
         world.held_out,
@@ -132,7 +144,7 @@ def test_every_judge_orders_human_imitator_damaged_random():
         Works("drawing", damage(world.held_out.moves, rng)),
         Works("drawing", random_works(500, lengths, rng)),
     ]
-    terms = [reward(g.moves, world.images(g)) | yardstick.measure(g) for g in groups]
+    terms = [reward(g.moves, world.images(g)) | evaluator.measure(g) for g in groups]
     for key in ("form", "craft", "heldout_quality"):
         medians = [float(np.median(t[key])) for t in terms]
         assert medians == sorted(medians, reverse=True), (key, medians)

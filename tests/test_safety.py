@@ -17,12 +17,12 @@ import pytest
 import torch
 from safetensors.torch import save as to_safetensors
 
-from move37.agents.runs.checkpoint_io import read_snapshot
+from move37.agents.runs.checkpoint_io import load_checkpoint
 from move37.agents.runs.config import load_config
 from move37.envs.base.works import Works, WorksError, write_npz
 from move37.envs.drawing.corpus.icons import CorpusError, load_corpus
 from move37.envs.drawing.corpus.svg import MAX_ELEMENTS, SvgError, read_svg
-from move37.envs.drawing.dynamics import DrawingCore, images_of
+from move37.envs.drawing.dynamics import DrawingSimulator, images_of
 from move37.envs.drawing.judging.craft import PatchCritic
 from move37.envs.drawing.judging.descriptor import N_FEATURES, Descriptor
 from move37.novelty.archive import ArchiveError, NoveltyArchive
@@ -198,7 +198,7 @@ def test_compiled_code_is_given_moves_only():
         with pytest.raises(ValueError, match=f"{bad} is no move"):
             images_of(moves[:, :1], moves)
         with pytest.raises(ValueError, match=f"{bad} is no move"):
-            DrawingCore(1).reset(np.arange(1), moves)
+            DrawingSimulator(1).reset(np.arange(1), moves)
 
 
 def test_an_archive_of_a_huge_size_is_refused(tmp_path):
@@ -278,7 +278,7 @@ def test_what_is_no_safetensors_file_is_refused(tmp_path, data):
     with pytest.raises(StorageError, match=r"w\.safetensors"):
         load_weights(path, PatchCritic())
     with pytest.raises(StorageError, match=r"w\.safetensors"):
-        read_snapshot(path)
+        load_checkpoint(path)
 
 
 # JSON

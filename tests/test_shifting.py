@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from move37.agents.runs.shift_curves import Shifting
+from move37.agents.runs.shift_curves import ShiftCurves
 from move37.envs.base.works import Works
 from move37.novelty.archive import leave_one_out_novelty
 
@@ -26,18 +26,18 @@ def human():
 
 def test_curves_are_near_nothing_without_a_shift_and_large_with_one(human):
     rng = np.random.default_rng(1)
-    shifting = Shifting(Plane(), human, 0)
-    same = shifting.curves(works_at(rng, 400, 0), 1)
+    shift_curves = ShiftCurves(Plane(), human, 0)
+    same = shift_curves.curves(works_at(rng, 400, 0), 1)
     assert abs(same["shift/energy_effect"]) < 0.01 and same["shift/p_value"] > 0.01
     assert same["shift/coverage"] == pytest.approx(1, abs=0.1)
-    far = shifting.curves(works_at(rng, 400, 200), 2)
+    far = shift_curves.curves(works_at(rng, 400, 200), 2)
     assert far["shift/energy_effect"] > 0.8 and far["shift/p_value"] == pytest.approx(0.01)
     assert far["shift/density"] < 0.05
 
 
 def test_the_same_run_gives_the_same_curves(human):
     works = works_at(np.random.default_rng(2), 300, 5)
-    one, two = (Shifting(Plane(), human, 3).curves(works, 77) for _ in range(2))
+    one, two = (ShiftCurves(Plane(), human, 3).curves(works, 77) for _ in range(2))
     assert one == two
 
 
@@ -47,11 +47,11 @@ def test_the_picture_turns_from_cold_to_warm_as_kinds_appear(human):
     early, late = works_at(rng, 200, 0, range(200)), works_at(rng, 200, 300, range(200, 400))
     moves = np.concatenate([early.moves, late.moves])
     steps = np.arange(400.0)
-    shifting = Shifting(Plane(), human, 0)
-    picture = shifting.picture(Works("drawing", moves, appraisal={"step": steps})).astype(int)
+    shift_curves = ShiftCurves(Plane(), human, 0)
+    picture = shift_curves.picture(Works("drawing", moves, appraisal={"step": steps})).astype(int)
     assert picture.shape == (450, 800, 3)
     warmth = picture[200:400, :, 0] - picture[200:400, :, 2]
     assert warmth[:, 150:350].mean() < 0 < 60 < warmth[:, 550:750].mean()
     # Drawing changes nothing: the same works give the same picture again.
-    again = shifting.picture(Works("drawing", moves, appraisal={"step": steps}))
+    again = shift_curves.picture(Works("drawing", moves, appraisal={"step": steps}))
     np.testing.assert_array_equal(picture, again)

@@ -6,7 +6,7 @@ import pytest
 from move37.envs.base.world import make_world, practice_of, settings_of
 from move37.envs.composition.corpus.sopranos import _moved, new_sopranos
 from move37.envs.composition.corpus.trivial import MAJOR, MINOR
-from move37.envs.composition.dynamics import CompositionCore
+from move37.envs.composition.dynamics import CompositionSimulator
 from move37.envs.composition.moves import (
     EIGHTHS,
     FERMATA,
@@ -80,22 +80,22 @@ def test_modes_change_with_the_notes(made):
 
 def test_a_learner_practises_on_more_than_there_is_to_imitate():
     world = make_world("composition", limit=240)
-    core = practice_of(world, 32)
-    assert isinstance(core, CompositionCore)
-    assert len(core.pool()) == len(world.train) + PRACTISED
-    core.reset(np.arange(32))
+    simulator = practice_of(world, 32)
+    assert isinstance(simulator, CompositionSimulator)
+    assert len(simulator.pool()) == len(world.train) + PRACTISED
+    simulator.reset(np.arange(32))
     for g in range(0, 32, ANSWERS):
-        assert (core.briefs[g : g + ANSWERS] == core.briefs[g]).all()
-    assert len(np.unique(core.briefs, axis=0)) == 32 // ANSWERS
+        assert (simulator.briefs[g : g + ANSWERS] == simulator.briefs[g]).all()
+    assert len(np.unique(simulator.briefs, axis=0)) == 32 // ANSWERS
     # In which portions boards are started anew makes no difference.
     other = practice_of(world, 32)
     dealt = np.concatenate([other.draw(n) for n in (5, 1, 20, 6)])
-    np.testing.assert_array_equal(dealt, core.briefs)
+    np.testing.assert_array_equal(dealt, simulator.briefs)
 
 
 def test_every_brief_is_dealt_once_before_any_comes_again():
-    core = CompositionCore(1, BRIEFS[:7], seed=3, group=2)
-    first, second = core.draw(14), core.draw(14)
+    simulator = CompositionSimulator(1, BRIEFS[:7], seed=3, group=2)
+    first, second = simulator.draw(14), simulator.draw(14)
     for dealt in (first, second):
         rows, counts = np.unique(dealt, axis=0, return_counts=True)
         assert len(rows) == 7 and (counts == 2).all()

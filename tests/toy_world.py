@@ -86,7 +86,7 @@ def describe(works):
 
 class ToyWorld:
     id = "toy"
-    core = ToyCore
+    simulator = ToyCore
 
     def __init__(self, n, rng):
         self.train, self.held_out = climbing(n, rng), climbing(60, rng)
@@ -100,4 +100,4 @@ class ToyWorld:
         return self.train
 
 
-yardstick = SimpleNamespace(describe=describe, scale=1.0, k_neighbors=1)
+evaluator = SimpleNamespace(describe=describe, scale=1.0, k_neighbors=1)

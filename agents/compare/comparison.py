@@ -20,21 +20,26 @@ from numpy.typing import NDArray
 
 from move37.agents.compare.config import (
     EXAMINED,
+    CompareConfig,
     Entry,
-    Options,
     Stocked,
     check_run,
     chosen_entries,
     machine,
     versions,
 )
-from move37.agents.compare.evaluation_suite import Judge, LanguageModel, Panel, SecondOpinion
+from move37.agents.compare.evaluation_suite import (
+    EvaluationSuite,
+    Judge,
+    LanguageModel,
+    SecondOpinion,
+)
 from move37.agents.compare.evidence import DEPTHS, NOISE, Evidence, noise, withheld_works
 from move37.agents.compare.joining import check_terms, read_joined, term
-from move37.agents.compare.model_store import Fitting
+from move37.agents.compare.model_store import ModelStore
 from move37.agents.makers.maker import Critical, Filter
 from move37.envs.base.works import Works, write_atomically
-from move37.envs.base.world import World, Yardstick, examined, make_world
+from move37.envs.base.world import Evaluator, World, examined, make_world
 from move37.novelty.statistics import plain
 
 BEST_SHARE = 10
@@ -51,15 +56,15 @@ class Comparison:
 
     Args:
         options: What is compared.
-        say: Takes one line about what happens.
+        log: Takes one line about what happens.
     """
 
-    def __init__(self, options: Options, say: Callable[[str], None] = print) -> None:
-        self.options, self.say = options, say
+    def __init__(self, options: CompareConfig, log: Callable[[str], None] = print) -> None:
+        self.options, self.log = options, log
         self.entries = chosen_entries(options.only)
         self.out = options.out
         self.world: World
-        self.fitting: Fitting
+        self.model_store: ModelStore
         self._evidence: dict[int, Evidence] = {}
 
     def run(self) -> None:
@@ -68,9 +73,9 @@ class Comparison:
         A maker that raises is noted with its error, and the others go on.
         """
         added = self.begin()
-        panel = self.measure_given(added)
+        suite = self.measure_given(added)
         for seed in self.options.all_seeds:
-            self.make(panel, self.entries, seed)
+            self.make(suite, self.entries, seed)
         for name, seed in self.examined():
             self.examine(name, seed)
 
@@ -107,31 +112,31 @@ class Comparison:
         self.world = examined(world, options.exam)
 
     def _make_ready(self) -> None:
-        self.yardstick, self.second = self._judges()
-        self.fitting = Fitting(self.options, self.world, self.yardstick, self.say)
+        self.evaluator, self.second = self._judges()
+        self.model_store = ModelStore(self.options, self.world, self.evaluator, self.log)
 
-    def measure_given(self, added: Sequence[tuple[str, Works, list[str]]]) -> Panel:
+    def measure_given(self, added: Sequence[tuple[str, Works, list[str]]]) -> EvaluationSuite:
         """Measure what nobody has to make: human works, and those brought along."""
-        panel = self.panel()
+        suite = self.suite()
         for name, works in (("human", self.world.held_out), ("outsiders", self.world.outsiders)):
             if len(works) and not self._facts_path(name, 0).exists():
-                self._keep(panel, name, 0, works, panel.scorer.score, {})
+                self._keep(suite, name, 0, works, suite.scorer.score, {})
         if self.options.evidence and not self._facts_path(NOISE, 0).exists():
             works = noise(self.world.train, self.options.works, np.random.default_rng(39))
-            self._keep(panel, NOISE, 0, works, panel.scorer.score, {})
+            self._keep(suite, NOISE, 0, works, suite.scorer.score, {})
         for name, works, left_out in added:
             facts = {"added": True, "found": len(works), "left_out": left_out}
             self._keep(
-                panel, name, 0, works[: self.options.works], panel.scorer.score, facts
+                suite, name, 0, works[: self.options.works], suite.scorer.score, facts
             )  # fmt: skip
-        return panel
+        return suite
 
-    def make(self, panel: Panel, entries: Sequence[Entry], seed: int) -> None:
+    def make(self, suite: EvaluationSuite, entries: Sequence[Entry], seed: int) -> None:
         """Make and measure works of one seed, where they are not there yet."""
         for entry in entries:
             if not self._facts_path(entry.name, seed).exists() or self._failed(entry, seed):
-                self._make_works(panel, entry, seed)
-        self.fitting.forget_makers()
+                self._make_works(suite, entry, seed)
+        self.model_store.forget_makers()
 
     def examined(self) -> list[tuple[str, int]]:
         """Makers and seeds of which evidence is asked; those without seeds with the first."""
@@ -159,7 +164,7 @@ class Comparison:
         path.parent.mkdir(exist_ok=True)
         found = self._evidence[seed].measure(works, best, name)
         write_atomically(path, json.dumps(plain(found), indent=1).encode())
-        self.say(f"{name}, seed {seed}: evidence taken")
+        self.log(f"{name}, seed {seed}: evidence taken")
 
     def _new_evidence(self, seed: int) -> Evidence:
         options, works = self.options, self.out / "works"
@@ -175,9 +180,9 @@ class Comparison:
             whole = make_world(options.world, options.corpus)
             withheld = withheld_works(whole, options.withhold)
         return Evidence(
-            self.world, self.yardstick, self.fitting.network(seed), float(temperature or 1.0),
+            self.world, self.evaluator, self.model_store.network(seed), float(temperature or 1.0),
             Works.load(best) if best.exists() else None, DEPTHS[options.budget], seed, withheld,
-            self.say,
+            self.log,
         )  # fmt: skip
 
     def _check_folder(self) -> dict[str, Any]:
@@ -231,39 +236,41 @@ class Comparison:
         data = json.dumps(self._terms() | more, indent=2).encode()
         write_atomically(self.out / "config.json", data)
 
-    def _judges(self) -> tuple[Yardstick, Judge | None]:
+    def _judges(self) -> tuple[Evaluator, Judge | None]:
         """The frozen judges: trained, or read from the folder if they are there."""
         world, scale, folder = self.world, self.options.scale, self.out / "judges"
         done = folder / "done.json"
         second: Judge | None = None
         if done.exists():
-            yardstick = type(world).load_yardstick(folder)
+            evaluator = type(world).load_evaluator(folder)
             if isinstance(world, SecondOpinion):
                 second = world.load_second_judge(folder)
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            yardstick = world.yardstick(scale.critic_updates, scale.pools)
-            yardstick.save(folder)
+            evaluator = world.fit_evaluator(scale.critic_updates, scale.pools)
+            evaluator.save(folder)
             if isinstance(world, SecondOpinion):
                 second = world.second_judge(scale.critic_updates)
                 second.save(folder)
             write_atomically(done, b"{}")
-            self.say("the judges are ready")
-        return yardstick, second
+            self.log("the judges are ready")
+        return evaluator, second
 
-    def panel(self) -> Panel:
+    def suite(self) -> EvaluationSuite:
         """The frozen panel, and what it says of works whose order is known."""
         language: LanguageModel | None = None
         try:
-            made, _ = self.fitting.maker(Entry("rnn", "rnn"), 0)
+            made, _ = self.model_store.maker(Entry("rnn", "rnn"), 0)
             language = made if isinstance(made, LanguageModel) else None
         except Exception as error:  # whatever a maker does wrong must not stop the others
-            self.say(f"no char-RNN to measure bits with: {type(error).__name__}: {error}")
-        panel = Panel.of(self.world, self.yardstick, self.second, self.fitting.scorer(0), language)
+            self.log(f"no char-RNN to measure bits with: {type(error).__name__}: {error}")
+        suite = EvaluationSuite.of(
+            self.world, self.evaluator, self.second, self.model_store.scorer(0), language
+        )
         trials = self.out / "judges" / "trials.json"
         if not trials.exists():
-            write_atomically(trials, json.dumps(panel.trials()).encode())
-        return panel
+            write_atomically(trials, json.dumps(suite.trials()).encode())
+        return suite
 
     def _facts_path(self, name: str, seed: int) -> Path:
         return self.out / "works" / f"{name}-{seed}.json"
@@ -273,7 +280,7 @@ class Comparison:
 
     def _keep(
         self,
-        panel: Panel,
+        suite: EvaluationSuite,
         name: str,
         seed: int,
         works: Works,
@@ -284,7 +291,7 @@ class Comparison:
         """Measure works and their best tenth, and write them.
 
         Args:
-            panel: Measures.
+            suite: Measures.
             name: Whose works they are.
             seed: The maker's.
             works: N works.
@@ -297,20 +304,20 @@ class Comparison:
         chosen = np.argsort(-own, kind="stable")[: max(1, len(works) // BEST_SHARE)]
         best = works[chosen]
         for suffix, some, rows in (("-best", best, chosen), ("", works, np.arange(len(works)))):
-            terms = panel.measure(some)
+            terms = suite.measure(some)
             if inputs is not None:
-                terms |= panel.departure(some, inputs[rows])
+                terms |= suite.departure(some, inputs[rows])
             if not suffix:
                 terms[OWN_SCORE] = own
             some.with_appraisal(terms).save(path.with_name(f"{name}-{seed}{suffix}.npz"))
-        facts |= {"vendi": panel.vendi(works), "best_vendi": panel.vendi(best)}
+        facts |= {"vendi": suite.vendi(works), "best_vendi": suite.vendi(best)}
         write_atomically(path, json.dumps(facts, indent=2).encode())
-        self.say(f"{name}, seed {seed}: {len(works)} works")
+        self.log(f"{name}, seed {seed}: {len(works)} works")
 
-    def _make_works(self, panel: Panel, entry: Entry, seed: int) -> None:
+    def _make_works(self, suite: EvaluationSuite, entry: Entry, seed: int) -> None:
         options = self.options
         try:
-            maker, facts = self.fitting.maker(entry, seed)
+            maker, facts = self.model_store.maker(entry, seed)
             rng = self._rng(entry, seed)
             begin, cpu, n = time.perf_counter(), time.process_time(), options.works
             works = maker.generate(n, rng)
@@ -326,11 +333,13 @@ class Comparison:
             inputs = None
             if isinstance(maker, Filter):
                 inputs = maker.inputs(len(works), self._rng(entry, seed))
-            critic: Critical = maker if isinstance(maker, Critical) else self.fitting.scorer(seed)
-            self._keep(panel, entry.name, seed, works, critic.score, facts, inputs)
+            critic: Critical = (
+                maker if isinstance(maker, Critical) else self.model_store.scorer(seed)
+            )
+            self._keep(suite, entry.name, seed, works, critic.score, facts, inputs)
         except Exception as error:  # named in the report; the others go on
             text = f"{type(error).__name__}: {error}"
-            self.say(f"{entry.name}, seed {seed}: FAILED: {text}")
+            self.log(f"{entry.name}, seed {seed}: FAILED: {text}")
             data = json.dumps({"error": text}, indent=2).encode()
             write_atomically(self._facts_path(entry.name, seed), data)
 

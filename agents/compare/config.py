@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from move37.agents.learner.imitation import sample_works
-from move37.agents.makers.maker import RECIPES, Maker
+from move37.agents.makers.maker import MAKERS, Maker
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
 
@@ -54,7 +54,7 @@ SCALES = {
 
 
 @dataclass(frozen=True)
-class Options:
+class CompareConfig:
     """What is compared.
 
     Attributes:
@@ -117,7 +117,7 @@ class Entry:
 
     Attributes:
         name: In the table and the files.
-        recipe: In :data:`RECIPES`, or ``imitator``.
+        recipe: In :data:`MAKERS`, or ``imitator``.
         temperature: At which it is sampled; None if it has none.
         timed: Whether it is held to the CPU time of the learner instead of its number of works.
     """
@@ -131,12 +131,12 @@ class Entry:
 def all_entries() -> list[Entry]:
     """Every line, in the order in which they are made."""
     out = [Entry(f"imitator_t{t:.2f}", "imitator", t) for t in TEMPERATURES]
-    for recipe in RECIPES:
+    for recipe in MAKERS:
         if recipe == "rnn":
             out += [Entry(f"rnn_t{t:.2f}", recipe, t) for t in TEMPERATURES]
         else:
             out.append(Entry(recipe, recipe))
-    if "evolution" in RECIPES and "learner" in RECIPES:
+    if "evolution" in MAKERS and "learner" in MAKERS:
         out.append(Entry("evolution_time", "evolution", timed=True))
     return out
 
@@ -157,7 +157,7 @@ def chosen_entries(only: tuple[str, ...]) -> list[Entry]:
 
 def known_names() -> list[str]:
     """Names of recipes and of single lines."""
-    return ["imitator", *RECIPES, *(e.name for e in all_entries())]
+    return ["imitator", *MAKERS, *(e.name for e in all_entries())]
 
 
 @runtime_checkable
@@ -201,9 +201,9 @@ class Imitator:
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:
         """Sample n works; see :class:`move37.agents.makers.maker.Maker`."""
-        core = self.world.core(max(1, min(n, BOARDS)))
+        simulator = self.world.simulator(max(1, min(n, BOARDS)))
         return sample_works(
-            self.network, core, self.world.id, n, rng, self.temperature, brief=brief
+            self.network, simulator, self.world.id, n, rng, self.temperature, brief=brief
         )
 
 

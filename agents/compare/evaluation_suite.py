@@ -19,7 +19,7 @@ from scipy.spatial.distance import cdist
 
 from move37.agents.makers.scoring import Scorer
 from move37.envs.base.works import Works
-from move37.envs.base.world import Measures, World, Yardstick
+from move37.envs.base.world import Evaluator, Measures, World
 from move37.novelty.diversity import vendi_score
 from move37.novelty.knn import nearest
 from move37.novelty.measures.compression import deflate_bits, move_bytes, train_dictionary
@@ -63,12 +63,12 @@ class LanguageModel(Protocol):
 
 
 @dataclass(frozen=True)
-class Panel:
+class EvaluationSuite:
     """Everything that measures.
 
     Attributes:
         world: Whose works are measured.
-        yardstick: The first held-out judge, form, novelty, copying, yield.
+        evaluator: The first held-out judge, form, novelty, copying, yield.
         second: The second held-out judge; None in a world that has none.
         scorer: Hands out the learner's reward as it was before learning.
         language: The char-RNN at temperature 1; None if it could not be fitted.
@@ -77,7 +77,7 @@ class Panel:
     """
 
     world: World
-    yardstick: Yardstick
+    evaluator: Evaluator
     second: Judge | None
     scorer: Scorer
     language: LanguageModel | None
@@ -88,15 +88,15 @@ class Panel:
     def of(
         cls,
         world: World,
-        yardstick: Yardstick,
+        evaluator: Evaluator,
         second: Judge | None,
         scorer: Scorer,
         language: LanguageModel | None,
-    ) -> Panel:
+    ) -> EvaluationSuite:
         """A panel with the world's human works as its reference."""
         dictionary = train_dictionary(move_bytes(world.train.moves))
-        reference = yardstick.describe(world.train)
-        return cls(world, yardstick, second, scorer, language, reference, dictionary)
+        reference = evaluator.describe(world.train)
+        return cls(world, evaluator, second, scorer, language, reference, dictionary)
 
     def measure(self, works: Works) -> Measures:
         """Everything measured of works, each (N,) float64; the yardstick's measures among them.
@@ -106,17 +106,17 @@ class Panel:
         ``bits_rnn`` and ``bits_deflate`` the bits that describe a work under the char-RNN and for
         DEFLATE that has read the human works (or, if that is shorter, move by move).
         """
-        out = dict(self.yardstick.measure(works))
+        out = dict(self.evaluator.measure(works))
         terms = self.scorer.reward()(works.moves, self.world.images(works))
         if "craft" in terms:
             out["craft"] = np.asarray(terms["craft"], np.float64)
         if self.second is not None:
             out["second_quality"] = self.second(works)
-        distances, _ = nearest(self.yardstick.describe(works), self.reference, 1)
-        out["nearest_human"] = np.asarray(distances, np.float64)[:, 0] / self.yardstick.scale
+        distances, _ = nearest(self.evaluator.describe(works), self.reference, 1)
+        out["nearest_human"] = np.asarray(distances, np.float64)[:, 0] / self.evaluator.scale
         if self.language is not None:
             out["bits_rnn"] = -self.language.log_likelihood(works).sum(axis=1) / math.log(2)
-        literal = math.log2(self.world.core(1).n_moves)
+        literal = math.log2(self.world.simulator(1).n_moves)
         out["bits_deflate"] = deflate_bits(move_bytes(works.moves), self.dictionary, literal)
         return out
 
@@ -126,19 +126,19 @@ class Panel:
         ``from_input`` is the distance in units of the human median, ``input_rank`` the share of the
         human works to learn from that are nearer to a work than the one it was made from.
         """
-        x = self.yardstick.describe(works)
-        far = np.linalg.norm(x - self.yardstick.describe(inputs), axis=1)
+        x = self.evaluator.describe(works)
+        far = np.linalg.norm(x - self.evaluator.describe(inputs), axis=1)
         others = cdist(x, self.reference)
         return {
-            "from_input": np.asarray(far / self.yardstick.scale, np.float64),
+            "from_input": np.asarray(far / self.evaluator.scale, np.float64),
             # The input itself is one of them, to within rounding.
             "input_rank": (others < far[:, None] * (1 - 1e-5)).mean(axis=1),
         }
 
     def vendi(self, works: Works) -> list[float]:
         """The Vendi score of each whole group of 100 works, in their order; none of fewer."""
-        x = self.yardstick.describe(works)
-        bandwidth = VENDI_BANDWIDTH * self.yardstick.scale
+        x = self.evaluator.describe(works)
+        bandwidth = VENDI_BANDWIDTH * self.evaluator.scale
         return [
             vendi_score(x[begin : begin + VENDI_GROUP], bandwidth=bandwidth)
             for begin in range(0, len(x) - VENDI_GROUP + 1, VENDI_GROUP)
@@ -151,7 +151,7 @@ class Panel:
         kinds = self.world.trials()
         return {
             "heldout_quality": {
-                kind: self.yardstick.judge(works).tolist() for kind, works in kinds.items()
+                kind: self.evaluator.judge(works).tolist() for kind, works in kinds.items()
             },
             "second_quality": {kind: self.second(works).tolist() for kind, works in kinds.items()},
         }

@@ -23,7 +23,7 @@ from move37.agents.measures.decisions import decision_quality
 from move37.agents.measures.influence import Influences, noise_works
 from move37.agents.measures.move37 import detect
 from move37.envs.base.works import Works, join_works
-from move37.envs.base.world import World, Yardstick
+from move37.envs.base.world import Evaluator, World
 from move37.novelty.measures.compression import compression_progress, move_bytes
 from move37.novelty.measures.openings import (
     copy_insertion,
@@ -92,32 +92,32 @@ class Evidence:
 
     Args:
         world: Human works and dynamics.
-        yardstick: Describes works; its held-out judge says what works are worth.
+        evaluator: Describes works; its held-out judge says what works are worth.
         imitator: The frozen one of this seed, in eval mode.
         temperature: At which the imitator's own yield is best.
         learner: The learner's best works, which other makers may come near; None if there are none.
         depth: How much is spent.
         seed: Of all chance.
         withheld: Human works taken out of the world; None if there are none.
-        say: Takes one line about what happens.
+        log: Takes one line about what happens.
     """
 
     def __init__(
         self,
         world: World,
-        yardstick: Yardstick,
+        evaluator: Evaluator,
         imitator: nn.Module,
         temperature: float,
         learner: Works | None,
         depth: Depth,
         seed: int,
         withheld: Works | None = None,
-        say: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
     ) -> None:
-        self.world, self.yardstick, self.imitator = world, yardstick, imitator
+        self.world, self.evaluator, self.imitator = world, evaluator, imitator
         self.temperature, self.learner, self.depth = temperature, learner, depth
-        self.seed, self.withheld, self.say = seed, withheld, say
-        self.human = yardstick.describe(world.train)
+        self.seed, self.withheld, self.log = seed, withheld, log
+        self.human = evaluator.describe(world.train)
         self.radius = human_radius(self.human)
 
     @cached_property
@@ -125,27 +125,27 @@ class Evidence:
         """The imitator's works at its best temperature."""
         n = self.depth.samples[-1]
         rng = np.random.default_rng((self.seed, 37))
-        boards = self.world.core(min(BOARDS, n))
+        boards = self.world.simulator(min(BOARDS, n))
         return sample_works(self.imitator, boards, self.world.id, n, rng, self.temperature)
 
     @cached_property
     def _sampled(self) -> NDArray[np.float32]:
         parts = [self.samples[i : i + 2000] for i in range(0, len(self.samples), 2000)]
-        return np.concatenate([self.yardstick.describe(part) for part in parts])
+        return np.concatenate([self.evaluator.describe(part) for part in parts])
 
     @cached_property
     def _human_quality(self) -> tuple[float, float]:
         """Lower quartile and median of the held-out judge on human works held out."""
-        low, median = np.quantile(self.yardstick.judge(self.world.held_out), [0.25, 0.5])
+        low, median = np.quantile(self.evaluator.judge(self.world.held_out), [0.25, 0.5])
         return float(low), float(median)
 
     @cached_property
     def _influences(self) -> Influences:
         depth = self.depth
         return Influences(
-            self.world, self.yardstick, depth.learnt, depth.tested, depth.influence_samples,
-            depth.epochs, self.seed, self.yardstick.judge, self._human_quality[0], self.radius,
-            say=self.say,
+            self.world, self.evaluator, depth.learnt, depth.tested, depth.influence_samples,
+            depth.epochs, self.seed, self.evaluator.judge, self._human_quality[0], self.radius,
+            log=self.log,
         )  # fmt: skip
 
     def measure(self, works: Works, best: Works, name: str) -> dict[str, Found]:
@@ -171,7 +171,7 @@ class Evidence:
 
     def shift(self, works: Works, rng: np.random.Generator) -> Found:
         """How far works lie from the human works to learn from."""
-        x = self.yardstick.describe(works)
+        x = self.evaluator.describe(works)
         tests = shift_test(x, self.human, rng, self.depth.permutations, at_most=1000)
         manifold = calibrated_density_coverage(self.human, x, rng)
         kernel, energy = tests["kernel"], tests["energy"]
@@ -186,7 +186,7 @@ class Evidence:
 
     def support(self, works: Works, best: Works) -> Found:
         """How near the imitator's samples come to the best works, and these to the learner's."""
-        targets = self.yardstick.describe(best)
+        targets = self.evaluator.describe(best)
         out: Found = {}
         curve = support_curve(targets, self._sampled, self.radius, self.depth.samples)
         for one in curve:
@@ -195,15 +195,15 @@ class Evidence:
         out["never"] = curve[-1].never
         out["bound"] = curve[-1].bound
         if self.learner is not None:
-            goals = self.yardstick.describe(self.learner)
-            reached = support_test(goals, self.yardstick.describe(works), self.radius)
+            goals = self.evaluator.describe(self.learner)
+            reached = support_test(goals, self.evaluator.describe(works), self.radius)
             out["never_learner"] = reached.never
         return out
 
     def move37(self, works: Works, rng: np.random.Generator) -> Found:
         """Moves that the imitator would hardly make, in works worth having."""
         found = detect(
-            self.imitator, self.world.core, _moves_of(works), self.yardstick.judge,
+            self.imitator, self.world.simulator, _moves_of(works), self.evaluator.judge,
             self._human_quality[1], rng, completions=self.depth.completions,
             most=self.depth.moments,
         )  # fmt: skip
@@ -243,7 +243,7 @@ class Evidence:
         some = _moves_of(works[rng.permutation(len(works))[: self.depth.decisions]])
         at = first_novel_moves(some.moves, self.world.train.moves)
         found = decision_quality(
-            self.imitator, self.world.core, some, at, self.yardstick.judge, rng,
+            self.imitator, self.world.simulator, some, at, self.evaluator.judge, rng,
             completions=self.depth.completions,
         )  # fmt: skip
         if not len(found.work):
@@ -261,14 +261,14 @@ class Evidence:
 
         Repeats are left out: between learnt and tested works they would be memory.
         """
-        fresh = self.yardstick.measure(works)["repeats"] == 0
+        fresh = self.evaluator.measure(works)["repeats"] == 0
         some = _moves_of(works[np.flatnonzero(fresh)])
         needed = self.depth.learnt + self.depth.tested
         if len(some) < needed:
             return {}
         found = self._influences.measure(some, name)
         world = self.world
-        n_moves = world.core(1).n_moves
+        n_moves = world.simulator(1).n_moves
         learnt, tested = some.moves[: self.depth.learnt], some.moves[self.depth.learnt : needed]
         deflated = compression_progress(
             move_bytes(world.train.moves), move_bytes(learnt), move_bytes(tested), rng,
@@ -294,7 +294,7 @@ class Evidence:
     def rediscovery(self, works: Works, rng: np.random.Generator) -> Found:
         """Whether works come near human works that were withheld from everybody."""
         assert self.withheld is not None
-        describe = self.yardstick.describe
+        describe = self.evaluator.describe
         found = rediscovered(
             describe(works), describe(self.withheld), describe(self.world.held_out), self.human,
             self.radius, rng,

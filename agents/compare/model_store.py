@@ -15,29 +15,29 @@ import numpy as np
 import torch
 from torch import nn
 
-from move37.agents.compare.config import Entry, Imitator, Options, Tempered, check_run
+from move37.agents.compare.config import CompareConfig, Entry, Imitator, Tempered, check_run
 from move37.agents.learner.imitation import imitate, positions_of
-from move37.agents.makers.maker import BUDGETS, Maker, Workshop, budget_for, find_recipe
+from move37.agents.makers.maker import BUDGETS, Maker, TrainContext, budget_for, find_factory
 from move37.agents.makers.scoring import Scorer
 from move37.envs.base.works import write_atomically
-from move37.envs.base.world import Reward, World, Yardstick
+from move37.envs.base.world import Evaluator, Reward, World
 from move37.novelty.storage import load_weights, save_weights
 
 
-class Fitting:
+class ModelStore:
     """Fits makers, each once; imitators and rewards of the latest seed are kept.
 
     Args:
         options: What is compared.
         world: Whose works are made.
-        yardstick: The frozen judges, for descriptors.
-        say: Takes one line about what happens.
+        evaluator: The frozen judges, for descriptors.
+        log: Takes one line about what happens.
     """
 
     def __init__(
-        self, options: Options, world: World, yardstick: Yardstick, say: Callable[[str], None]
+        self, options: CompareConfig, world: World, evaluator: Evaluator, log: Callable[[str], None]
     ) -> None:
-        self._options, self._world, self._yardstick, self._say = options, world, yardstick, say
+        self._options, self._world, self._evaluator, self._log = options, world, evaluator, log
         self._made: dict[tuple[str, int], Maker] = {}
         self._rewards: dict[int, Reward] = {}
         self._networks: dict[int, nn.Module] = {}
@@ -79,20 +79,20 @@ class Fitting:
         # Paid before the clock starts: it is not this maker's work.
         network = self.network(seed)
         self.reward(seed)
-        workshop = Workshop(
+        context = TrainContext(
             world=world,
-            yardstick=self._yardstick,
+            evaluator=self._evaluator,
             imitator=network,
             new_reward=lambda: copy.deepcopy(self.reward(seed)),
             budget=budget,
             seed=seed,
             folder=folder,
             threads=options.threads,
-            say=self._say,
+            log=self._log,
         )
         torch.manual_seed(seed)
         begin, cpu = time.perf_counter(), time.process_time()
-        maker = find_recipe(entry.recipe)(workshop)
+        maker = find_factory(entry.recipe)(context)
         seconds = {
             "wall_seconds": time.perf_counter() - begin,
             "cpu_seconds": time.process_time() - cpu,
@@ -143,8 +143,8 @@ class Fitting:
             begin, cpu = time.perf_counter(), time.process_time()
             fit = imitate(
                 network,
-                lambda epoch: positions_of(world.core, world.variations(epoch, seed)),
-                positions_of(world.core, world.held_out),
+                lambda epoch: positions_of(world.simulator, world.variations(epoch, seed)),
+                positions_of(world.simulator, world.held_out),
                 epochs=BUDGETS[options.budget].epochs,
                 seed=seed,
             )
@@ -154,7 +154,7 @@ class Fitting:
             }
             save_weights(path, network)
             write_atomically(cost, json.dumps(spent).encode())
-            self._say(f"imitator, seed {seed}: {fit.nats:.3f} nats per held-out move")
+            self._log(f"imitator, seed {seed}: {fit.nats:.3f} nats per held-out move")
         self._networks[seed] = network.eval()
         return network
 
@@ -165,7 +165,7 @@ class Fitting:
             scale = self._options.scale
             rng = np.random.default_rng((seed, 1))
             imitations = Imitator(self.network(seed), self._world).generate(scale.imitations, rng)
-            self._rewards[seed] = self._world.reward(
-                self._yardstick, imitations, scale.critic_updates, seed, scale.pools
+            self._rewards[seed] = self._world.make_reward(
+                self._evaluator, imitations, scale.critic_updates, seed, scale.pools
             )
         return self._rewards[seed]

@@ -136,7 +136,7 @@ def quality(results: Results) -> Section:
     return Section("Quality and yield", [Text(HOW_TO_READ), _grid(results, QUALITY)])
 
 
-def newness(results: Results) -> Section:
+def novelty_reward(results: Results) -> Section:
     """Novelty, copying, diversity and description length."""
     note = (
         "Of the best tenth there are fewer, and fewer works lie farther apart: compare its novelty "
@@ -323,7 +323,7 @@ SECTIONS: list[Callable[[Results], Section | None]] = [
     expectations,
     plane,
     quality,
-    newness,
+    novelty_reward,
     cost,
     judges,
     shift,

@@ -15,14 +15,14 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
 from move37.agents.compare.comparison import Comparison
-from move37.agents.compare.config import Entry, Options
-from move37.agents.compare.evaluation_suite import Panel
+from move37.agents.compare.config import CompareConfig, Entry
+from move37.agents.compare.evaluation_suite import EvaluationSuite
 
 IMITATOR, LEARNER = "imitator", "learner"
 """Recipes that others begin with, or are held to."""
 
 _comparison: Comparison | None = None
-_panel: Panel | None = None
+_panel: EvaluationSuite | None = None
 
 
 def _end_with(parent: int) -> None:
@@ -32,7 +32,7 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _enter(options: Options, parent: int) -> None:
+def _enter(options: CompareConfig, parent: int) -> None:
     """Begin a process."""
     global _comparison
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -44,11 +44,11 @@ def _fit(entry: Entry, seed: int) -> str:
     assert _comparison is not None
     name = f"{entry.name if entry.timed else entry.recipe}, seed {seed}"
     try:
-        _comparison.fitting.maker(entry, seed)
+        _comparison.model_store.maker(entry, seed)
     except Exception as error:  # tried again, and noted, when its works are made
         return f"{name}: {type(error).__name__}: {error}"
     finally:
-        _comparison.fitting.forget_makers()
+        _comparison.model_store.forget_makers()
     return f"{name}: fitted"
 
 
@@ -56,7 +56,7 @@ def _make(entries: Sequence[Entry], seed: int) -> str:
     global _panel
     assert _comparison is not None
     if _panel is None:
-        _panel = _comparison.panel()
+        _panel = _comparison.suite()
     _comparison.make(_panel, entries, seed)
     return ""
 
@@ -67,26 +67,26 @@ def _examine(name: str, seed: int) -> str:
     return ""
 
 
-class Crew:
+class WorkerPool:
     """Processes at work on one comparison; leave it as a context to end them.
 
     Args:
         options: With ``jobs`` processes.
         entries: Lines of the comparison.
-        say: Takes one line about what happens.
+        log: Takes one line about what happens.
     """
 
     def __init__(
-        self, options: Options, entries: Sequence[Entry], say: Callable[[str], None]
+        self, options: CompareConfig, entries: Sequence[Entry], log: Callable[[str], None]
     ) -> None:
-        self._seeds, self._say = options.all_seeds, say
+        self._seeds, self._log = options.all_seeds, log
         self._lines: dict[tuple[str, bool], list[Entry]] = {}
         for entry in entries:
             self._lines.setdefault((entry.recipe, entry.timed), []).append(entry)
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(options.jobs, context, _enter, (options, os.getpid()))
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -96,7 +96,7 @@ class Crew:
         futures = [self._pool.submit(what, *task) for task in tasks]
         for future in as_completed(futures):
             if line := future.result():
-                self._say(line)
+                self._log(line)
 
     def fit(self) -> None:
         """Fit every maker for every seed, and the char-RNN of the first, which measures."""
@@ -125,8 +125,8 @@ class Crew:
 def run(comparison: Comparison) -> None:
     """Do what :meth:`Comparison.run` does, in as many processes as its options say."""
     added = comparison.begin()
-    with Crew(comparison.options, comparison.entries, comparison.say) as crew:
-        crew.fit()
+    with WorkerPool(comparison.options, comparison.entries, comparison.log) as pool:
+        pool.fit()
         comparison.measure_given(added)
-        crew.make()
-        crew.examine(comparison.examined())
+        pool.make()
+        pool.examine(comparison.examined())

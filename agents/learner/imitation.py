@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from move37.agents.runs.checkpoint_io import Arrays, Snapshot
-from move37.envs.base.simulator import Core
+from move37.agents.runs.checkpoint_io import Arrays, Checkpoint
+from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works, pad_moves
 from move37.novelty.storage import load_moments, moments_of, one_line, part
 
@@ -21,15 +21,15 @@ Observations = dict[str, NDArray[Any]]
 
 
 def positions_of(
-    make_core: Callable[[int], Core], works: Works
+    make_simulator: Callable[[int], Simulator], works: Works
 ) -> tuple[Observations, NDArray[np.int64]]:
     """Replay works and gather every position with the move that was played there.
 
     Returns:
         observations, each (P, ...), and moves (P,) int64, work by work in order of moves.
     """
-    core = make_core(len(works))
-    core.reset(np.arange(len(works)), works.briefs)
+    simulator = make_simulator(len(works))
+    simulator.reset(np.arange(len(works)), works.briefs)
     lengths = works.lengths
     seen: list[Observations] = []
     played: list[NDArray[np.int64]] = []
@@ -38,12 +38,12 @@ def positions_of(
         rows = np.flatnonzero(lengths > t)
         if not len(rows):
             break
-        seen.append({key: value[rows].copy() for key, value in core.observations.items()})
+        seen.append({key: value[rows].copy() for key, value in simulator.observations.items()})
         column = works.moves[:, t].astype(np.int64)
         played.append(column[rows])
         order.append(rows * works.moves.shape[1] + t)
         # Works that are over play any move; their boards are not looked at again.
-        core.step(np.where(column == PAD, 0, column))
+        simulator.step(np.where(column == PAD, 0, column))
     by_work = np.argsort(np.concatenate(order), kind="stable")
     stacked = {key: np.concatenate([s[key] for s in seen])[by_work] for key in seen[0]}
     return stacked, np.concatenate(played)[by_work]
@@ -90,8 +90,8 @@ def imitate(
     weight_decay: float = 0.05,
     seed: int = 0,
     report: Callable[[int, float, float, float], None] | None = None,
-    keep: Callable[[Snapshot], None] | None = None,
-    start: Snapshot | None = None,
+    keep: Callable[[Checkpoint], None] | None = None,
+    start: Checkpoint | None = None,
 ) -> Fit:
     """Fit ``network`` to the moves; it ends with the weights of its best epoch.
 
@@ -167,7 +167,7 @@ def _capture(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
-) -> Snapshot:
+) -> Checkpoint:
     arrays: Arrays = {f"weights/{k}": v.numpy().copy() for k, v in network.state_dict().items()}
     arrays |= {f"best/{k}": v.numpy() for k, v in best_weights.items()}
     arrays |= {f"moments/{k}": v.copy() for k, v in moments_of(optimizer).items()}
@@ -179,11 +179,11 @@ def _capture(
         "best": [best.nats, best.top1, best.epochs],
         "group": {key: group[key] for key in ("lr", "betas")},
     }
-    return Snapshot(arrays, facts)
+    return Checkpoint(arrays, facts)
 
 
 def _restore(
-    state: Snapshot,
+    state: Checkpoint,
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.OneCycleLR,
@@ -214,7 +214,7 @@ def _restore(
 
 def sample_works(
     network: nn.Module,
-    core: Core,
+    simulator: Simulator,
     world: str,
     n: int,
     rng: np.random.Generator,
@@ -225,35 +225,35 @@ def sample_works(
 
     Args:
         network: Maps observations to (logits, features).
-        core: Boards to work on; any number of them.
+        simulator: Boards to work on; any number of them.
         world: Id of the world.
         n: Works to make.
         rng: The only source of chance.
         temperature: Divides the logits; lower is more certain.
         brief: What every work answers; None for the world's default.
     """
-    core.set_brief(brief)
-    out = np.full((n, core.max_moves), PAD, np.int16)
+    simulator.set_brief(brief)
+    out = np.full((n, simulator.max_moves), PAD, np.int16)
     briefs: list[NDArray[np.int16]] = []
     # Every round finishes all boards, and works stand in the order of the boards: taking those
     # finished first would favour short works.
-    for made in range(0, n, core.n):
-        core.reset(np.arange(core.n))
-        going = np.ones(core.n, np.bool_)
+    for made in range(0, n, simulator.n):
+        simulator.reset(np.arange(simulator.n))
+        going = np.ones(simulator.n, np.bool_)
         while going.any():
             rows = np.flatnonzero(going)
-            obs = {k: torch.as_tensor(v[rows]) for k, v in core.observations.items()}
+            obs = {k: torch.as_tensor(v[rows]) for k, v in simulator.observations.items()}
             with torch.no_grad():
                 logits = network(obs)[0].double() / temperature
                 share = torch.softmax(logits, 1).cumsum(1).numpy()
             u = rng.random((len(rows), 1)) * share[:, -1:]
-            actions = np.zeros(core.n, np.int64)
-            actions[rows] = np.minimum((share < u).sum(axis=1), core.n_moves - 1)
-            core.counts[~going] = 0
-            finished = core.step(actions)
+            actions = np.zeros(simulator.n, np.int64)
+            actions[rows] = np.minimum((share < u).sum(axis=1), simulator.n_moves - 1)
+            simulator.counts[~going] = 0
+            finished = simulator.step(actions)
             for i in np.flatnonzero(finished & going):
                 if made + i < n:
-                    out[made + i] = core.moves[i]
+                    out[made + i] = simulator.moves[i]
             going &= ~finished
-        briefs.extend(core.briefs[: n - made].copy())
+        briefs.extend(simulator.briefs[: n - made].copy())
     return Works(world, out, pad_moves(briefs))

@@ -11,7 +11,7 @@ import torch
 
 from move37.agents.learner.policy import PriorPolicy
 from move37.agents.learner.ppo import WorksCallback, make_ppo, warm_value
-from move37.agents.makers.maker import Workshop
+from move37.agents.makers.maker import TrainContext
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.simulator import Appraiser, WorldBatch
 from move37.envs.base.works import Works
@@ -54,7 +54,7 @@ def boards_for(env_steps: int, most: int, n_steps: int) -> int:
 
 
 def train_policy(
-    workshop: Workshop,
+    context: TrainContext,
     name: str,
     appraiser: Appraiser,
     on_round: Callable[[Works], object],
@@ -64,15 +64,15 @@ def train_policy(
     """Fit the value head to the imitator's works, then let PPO move the policy.
 
     Args:
-        workshop: World, imitator, budget and seed.
+        context: World, imitator, budget and seed.
         name: Of the maker, for what is said.
         appraiser: Gives the reward, and ``quality``.
         on_round: Takes the latest works, 2,048 at most, oldest first; may change the appraiser.
         every: Rollouts between two calls of ``on_round``, the warming ones among them.
         kl_weight: Of the KL divergence from the imitator, in nats.
     """
-    torch.set_num_threads(workshop.threads)
-    begin, world, total = time.perf_counter(), workshop.world, workshop.budget.env_steps
+    torch.set_num_threads(context.threads)
+    begin, world, total = time.perf_counter(), context.world, context.budget.env_steps
     next_line = 0
 
     def heard(works: Works, steps: int) -> None:
@@ -81,7 +81,7 @@ def train_policy(
         if steps >= next_line:
             next_line = steps + total // LINES
             latest = callback.latest
-            workshop.say(
+            context.log(
                 f"{name}: {steps} of {total} moves, reward {latest['reward']:.3f}, "
                 f"quality {latest['quality']:.3f}"
             )
@@ -92,10 +92,10 @@ def train_policy(
     boards = boards_for(total, int(settings["n_envs"]), n_steps)
     batch = WorldBatch(practice_of(world, boards), appraiser)
     model = make_ppo(
-        WorldVecEnv(batch, callback.finished), workshop.imitator, n_steps=n_steps,
+        WorldVecEnv(batch, callback.finished), context.imitator, n_steps=n_steps,
         batch_size=BATCH_SIZE, n_epochs=int(settings["n_epochs"]), learning_rate=LEARNING_RATE,
         kl_weight=settings.get("kl_weight", kl_weight), gae_lambda=settings["gae_lambda"],
-        own_value=settings["value_network"] == "own", seed=workshop.seed,
+        own_value=settings["value_network"] == "own", seed=context.seed,
     )  # fmt: skip
     warm_value(model, WARM_ROLLOUTS, callback)
     steps, next_line = model.num_timesteps, 0

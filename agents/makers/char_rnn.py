@@ -23,9 +23,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from move37.agents.makers.maker import Maker, Workshop
+from move37.agents.makers.maker import Maker, TrainContext
 from move37.agents.makers.networks.move_rnn import MoveRNN, Shape, Trail
-from move37.envs.base.simulator import Core
+from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works, pad_moves, write_atomically
 from move37.envs.base.world import World
 from move37.novelty.storage import load_weights, save_weights
@@ -102,7 +102,7 @@ def fit(
     learning_rate: float = 3e-3,
     weight_decay: float = 0.05,
     seed: int = 0,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> float:
     """Fit a network to works; it ends with the weights of its best epoch.
 
@@ -116,7 +116,7 @@ def fit(
         learning_rate: AdamW's peak step size.
         weight_decay: AdamW's decoupled decay.
         seed: Order of the works, and which beginnings are given.
-        say: Takes one line per epoch.
+        log: Takes one line per epoch.
 
     Returns:
         The best mean nats per held-out move.
@@ -158,7 +158,7 @@ def fit(
         if not np.isfinite(trained):
             raise FloatingPointError(f"char-RNN: the loss became {trained} in epoch {epoch}")
         nats = -float(log_likelihood(network, held_out, steps).sum() / held_out.lengths.sum())
-        say(f"char-RNN {epoch}/{epochs}: {nats:.3f} nats a move (fitted: {trained:.3f})")
+        log(f"char-RNN {epoch}/{epochs}: {nats:.3f} nats a move (fitted: {trained:.3f})")
         if nats < best:
             best = nats
             best_weights = {k: v.clone() for k, v in network.state_dict().items()}
@@ -211,21 +211,21 @@ class CharRNN:
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:
         """Make n works; see :class:`move37.agents.makers.maker.Maker`."""
-        core = self.world.core(max(1, min(n, BOARDS)))
-        core.set_brief(brief)
-        out = np.full((n, core.max_moves), PAD, np.int16)
+        simulator = self.world.simulator(max(1, min(n, BOARDS)))
+        simulator.set_brief(brief)
+        out = np.full((n, simulator.max_moves), PAD, np.int16)
         briefs: list[NDArray[np.int16]] = []
-        for made in range(0, n, core.n):
-            core.reset(np.arange(core.n))
-            rows = np.arange(min(core.n, n - made))
-            answered = core.briefs[rows].copy()
+        for made in range(0, n, simulator.n):
+            simulator.reset(np.arange(simulator.n))
+            rows = np.arange(min(simulator.n, n - made))
+            answered = simulator.briefs[rows].copy()
             briefs.extend(answered)
-            for ready, moves in self._play(core, answered, rng):
+            for ready, moves in self._play(simulator, answered, rng):
                 out[made + ready] = moves
         return Works(self.world.id, out, pad_moves(briefs))
 
     def _play(
-        self, core: Core, briefs: NDArray[np.int16], rng: np.random.Generator
+        self, simulator: Simulator, briefs: NDArray[np.int16], rng: np.random.Generator
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int16]]]:
         """Play the first boards, one for each brief; gives rows and moves of finished works."""
         network, n = self.network, len(briefs)
@@ -235,8 +235,8 @@ class CharRNN:
             state = network.start(torch.from_numpy(briefs).long())
             if self._steps is not None:
                 known = network.read_given(torch.from_numpy(self._steps(briefs)).long())
-        going = np.arange(core.n) < n
-        for t in range(core.max_moves):
+        going = np.arange(simulator.n) < n
+        for t in range(simulator.max_moves):
             rows = np.flatnonzero(going)
             now = trail.columns()[rows]
             with torch.no_grad():
@@ -246,17 +246,17 @@ class CharRNN:
                 logits = network.scores(features[:, 0], now[:, 1]).double() / self.temperature
                 share = torch.softmax(logits, 1).cumsum(1).numpy()
             u = rng.random((len(rows), 1)) * share[:, -1:]
-            actions = np.zeros(core.n, np.int64)
-            actions[rows] = np.minimum((share < u).sum(axis=1), core.n_moves - 1)
+            actions = np.zeros(simulator.n, np.int64)
+            actions[rows] = np.minimum((share < u).sum(axis=1), simulator.n_moves - 1)
             trail.add(torch.from_numpy(actions[:n]))
-            finished = core.step(actions) & going
+            finished = simulator.step(actions) & going
             ready = np.flatnonzero(finished)
-            yield ready, core.moves[ready]
+            yield ready, simulator.moves[ready]
             going &= ~finished
             if not going.any():
                 return
             # Works that are over play on unseen; their count must not run past the board's end.
-            core.counts[~going] = 0
+            simulator.counts[~going] = 0
 
     def log_likelihood(self, works: Works) -> NDArray[np.float64]:
         """(N, T) float64, nats: log-probability of every move at temperature 1, 0 after the last.
@@ -290,7 +290,7 @@ def coordinates_of(world: World) -> Tensor:
     """(A, K) int64: where a world's moves lie; K is 0 if it does not say."""
     found = getattr(world, "coordinates", None)
     if found is None:
-        return torch.zeros(world.core(1).n_moves, 0, dtype=torch.long)
+        return torch.zeros(world.simulator(1).n_moves, 0, dtype=torch.long)
     return torch.from_numpy(np.asarray(found, np.int64))
 
 
@@ -305,28 +305,28 @@ def shape_for(world: World) -> Shape:
     Raises:
         ValueError: If the briefs of the world's human works cannot be read.
     """
-    core, briefs, steps = world.core(1), world.train.briefs, brief_steps_of(world)
+    simulator, briefs, steps = world.simulator(1), world.train.briefs, brief_steps_of(world)
     if steps is not None:
         values = np.asarray(steps(briefs)).max(axis=(0, 1)) + 1
-        return Shape(core.n_moves, core.max_moves, tuple(values.tolist()))
-    if briefs.max(initial=PAD) >= core.n_moves:
+        return Shape(simulator.n_moves, simulator.max_moves, tuple(values.tolist()))
+    if briefs.max(initial=PAD) >= simulator.n_moves:
         raise ValueError(f"world {world.id!r}: its briefs are no moves, so it needs brief_steps")
-    return Shape(core.n_moves, core.max_moves)
+    return Shape(simulator.n_moves, simulator.max_moves)
 
 
-def make(workshop: Workshop) -> Maker:
+def make(context: TrainContext) -> Maker:
     """Fit a char-RNN to the world's human works, or read the one in the folder."""
-    world, seed = workshop.world, workshop.seed
-    torch.set_num_threads(workshop.threads)
+    world, seed = context.world, context.seed
+    torch.set_num_threads(context.threads)
     shape = shape_for(world)
-    epochs = workshop.budget.epochs * max(1, round(FEWEST / len(world.train)))
+    epochs = context.budget.epochs * max(1, round(FEWEST / len(world.train)))
     notes = {"epochs": epochs, "seed": seed, "corpus": world.fingerprint}
-    path = workshop.folder / "rnn.json"
+    path = context.folder / "rnn.json"
     if path.exists():
         settings = json.loads(path.read_text())
         wanted = json.loads(json.dumps({"shape": asdict(shape), **notes}))
         if all(settings.get(key) == value for key, value in wanted.items()):
-            return CharRNN.load(world, workshop.folder)
+            return CharRNN.load(world, context.folder)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = MoveRNN(shape, coordinates_of(world))
@@ -337,8 +337,8 @@ def make(workshop: Workshop) -> Maker:
             epochs=epochs,
             steps=brief_steps_of(world),
             seed=seed,
-            say=workshop.say,
+            log=context.log,
         )
     maker = CharRNN(world, network, nats)
-    maker.save(workshop.folder, notes)
+    maker.save(context.folder, notes)
     return maker

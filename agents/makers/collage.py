@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from move37.agents.makers.maker import Maker, Workshop
+from move37.agents.makers.maker import Maker, TrainContext
 from move37.envs.base.works import PAD, Works, pad_moves
 from move37.envs.base.world import World
 
@@ -53,31 +53,31 @@ class Collage:
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:
         """Make n works; see :class:`move37.agents.makers.maker.Maker`."""
-        core = self.world.core(max(1, min(n, BOARDS)))
-        core.set_brief(brief)
-        end_move: int | None = getattr(core, "end_move", None)
-        out = np.full((n, core.max_moves), PAD, np.int16)
+        simulator = self.world.simulator(max(1, min(n, BOARDS)))
+        simulator.set_brief(brief)
+        end_move: int | None = getattr(simulator, "end_move", None)
+        out = np.full((n, simulator.max_moves), PAD, np.int16)
         briefs: list[NDArray[np.int16]] = []
-        for made in range(0, n, core.n):
-            core.reset(np.arange(core.n))
-            briefs.extend(core.briefs[: n - made].copy())
-            planned = np.zeros((core.n, core.max_moves), np.int64)
-            for i in range(min(core.n, n - made)):
+        for made in range(0, n, simulator.n):
+            simulator.reset(np.arange(simulator.n))
+            briefs.extend(simulator.briefs[: n - made].copy())
+            planned = np.zeros((simulator.n, simulator.max_moves), np.int64)
+            for i in range(min(simulator.n, n - made)):
                 if self._parts:
-                    moves = self._of_parts(core.max_moves, rng)
+                    moves = self._of_parts(simulator.max_moves, rng)
                 else:
-                    moves = self._of_windows(core.max_moves, end_move, rng)
+                    moves = self._of_windows(simulator.max_moves, end_move, rng)
                 planned[i, : len(moves)] = moves
-            going = np.arange(core.n) < n - made
+            going = np.arange(simulator.n) < n - made
             t = 0
             # Played, so that the world says where each work ends.
             while going.any():
-                finished = core.step(np.where(going, planned[:, t], 0)) & going
+                finished = simulator.step(np.where(going, planned[:, t], 0)) & going
                 ready = np.flatnonzero(finished)
-                out[made + ready] = core.moves[ready]
+                out[made + ready] = simulator.moves[ready]
                 going &= ~finished
                 # Works that are over play on unseen; their count must not run past the end.
-                core.counts[~going] = 0
+                simulator.counts[~going] = 0
                 t += 1
         return Works(self.world.id, out, pad_moves(briefs))
 
@@ -118,6 +118,6 @@ class Collage:
         return np.array(moves if end_move is None else [*moves, end_move], np.int16)
 
 
-def make(workshop: Workshop) -> Maker:
+def make(context: TrainContext) -> Maker:
     """A collage of the world's human works; nothing is learnt."""
-    return Collage(workshop.world)
+    return Collage(context.world)

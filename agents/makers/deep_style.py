@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from move37.agents.makers.maker import Workshop
+from move37.agents.makers.maker import TrainContext
 from move37.agents.makers.networks.feature_network import (
     CHANNELS,
     FeatureNetwork,
@@ -28,9 +28,9 @@ from move37.envs.base.world import World
 BATCH = 64
 
 
-def make(workshop: Workshop) -> DeepStyle:
+def make(context: TrainContext) -> DeepStyle:
     """The filter on the workshop's network."""
-    return DeepStyle(workshop.world, feature_network(workshop))
+    return DeepStyle(context.world, feature_network(context))
 
 
 class DeepStyle:

@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from ribs.archives import CVTArchive, k_means_centroids
 
-from move37.agents.makers.maker import Workshop
+from move37.agents.makers.maker import TrainContext
 from move37.agents.makers.scoring import Scorer
 from move37.agents.makers.variation import mutate, play
 from move37.envs.base.works import Works, WorksError, pad_moves, read_npz, write_npz
-from move37.envs.base.world import Reward, World, Yardstick
+from move37.envs.base.world import Evaluator, Reward, World
 from move37.novelty.archive import leave_one_out_novelty
 
 FILE = "evolution.npz"
@@ -65,7 +65,7 @@ class Evolution:
     Args:
         world: Human works, pictures, and ``mutate`` if it brings mutations of its own: (moves
             (N, T), rng, human (M, U)) -> moves (N, V) of legal works.
-        yardstick: For descriptors and the unit of novelty.
+        evaluator: For descriptors and the unit of novelty.
         new_reward: Makes the learner's reward as it is before any learning.
         centroids: (C, D) float64: the middle of each cell.
 
@@ -80,7 +80,7 @@ class Evolution:
     def __init__(
         self,
         world: World,
-        yardstick: Yardstick,
+        evaluator: Evaluator,
         new_reward: Callable[[], Reward],
         centroids: NDArray[np.float64],
     ) -> None:
@@ -89,12 +89,12 @@ class Evolution:
         self.works_appraised = 0
         self.cpu_seconds = 0.0
         self._world = world
-        self._yardstick = yardstick
+        self._evaluator = evaluator
         self._scorer = Scorer(world, new_reward)
-        human = yardstick.describe(world.train)
-        among = leave_one_out_novelty(human, yardstick.k_neighbors) / yardstick.scale
+        human = evaluator.describe(world.train)
+        among = leave_one_out_novelty(human, evaluator.k_neighbors) / evaluator.scale
         self._full = SURPRISE_FULL * float(np.quantile(among, 0.95))
-        self._max_moves = world.core(1).max_moves
+        self._max_moves = world.simulator(1).max_moves
         self._human = pad_moves(list(world.train.moves), self._max_moves)
         self._human_briefs = world.train.briefs
         own = getattr(world, "mutate", None)
@@ -118,13 +118,13 @@ class Evolution:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Objective (N,) and measures (N, D) of works."""
         terms = reward(works.moves, self._world.images(works))
-        measures = self._yardstick.describe(works)
+        measures = self._evaluator.describe(works)
         novelty = terms.get("novelty")
         if novelty is None:
             novelty = reward.archive.novelty(measures)
-        surprise = np.clip((novelty - 1) / (self._full - 1), 0, 1)
+        clipped_novelty = np.clip((novelty - 1) / (self._full - 1), 0, 1)
         self.works_appraised += len(works)
-        return np.asarray(terms["quality"]) * surprise, measures.astype(np.float64)
+        return np.asarray(terms["quality"]) * clipped_novelty, measures.astype(np.float64)
 
     def _children(
         self, moves: NDArray[np.int16], briefs: NDArray[np.int16], rng: np.random.Generator
@@ -167,7 +167,7 @@ class Evolution:
         rng: np.random.Generator,
         works: int,
         seconds: float = 0.0,
-        say: Callable[[str], None] | None = None,
+        log: Callable[[str], None] | None = None,
     ) -> None:
         """Fill the archive.
 
@@ -176,7 +176,7 @@ class Evolution:
             works: Children to make and appraise.
             seconds: CPU seconds of this process to spend instead, however many works that makes
                 (and then what comes out depends on the machine); 0: ``works`` decides.
-            say: Takes a line now and then.
+            log: Takes a line now and then.
         """
         reward = self._scorer.reward()
         begin, made, said = time.process_time(), 0, 0.0
@@ -184,9 +184,9 @@ class Evolution:
             spent = time.process_time() - begin
             self.cpu_seconds = spent
             share = spent / seconds if seconds > 0 else made / max(works, 1)
-            if say is not None and (share >= said + 0.25 or share >= 1):
+            if log is not None and (share >= said + 0.25 or share >= 1):
                 said = share
-                say(
+                log(
                     f"evolution: {made} works in {spent:.0f} CPU seconds, {len(self.archive)} "
                     f"elites, mean objective {float(self.archive.stats.obj_mean or 0):.3f}"
                 )
@@ -299,7 +299,7 @@ class Evolution:
 
     @classmethod
     def load(
-        cls, path: Path, world: World, yardstick: Yardstick, new_reward: Callable[[], Reward]
+        cls, path: Path, world: World, evaluator: Evaluator, new_reward: Callable[[], Reward]
     ) -> Evolution:
         """Read what :meth:`save` wrote.
 
@@ -311,7 +311,7 @@ class Evolution:
             facts = json.loads(arrays["facts"].tobytes())
             if facts["format"] != FORMAT:
                 raise ValueError(f"format {facts['format']!r}")
-            found = cls(world, yardstick, new_reward, arrays["centroids"])
+            found = cls(world, evaluator, new_reward, arrays["centroids"])
             found.works_searched = found.works_appraised = int(facts["works_searched"])
             found.cpu_seconds = float(facts["cpu_seconds"])
             if len(arrays["objective"]):
@@ -336,17 +336,17 @@ def centroids_for(human: NDArray[np.float32], cells: int, seed: int) -> NDArray[
     return np.asarray(found, np.float64)
 
 
-def make(workshop: Workshop) -> Evolution:
+def make(context: TrainContext) -> Evolution:
     """Search at the learner's budget of works, or for ``budget.seconds`` of CPU time if given."""
-    world, budget, path = workshop.world, workshop.budget, workshop.folder / FILE
+    world, budget, path = context.world, context.budget, context.folder / FILE
     if path.exists():
-        return Evolution.load(path, world, workshop.yardstick, workshop.new_reward)
+        return Evolution.load(path, world, context.evaluator, context.new_reward)
     cells = CELLS
     if budget.seconds <= 0:
         cells = int(np.clip(budget.works // WORKS_PER_CELL, LEAST_CELLS, CELLS))
-    centroids = centroids_for(workshop.yardstick.describe(world.train), cells, workshop.seed)
-    search = Evolution(world, workshop.yardstick, workshop.new_reward, centroids)
-    rng = np.random.default_rng(workshop.seed)
-    search.search(rng, budget.works, budget.seconds, workshop.say)
+    centroids = centroids_for(context.evaluator.describe(world.train), cells, context.seed)
+    search = Evolution(world, context.evaluator, context.new_reward, centroids)
+    rng = np.random.default_rng(context.seed)
+    search.search(rng, budget.works, budget.seconds, context.log)
     search.save(path)
     return search

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from move37.agents.makers.maker import Maker, Workshop
+from move37.agents.makers.maker import Maker, TrainContext
 from move37.agents.makers.networks.gan_network import Critic, Generator, Shape, networks, shifted
 from move37.envs.base.works import Works, pad_moves, write_atomically
 from move37.envs.base.world import World
@@ -61,7 +61,7 @@ def fit(
     seed: int = 0,
     generator_rate: float = 2e-4,
     critic_rate: float = 4e-4,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> NDArray[np.uint8]:
     """Train both; the generator ends with the running mean of its weights.
 
@@ -73,7 +73,7 @@ def fit(
         seed: Order of the works, noise and shifts.
         generator_rate: Adam's step size, falling to zero over the last half; likewise the critic's.
         critic_rate: Adam's step size.
-        say: Takes a line now and then.
+        log: Takes a line now and then.
 
     Returns:
         The sample sheet, (height, width, 3) uint8: the same noise in every row, a row a time.
@@ -137,7 +137,7 @@ def fit(
         if update in times:
             if not np.isfinite([loss.item(), critic_loss.item()]).all():
                 raise FloatingPointError(f"GAN: a loss is not finite at update {update}")
-            say(f"GAN {update}/{updates}: critic's loss {critic_loss.item():.3f}")
+            log(f"GAN {update}/{updates}: critic's loss {critic_loss.item():.3f}")
             rows.append(_sample(mean, show_noise, show_given))
     generator.load_state_dict(mean.state_dict())
     generator.eval()
@@ -200,15 +200,15 @@ class GAN:
     ) -> Works:
         """Make n works, whose images have the brief's in them; see :class:`makers.Maker`."""
         shape = self.generator.shape
-        core = self.world.core(max(1, min(n, CHUNK)))
-        core.set_brief(brief)
+        simulator = self.world.simulator(max(1, min(n, CHUNK)))
+        simulator.set_brief(brief)
         images = np.zeros((n, shape.height, shape.width), np.float32)
         briefs: list[NDArray[np.int16]] = []
-        for made in range(0, n, core.n):
-            core.reset(np.arange(core.n))
-            rows = np.arange(min(core.n, n - made))
-            briefs.extend(core.briefs[rows])
-            given = core.images(rows)
+        for made in range(0, n, simulator.n):
+            simulator.reset(np.arange(simulator.n))
+            rows = np.arange(min(simulator.n, n - made))
+            briefs.extend(simulator.briefs[rows])
+            given = simulator.images(rows)
             noise = torch.from_numpy(rng.standard_normal((len(rows), shape.latent), np.float32))
             seen = _tensor(given) if shape.conditional else None
             images[made + rows] = np.maximum(_sample(self.generator, noise, seen), given)
@@ -249,15 +249,15 @@ class GAN:
 
 def pictures_of_briefs(world: World, briefs: NDArray[np.int16]) -> Arrays:
     """What is seen before the first move: (N, H, W) uint8 for briefs (N, B)."""
-    core = world.core(max(1, len(briefs)))
-    core.reset(np.arange(len(briefs)), briefs)
-    return core.images(np.arange(len(briefs)))
+    simulator = world.simulator(max(1, len(briefs)))
+    simulator.reset(np.arange(len(briefs)), briefs)
+    return simulator.images(np.arange(len(briefs)))
 
 
-def make(workshop: Workshop) -> Maker:
+def make(context: TrainContext) -> Maker:
     """Train a GAN on images of the world's human works, or read the one in the folder."""
-    world, seed, folder = workshop.world, workshop.seed, workshop.folder
-    torch.set_num_threads(workshop.threads)
+    world, seed, folder = context.world, context.seed, context.folder
+    torch.set_num_threads(context.threads)
 
     def human(epoch: int) -> tuple[Arrays, Arrays]:
         works = world.variations(epoch, seed)
@@ -267,7 +267,7 @@ def make(workshop: Workshop) -> Maker:
     conditional = bool(pictures_of_briefs(world, world.train.briefs).any())
     channels = CHANNELS if height * width <= SMALL else CHANNELS * 2 // 3
     shape = Shape(height, width, conditional, channels=channels)
-    notes = {"updates": workshop.budget.updates, "seed": seed, "corpus": world.fingerprint}
+    notes = {"updates": context.budget.updates, "seed": seed, "corpus": world.fingerprint}
     path = folder / "gan.json"
     if path.exists():
         settings = json.loads(path.read_text())
@@ -276,7 +276,7 @@ def make(workshop: Workshop) -> Maker:
             return GAN.load(world, folder)
     generator, critic = networks(shape, seed)
     sheet = fit(
-        generator, critic, human, updates=workshop.budget.updates, seed=seed, say=workshop.say
+        generator, critic, human, updates=context.budget.updates, seed=seed, log=context.log
     )
     save_png(folder / "gan-samples.png", sheet)
     maker = GAN(world, generator, critic)

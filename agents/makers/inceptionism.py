@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from move37.agents.makers.maker import Workshop
+from move37.agents.makers.maker import TrainContext
 from move37.agents.makers.networks.feature_network import (
     CHANNELS,
     FeatureNetwork,
@@ -37,9 +37,9 @@ OCTAVES = (0.5, 0.71, 1.0)
 BATCH = 64
 
 
-def make(workshop: Workshop) -> Inceptionism:
+def make(context: TrainContext) -> Inceptionism:
     """The filter with a unit drawn for each work."""
-    return Inceptionism(workshop.world, feature_network(workshop))
+    return Inceptionism(context.world, feature_network(context))
 
 
 class Inceptionism:

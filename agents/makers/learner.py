@@ -17,7 +17,7 @@ from torch import nn
 
 from move37.agents.learner.imitation import sample_works
 from move37.agents.learner.train_loop import train_policy
-from move37.agents.makers.maker import Workshop
+from move37.agents.makers.maker import TrainContext
 from move37.agents.makers.scoring import Scorer
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Reward, World
@@ -32,7 +32,7 @@ ADMIT = 256
 BOARDS = 512
 
 
-class Creator:
+class Learner:
     """A trained learner.
 
     Args:
@@ -59,8 +59,8 @@ class Creator:
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:
         """Sample n works from the policy at temperature 1; see :class:`Maker`."""
-        core = self._world.core(max(1, min(n, BOARDS)))
-        return sample_works(self.network, core, self._world.id, n, rng, brief=brief)
+        simulator = self._world.simulator(max(1, min(n, BOARDS)))
+        return sample_works(self.network, simulator, self._world.id, n, rng, brief=brief)
 
     def score(self, works: Works) -> NDArray[np.float64]:
         """The learner's reward, (N,) float64, as it was before the learner changed it.
@@ -77,21 +77,21 @@ class Creator:
         return self._scorer.score(works)
 
 
-def load(path: Path, world: World, new_reward: Callable[[], Reward] | None = None) -> Creator:
+def load(path: Path, world: World, new_reward: Callable[[], Reward] | None = None) -> Learner:
     """Read a learner that :func:`make` or ``train.py`` trained.
 
     Args:
         path: ``learner.safetensors``, or a checkpoint; the moves it cost are read from
             ``learner.json`` or ``summary.json`` beside it, 0 if neither is there.
         world: The world it was trained in.
-        new_reward: For :meth:`Creator.score`.
+        new_reward: For :meth:`Learner.score`.
 
     Raises:
         StorageError: If the file is missing, damaged, or no learner of this world.
     """
     network = world.network()
     load_weights(path, network, "network.")
-    return Creator(network.eval(), world, new_reward, _steps_beside(path))
+    return Learner(network.eval(), world, new_reward, _steps_beside(path))
 
 
 def _steps_beside(path: Path) -> int:
@@ -102,20 +102,20 @@ def _steps_beside(path: Path) -> int:
     return 0
 
 
-def make(workshop: Workshop) -> Creator:
+def make(context: TrainContext) -> Learner:
     """Train the learner, or read it from the folder if it is there."""
-    world, folder = workshop.world, workshop.folder
+    world, folder = context.world, context.folder
     if (folder / FILE).exists():
-        return load(folder / FILE, world, workshop.new_reward)
-    reward = workshop.new_reward()
+        return load(folder / FILE, world, context.new_reward)
+    reward = context.new_reward()
 
     def on_round(works: Works) -> None:
         reward.refresh(works)
         reward.admit(works[-ADMIT:])
 
-    trained = train_policy(workshop, "learner", reward, on_round, REFRESH_EVERY, KL_WEIGHT)
+    trained = train_policy(context, "learner", reward, on_round, REFRESH_EVERY, KL_WEIGHT)
     reward.save(folder)
-    facts = {"env_steps": trained.env_steps, "seconds": trained.seconds, "seed": workshop.seed}
+    facts = {"env_steps": trained.env_steps, "seconds": trained.seconds, "seed": context.seed}
     write_atomically(folder / FACTS, json.dumps(facts, indent=2).encode())
     save_weights(folder / FILE, trained.policy)
-    return Creator(trained.policy.network, world, workshop.new_reward, trained.env_steps)
+    return Learner(trained.policy.network, world, context.new_reward, trained.env_steps)

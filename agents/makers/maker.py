@@ -1,7 +1,7 @@
 """Whatever makes works: one small protocol, what a maker is fitted with, and makers by name.
 
-A maker is a file in ``agents/`` with a function that takes a :class:`Workshop` and returns a
-:class:`Maker`, and a line in :data:`RECIPES`. Makers never import each other.
+A maker is a file in ``agents/`` with a function that takes a :class:`TrainContext` and returns a
+:class:`Maker`, and a line in :data:`MAKERS`. Makers never import each other.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from move37.envs.base.works import Works
-from move37.envs.base.world import Reward, World, Yardstick, settings_of
+from move37.envs.base.world import Evaluator, Reward, World, settings_of
 
 
 class Maker(Protocol):
@@ -99,12 +99,12 @@ def budget_for(world: World, name: str) -> Budget:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class TrainContext:
     """What a maker is fitted with.
 
     Attributes:
         world: Human works, dynamics, pictures.
-        yardstick: For descriptors and the unit of novelty; its judges are never a reward.
+        evaluator: For descriptors and the unit of novelty; its judges are never a reward.
         imitator: A network fitted to the human works, in eval mode, not to be changed (copy it).
         new_reward: Makes the learner's reward as it is before any learning; each has an archive
             and a critic of its own.
@@ -112,23 +112,23 @@ class Workshop:
         seed: Of everything the maker does while it is fitted.
         folder: Where the maker keeps what it has learnt (no pickle); exists.
         threads: torch threads.
-        say: Takes one line about what happens.
+        log: Takes one line about what happens.
     """
 
     world: World
-    yardstick: Yardstick
+    evaluator: Evaluator
     imitator: nn.Module
     new_reward: Callable[[], Reward]
     budget: Budget
     seed: int
     folder: Path
     threads: int = 2
-    say: Callable[[str], None] = print
+    log: Callable[[str], None] = print
 
 
-Recipe = Callable[[Workshop], Maker]
+MakerFactory = Callable[[TrainContext], Maker]
 
-RECIPES: dict[str, str] = {
+MAKERS: dict[str, str] = {
     "random": "move37.agents.makers.random_moves:make",
     "rnn": "move37.agents.makers.char_rnn:make",
     "gan": "move37.agents.makers.gan:make",
@@ -145,16 +145,16 @@ RECIPES: dict[str, str] = {
 
 def register_maker(name: str, entry_point: str) -> None:
     """Make a maker known by name; ``entry_point`` is ``module:function``."""
-    RECIPES[name] = entry_point
+    MAKERS[name] = entry_point
 
 
-def find_recipe(name: str) -> Recipe:
+def find_factory(name: str) -> MakerFactory:
     """The function that makes a maker.
 
     Raises:
         ValueError: If there is no maker of that name.
     """
-    if name not in RECIPES:
-        raise ValueError(f"maker {name!r} is none of {', '.join(RECIPES)}")
-    module, _, attribute = RECIPES[name].partition(":")
-    return cast(Recipe, getattr(import_module(module), attribute))
+    if name not in MAKERS:
+        raise ValueError(f"maker {name!r} is none of {', '.join(MAKERS)}")
+    module, _, attribute = MAKERS[name].partition(":")
+    return cast(MakerFactory, getattr(import_module(module), attribute))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from move37.agents.makers.maker import Maker, Workshop
+from move37.agents.makers.maker import Maker, TrainContext
 from move37.envs.base.works import PAD, Works, pad_moves
 from move37.envs.base.world import World
 
@@ -37,34 +37,34 @@ class RandomMoves:
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:
         """Make n works; see :class:`move37.agents.makers.maker.Maker`."""
-        core = self.world.core(max(1, min(n, BOARDS)))
-        core.set_brief(brief)
-        end_move: int | None = getattr(core, "end_move", None)
-        out = np.full((n, core.max_moves), PAD, np.int16)
+        simulator = self.world.simulator(max(1, min(n, BOARDS)))
+        simulator.set_brief(brief)
+        end_move: int | None = getattr(simulator, "end_move", None)
+        out = np.full((n, simulator.max_moves), PAD, np.int16)
         briefs: list[NDArray[np.int16]] = []
-        for made in range(0, n, core.n):
-            core.reset(np.arange(core.n))
-            briefs.extend(core.briefs[: n - made].copy())
-            lengths = rng.choice(self._lengths, core.n)
-            going = np.arange(core.n) < n - made
+        for made in range(0, n, simulator.n):
+            simulator.reset(np.arange(simulator.n))
+            briefs.extend(simulator.briefs[: n - made].copy())
+            lengths = rng.choice(self._lengths, simulator.n)
+            going = np.arange(simulator.n) < n - made
             t = 0
             while going.any():
                 t += 1
                 if end_move is None:
-                    actions = rng.integers(0, core.n_moves, core.n)
+                    actions = rng.integers(0, simulator.n_moves, simulator.n)
                 else:
-                    actions = rng.integers(0, core.n_moves - 1, core.n)
+                    actions = rng.integers(0, simulator.n_moves - 1, simulator.n)
                     actions += actions >= end_move
                     actions[t >= lengths] = end_move
-                finished = core.step(actions) & going
+                finished = simulator.step(actions) & going
                 ready = np.flatnonzero(finished)
-                out[made + ready] = core.moves[ready]
+                out[made + ready] = simulator.moves[ready]
                 going &= ~finished
                 # Works that are over play on unseen; their count must not run past the end.
-                core.counts[~going] = 0
+                simulator.counts[~going] = 0
         return Works(self.world.id, out, pad_moves(briefs))
 
 
-def make(workshop: Workshop) -> Maker:
+def make(context: TrainContext) -> Maker:
     """A random maker; nothing is learnt."""
-    return RandomMoves(workshop.world)
+    return RandomMoves(context.world)

@@ -21,7 +21,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from move37.agents.learner.imitation import sample_works
 from move37.agents.learner.train_loop import train_policy
-from move37.agents.makers.maker import Workshop
+from move37.agents.makers.maker import TrainContext
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import World, practice_of
 from move37.novelty.storage import load_weights, read_json, save_weights
@@ -173,8 +173,8 @@ class RLImitator:
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:
         """Sample n works from the policy at temperature 1; see :class:`Maker`."""
-        core = self._world.core(max(1, min(n, BOARDS)))
-        return sample_works(self.network, core, self._world.id, n, rng, brief=brief)
+        simulator = self._world.simulator(max(1, min(n, BOARDS)))
+        return sample_works(self.network, simulator, self._world.id, n, rng, brief=brief)
 
     def score(self, works: Works) -> NDArray[np.float64]:
         """Probability, (N,) float64, that the whole-image critic gives a work of being human."""
@@ -200,23 +200,23 @@ def load(folder: Path, world: World) -> RLImitator:
     return RLImitator(network.eval(), reward, world, steps)
 
 
-def make(workshop: Workshop) -> RLImitator:
+def make(context: TrainContext) -> RLImitator:
     """Train against the whole-image critic, or read the learner from the folder."""
-    world, folder = workshop.world, workshop.folder
+    world, folder = context.world, context.folder
     if (folder / FILE).exists():
         return load(folder, world)
-    rng = np.random.default_rng((workshop.seed, 3))
-    n = min(FIRST_WORKS, workshop.budget.works)
-    first = sample_works(workshop.imitator, practice_of(world, BOARDS), world.id, n, rng)
+    rng = np.random.default_rng((context.seed, 3))
+    n = min(FIRST_WORKS, context.budget.works)
+    first = sample_works(context.imitator, practice_of(world, BOARDS), world.id, n, rng)
     human = world.images(world.train)
-    reward = WholeImageReward(human, world.images(first), workshop.seed)
-    loss = reward.learn(min(FIRST_UPDATES, workshop.budget.updates))
-    workshop.say(f"rl_imitation: the critic's loss on the imitator's works is {loss:.3f}")
+    reward = WholeImageReward(human, world.images(first), context.seed)
+    loss = reward.learn(min(FIRST_UPDATES, context.budget.updates))
+    context.log(f"rl_imitation: the critic's loss on the imitator's works is {loss:.3f}")
     trained = train_policy(
-        workshop, "rl_imitation", reward, lambda _: reward.refresh(), 1, KL_WEIGHT
+        context, "rl_imitation", reward, lambda _: reward.refresh(), 1, KL_WEIGHT
     )
     made = RLImitator(trained.policy.network, reward, world, trained.env_steps)
-    facts = {"env_steps": trained.env_steps, "seconds": trained.seconds, "seed": workshop.seed}
+    facts = {"env_steps": trained.env_steps, "seconds": trained.seconds, "seed": context.seed}
     write_atomically(folder / FACTS, json.dumps(facts, indent=2).encode())
     made.save(folder)
     return made

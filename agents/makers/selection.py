@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from move37.agents.learner.imitation import sample_works
-from move37.agents.makers.maker import Workshop
+from move37.agents.makers.maker import TrainContext
 from move37.agents.makers.scoring import Scorer
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import Reward, World
@@ -64,12 +64,12 @@ class Selection:
         The reward remembers the samples, so that a sample like an earlier one loses.
         """
         world, reward, total = self._world, self._scorer.reward(), self.ratio * n
-        core = world.core(max(1, min(total, BOARDS)))
-        kept = sample_works(self._imitator, core, world.id, 0, rng, brief=brief)
+        simulator = world.simulator(max(1, min(total, BOARDS)))
+        kept = sample_works(self._imitator, simulator, world.id, 0, rng, brief=brief)
         value = np.zeros(0)
         for begin in range(0, total, CHUNK):
             size = min(CHUNK, total - begin)
-            part = sample_works(self._imitator, core, world.id, size, rng, brief=brief)
+            part = sample_works(self._imitator, simulator, world.id, size, rng, brief=brief)
             terms = reward(part.moves, world.images(part))
             kept = join_works([kept, part]) if len(kept) else part
             value = np.concatenate([value, np.asarray(terms["reward"], np.float64)])
@@ -83,7 +83,7 @@ class Selection:
         return self._scorer.score(works)
 
 
-def make(workshop: Workshop) -> Selection:
+def make(context: TrainContext) -> Selection:
     """Select at the learner's budget of works; there is nothing to train or to save."""
-    ratio = max(LEAST_RATIO, round(workshop.budget.works / KEPT))
-    return Selection(workshop.imitator, workshop.world, workshop.new_reward, ratio)
+    ratio = max(LEAST_RATIO, round(context.budget.works / KEPT))
+    return Selection(context.imitator, context.world, context.new_reward, ratio)

@@ -21,23 +21,23 @@ def play(world: World, moves: NDArray[np.int16], briefs: NDArray[np.int16]) -> N
     Returns:
         (N, max_moves) int16, padded with -1.
     """
-    core = world.core(max(1, len(moves)))
-    out = np.full((len(moves), core.max_moves), PAD, np.int16)
+    simulator = world.simulator(max(1, len(moves)))
+    out = np.full((len(moves), simulator.max_moves), PAD, np.int16)
     if not len(moves):
         return out
-    core.reset(np.arange(core.n), briefs if briefs.shape[1] else None)
-    going = np.ones(core.n, np.bool_)
-    last = np.zeros(core.n, np.int64)
-    for t in range(core.max_moves):
-        column = moves[:, t].astype(np.int64) if t < moves.shape[1] else np.full(core.n, PAD)
+    simulator.reset(np.arange(simulator.n), briefs if briefs.shape[1] else None)
+    going = np.ones(simulator.n, np.bool_)
+    last = np.zeros(simulator.n, np.int64)
+    for t in range(simulator.max_moves):
+        column = moves[:, t].astype(np.int64) if t < moves.shape[1] else np.full(simulator.n, PAD)
         last = np.where(column == PAD, last, column)
-        finished = core.step(last).copy()
-        out[finished & going] = core.moves[finished & going]
+        finished = simulator.step(last).copy()
+        out[finished & going] = simulator.moves[finished & going]
         going &= ~finished
         if not going.any():
             break
         # Works that are over play on unseen; their count must not run past the board's end.
-        core.counts[~going] = 0
+        simulator.counts[~going] = 0
     return out
 
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from move37.agents.learner.imitation import positions_of
 from move37.agents.measures.rollout import Judge, finish_works
-from move37.envs.base.simulator import Core
+from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import Works
 
 
@@ -43,7 +43,7 @@ class Decisions:
 
 def decision_quality(
     network: nn.Module,
-    make_core: Callable[[int], Core],
+    make_simulator: Callable[[int], Simulator],
     works: Works,
     at: NDArray[np.integer],
     judge: Judge,
@@ -60,7 +60,7 @@ def decision_quality(
 
     Args:
         network: The frozen imitator, in eval mode: proposes the counterfactuals and finishes works.
-        make_core: Makes boards.
+        make_simulator: Makes boards.
         works: N works.
         at: (N,) index of the decision in each; works where it is negative or past the end are
             left out. See ``novelty.first_novel_moves`` and :func:`random_decisions`.
@@ -89,7 +89,8 @@ def decision_quality(
     some = works[rows]
     played = some.moves[np.arange(len(rows)), where].astype(np.int64)
     tried = np.concatenate(
-        [played[:, None], _proposals(network, make_core, some, where, played, candidates)], axis=1
+        [played[:, None], _proposals(network, make_simulator, some, where, played, candidates)],
+        axis=1,
     )
     width = tried.shape[1]
     index = np.repeat(np.arange(len(rows)), width * completions)
@@ -98,7 +99,7 @@ def decision_quality(
     cut = where[index]
     moves[np.arange(len(moves)), cut] = np.repeat(tried.ravel(), completions)
     changed = Works(works.world, moves, changed.briefs)
-    finished = finish_works(network, make_core, changed, cut + 1, rng, temperature)
+    finished = finish_works(network, make_simulator, changed, cut + 1, rng, temperature)
     value = judge(finished).reshape(len(rows), width, 2, completions // 2).mean(axis=3)
     chosen = value[:, :, 0].argmax(axis=1)
     own, best = value[:, 0, 1], value[np.arange(len(rows)), chosen, 1]
@@ -113,14 +114,14 @@ def random_decisions(works: Works, rng: np.random.Generator) -> NDArray[np.int64
 
 def _proposals(
     network: nn.Module,
-    make_core: Callable[[int], Core],
+    make_simulator: Callable[[int], Simulator],
     works: Works,
     at: NDArray[np.int64],
     played: NDArray[np.int64],
     candidates: int,
 ) -> NDArray[np.int64]:
     """(N, C) int64: the imitator's most probable moves at the decisions, without the one made."""
-    observations, _ = positions_of(make_core, works)
+    observations, _ = positions_of(make_simulator, works)
     lengths = works.lengths
     rows = np.cumsum(lengths) - lengths + at
     out = []

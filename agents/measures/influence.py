@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from move37.agents.learner.imitation import evaluate, imitate, positions_of, sample_works
-from move37.agents.measures.rollout import Judge, surprise
+from move37.agents.measures.rollout import Judge, move_likelihoods
 from move37.envs.base.works import Works, join_works
-from move37.envs.base.world import World, Yardstick
+from move37.envs.base.world import Evaluator, World
 from move37.novelty.knn import nearest
 from move37.novelty.measures.compression import Progress, progress_of
 from move37.novelty.measures.support import human_radius
@@ -78,7 +78,7 @@ class Influences:
 
     Args:
         world: Human works and dynamics.
-        yardstick: Describes works.
+        evaluator: Describes works.
         n_learnt: Works of each maker that are learnt.
         n_tested: Other works of each maker.
         n_samples: Works that each imitator makes to see what it has become likely to make.
@@ -90,7 +90,7 @@ class Influences:
             distances of human works to their nearest other.
         temperature: Of the samples.
         boards: Boards that samples are made on at once.
-        say: Takes one line about what happens.
+        log: Takes one line about what happens.
 
     Attributes:
         network: The imitator of human works alone.
@@ -104,7 +104,7 @@ class Influences:
     def __init__(
         self,
         world: World,
-        yardstick: Yardstick,
+        evaluator: Evaluator,
         n_learnt: int = 500,
         n_tested: int = 250,
         n_samples: int = 2000,
@@ -115,7 +115,7 @@ class Influences:
         radius: float | None = None,
         temperature: float = 1.0,
         boards: int = 500,
-        say: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
     ) -> None:
         for name, value in (
             ("n_learnt", n_learnt), ("n_tested", n_tested), ("n_samples", n_samples),
@@ -123,17 +123,17 @@ class Influences:
         ):  # fmt: skip
             if value < 1:
                 raise ValueError(f"{name}: expected at least 1, got {value}")
-        self._world, self._yardstick = world, yardstick
+        self._world, self._evaluator = world, evaluator
         self._n_learnt, self._n_tested, self._n_samples = n_learnt, n_tested, n_samples
-        self._epochs, self._seed, self._say = epochs, seed, say
+        self._epochs, self._seed, self._log = epochs, seed, log
         self._temperature, self._boards = temperature, boards
         self._judge, self._bar = judge, bar
-        self._held_out = positions_of(world.core, world.held_out)
-        self._human = yardstick.describe(world.train)
+        self._held_out = positions_of(world.simulator, world.held_out)
+        self._human = evaluator.describe(world.train)
         self.radius = human_radius(self._human) if radius is None else float(radius)
         self.network, self._human_nats = self._fit(None, "the human works")
         self.samples = self._sample(self.network)
-        self._n_moves = world.core(1).n_moves
+        self._n_moves = world.simulator(1).n_moves
 
     def measure(self, works: Works, name: str = "") -> Influence:
         """Measure one maker's influence; trains an imitator.
@@ -153,8 +153,10 @@ class Influences:
         learnt, tested = works[: self._n_learnt], works[self._n_learnt : needed]
         network, human_nats = self._fit(_plain(learnt), name or "a maker's works")
         rng = np.random.default_rng((self._seed, 2))
-        core = self._world.core
-        bits = [surprise(net, core, _plain(tested)).bits for net in (self.network, network)]
+        simulator = self._world.simulator
+        bits = [
+            move_likelihoods(net, simulator, _plain(tested)).bits for net in (self.network, network)
+        ]
         moves = np.maximum(tested.lengths, 1)
         literal = moves * np.log2(self._n_moves)
         progress = progress_of(np.minimum(bits[0], literal), np.minimum(bits[1], literal), rng)
@@ -163,7 +165,7 @@ class Influences:
         def gain(saved: NDArray[np.float64], count: NDArray[np.float64]) -> float:
             return float(saved.sum() / count.sum())
 
-        x = self._yardstick.describe(tested)
+        x = self._evaluator.describe(tested)
         new = nearest(x, self._human, 1)[0][:, 0] > self.radius
         good = self._good(tested)
         n = self._n_samples
@@ -172,7 +174,7 @@ class Influences:
         before, after = (
             int((self._inside(some, x[new & good]) & self._good(some)).sum()) for some in made
         )
-        self._say(
+        self._log(
             f"{name}: {before / n:.2%} of the samples before, {after / n:.2%} after; "
             f"progress {progress.progress.value:.1f} bits a work"
         )
@@ -203,16 +205,16 @@ class Influences:
             works = world.variations(number, seed)
             if extra is not None:
                 works = join_works([_plain(works), extra])
-            return positions_of(world.core, works)
+            return positions_of(world.simulator, works)
 
         fit = imitate(network, epoch, self._held_out, epochs=self._epochs, seed=seed)
-        self._say(f"imitator of {name}: {fit.nats:.3f} nats a move of human works held out")
+        self._log(f"imitator of {name}: {fit.nats:.3f} nats a move of human works held out")
         return network.eval(), evaluate(network, *self._held_out)[0]
 
     def _sample(self, network: nn.Module) -> Works:
         world = self._world
         rng = np.random.default_rng((self._seed, 1))  # the same chance before and after
-        boards = world.core(min(self._boards, self._n_samples))
+        boards = world.simulator(min(self._boards, self._n_samples))
         return sample_works(network, boards, world.id, self._n_samples, rng, self._temperature)
 
     def _good(self, works: Works) -> NDArray[np.bool_]:
@@ -225,7 +227,7 @@ class Influences:
         """(N,) bool: within the radius of a target, and nearer to it than to any human work."""
         if not len(targets):
             return np.zeros(len(works), np.bool_)
-        x = self._yardstick.describe(works)
+        x = self._evaluator.describe(works)
         to_target = nearest(x, targets, 1)[0][:, 0]
         to_human = nearest(x, self._human, 1)[0][:, 0]
         inside: NDArray[np.bool_] = (to_target <= self.radius) & (to_target < to_human)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from move37.agents.measures.rollout import THRESHOLD, Judge, finish_works, surprise
-from move37.envs.base.simulator import Core
+from move37.agents.measures.rollout import THRESHOLD, Judge, finish_works, move_likelihoods
+from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import Works, join_works
 from move37.novelty.statistics import Interval, bootstrap, clopper_pearson
 
@@ -28,7 +28,7 @@ def find_moments(
     """The improbable moves of good works.
 
     Args:
-        log_p: (N, T) of :class:`Surprise`.
+        log_p: (N, T) of :class:`MoveLikelihoods`.
         good: (N,) bool: works that count.
         threshold: Largest probability.
 
@@ -75,7 +75,7 @@ class Moment:
 
 def counterfactuals(
     network: nn.Module,
-    make_core: Callable[[int], Core],
+    make_simulator: Callable[[int], Simulator],
     works: Works,
     moments: NDArray[np.int64],
     judge: Judge,
@@ -88,25 +88,26 @@ def counterfactuals(
 
     Args:
         network: The frozen imitator.
-        make_core: Makes boards.
+        make_simulator: Makes boards.
         works: The works that ``moments`` speaks of.
         moments: (M, 2) work and index of a move.
         judge: Says what works are worth.
         rng: The only source of chance.
         completions: Works finished from each position.
         temperature: Of the imitator.
-        log_p: Of :func:`surprise` if it is known already.
+        log_p: Of :func:`move_likelihoods` if it is known already.
     """
     if not len(moments):
         return []
     if log_p is None:
-        log_p = surprise(network, make_core, works).log_p
+        log_p = move_likelihoods(network, make_simulator, works).log_p
     rows, at = moments.T
     quality = judge(works[rows])
     both = []
     for kept in (at, at + 1):
         finished = finish_works(
-            network, make_core, works[np.repeat(rows, completions)], np.repeat(kept, completions),
+            network, make_simulator,
+            works[np.repeat(rows, completions)], np.repeat(kept, completions),
             rng, temperature,
         )  # fmt: skip
         both.append(finished)
@@ -167,7 +168,7 @@ class Move37:
 
 def detect(
     network: nn.Module,
-    make_core: Callable[[int], Core],
+    make_simulator: Callable[[int], Simulator],
     works: Works,
     judge: Judge,
     bar: float,
@@ -184,7 +185,7 @@ def detect(
 
     Args:
         network: The frozen imitator, in eval mode.
-        make_core: Makes boards.
+        make_simulator: Makes boards.
         works: Fresh works, at least one.
         judge: Says what works are worth.
         bar: Quality from which a work counts, e.g. the human median.
@@ -194,7 +195,7 @@ def detect(
         most: Works examined, chosen at random among those with a moment.
         temperature: Of the imitator while it finishes works.
     """
-    seen = surprise(network, make_core, works, threshold)
+    seen = move_likelihoods(network, make_simulator, works, threshold)
     good = judge(works) >= bar
     moments = find_moments(seen.log_p, good, threshold)
     counts = np.bincount(moments[:, 0], minlength=len(works))
@@ -209,7 +210,7 @@ def detect(
             ordinary.append((row, rng.choice(others)))
     control = np.array(ordinary, np.int64).reshape(-1, 2)
     both = counterfactuals(
-        network, make_core, works, np.concatenate([chosen, control]), judge, rng, completions,
+        network, make_simulator, works, np.concatenate([chosen, control]), judge, rng, completions,
         temperature, seen.log_p,
     )  # fmt: skip
     examined, usual = both[: len(chosen)], both[len(chosen) :]

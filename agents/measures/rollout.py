@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from move37.agents.learner.imitation import positions_of
-from move37.envs.base.simulator import Core
+from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works, pad_moves
 
 THRESHOLD = 1e-4
@@ -23,7 +23,7 @@ WORKS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
-class Surprise:
+class MoveLikelihoods:
     """How probable the moves of works are under an imitator.
 
     Attributes:
@@ -42,17 +42,17 @@ class Surprise:
         return total
 
 
-def surprise(
+def move_likelihoods(
     network: nn.Module,
-    make_core: Callable[[int], Core],
+    make_simulator: Callable[[int], Simulator],
     works: Works,
     threshold: float = THRESHOLD,
-) -> Surprise:
+) -> MoveLikelihoods:
     """Probabilities of all moves of works under an imitator, at temperature 1.
 
     Args:
         network: Maps observations to (logits (N, A), features); in eval mode.
-        make_core: Makes boards.
+        make_simulator: Makes boards.
         works: With moves.
         threshold: For the expected share of improbable moves.
     """
@@ -62,7 +62,7 @@ def surprise(
         part = works[first : first + WORKS_AT_ONCE]
         if not part.lengths.any():
             continue
-        observations, moves = positions_of(make_core, part)
+        observations, moves = positions_of(make_simulator, part)
         chosen, tail = np.zeros(len(moves)), np.zeros(len(moves))
         for begin in range(0, len(moves), 2048):
             rows = slice(begin, begin + 2048)
@@ -76,12 +76,12 @@ def surprise(
         there = part.moves != PAD
         log_p[first : first + len(part)][there] = chosen
         expected[first : first + len(part)][there] = tail
-    return Surprise(log_p, expected)
+    return MoveLikelihoods(log_p, expected)
 
 
 def finish_works(
     network: nn.Module,
-    make_core: Callable[[int], Core],
+    make_simulator: Callable[[int], Simulator],
     works: Works,
     cuts: NDArray[np.integer],
     rng: np.random.Generator,
@@ -92,7 +92,7 @@ def finish_works(
 
     Args:
         network: Maps observations to (logits, features); in eval mode.
-        make_core: Makes boards.
+        make_simulator: Makes boards.
         works: N works, repeated as often as each is to be finished.
         cuts: (N,) moves of each that are kept, from 0 to all of them.
         rng: The only source of chance.
@@ -110,28 +110,28 @@ def finish_works(
     rows_of_moves: list[NDArray[np.int16]] = []
     for first in range(0, len(works), boards):
         part, cut = works[first : first + boards], cuts[first : first + boards]
-        core = make_core(len(part))
-        core.reset(np.arange(core.n), part.briefs)
-        made = np.full((core.n, core.max_moves), PAD, np.int16)
-        going = np.ones(core.n, np.bool_)
+        simulator = make_simulator(len(part))
+        simulator.reset(np.arange(simulator.n), part.briefs)
+        made = np.full((simulator.n, simulator.max_moves), PAD, np.int16)
+        going = np.ones(simulator.n, np.bool_)
         t = 0
         while going.any():
-            actions = np.zeros(core.n, np.int64)
+            actions = np.zeros(simulator.n, np.int64)
             given = going & (t < cut)
             if given.any():
                 actions[given] = part.moves[given, t]
             rows = np.flatnonzero(going & ~given)
             if len(rows):
-                obs = {k: torch.as_tensor(v[rows]) for k, v in core.observations.items()}
+                obs = {k: torch.as_tensor(v[rows]) for k, v in simulator.observations.items()}
                 with torch.no_grad():
                     logits = network(obs)[0].double() / temperature
                     share = torch.softmax(logits, 1).cumsum(1).numpy()
                 u = rng.random((len(rows), 1)) * share[:, -1:]
-                actions[rows] = np.minimum((share < u).sum(axis=1), core.n_moves - 1)
+                actions[rows] = np.minimum((share < u).sum(axis=1), simulator.n_moves - 1)
             # Works that are over play any move; they were copied when they ended.
-            core.counts[~going] = 0
-            ended = core.step(actions) & going
-            made[ended] = core.moves[ended]
+            simulator.counts[~going] = 0
+            ended = simulator.step(actions) & going
+            made[ended] = simulator.moves[ended]
             going &= ~ended
             t += 1
         rows_of_moves.extend(made)

@@ -27,7 +27,7 @@ FORMAT = "move37-checkpoint-1"
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Checkpoint:
     """A state.
 
     Attributes:
@@ -49,7 +49,7 @@ def digest(arrays: Mapping[str, NDArray[Any]], text: str = "") -> str:
     return total.hexdigest()
 
 
-def write_snapshot(path: Path, snapshot: Snapshot) -> None:
+def save_checkpoint(path: Path, snapshot: Checkpoint) -> None:
     """Write a snapshot, atomically.
 
     Raises:
@@ -63,8 +63,8 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
     write_atomically(path, to_safetensors(arrays, metadata))
 
 
-def read_snapshot(path: Path) -> Snapshot:
-    """Read what :func:`write_snapshot` wrote.
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read what :func:`save_checkpoint` wrote.
 
     Raises:
         StorageError: If the file is missing, damaged, or no snapshot.
@@ -77,20 +77,20 @@ def read_snapshot(path: Path) -> Snapshot:
             arrays = {name: file.get_tensor(name) for name in file.keys()}
         if digest(arrays, metadata["facts"]) != metadata["sha256"]:
             raise ValueError("the checksum is wrong")
-        return Snapshot(arrays, parse_json(metadata["facts"]))
+        return Checkpoint(arrays, parse_json(metadata["facts"]))
     except FileNotFoundError:
         raise StorageError(f"{path}: no such file") from None
     except (SafetensorError, ValueError, KeyError, OSError, TypeError) as error:
         raise StorageError(f"{path}: damaged or no checkpoint ({one_line(error)})") from error
 
 
-def kept_snapshot(path: Path, say: Callable[[str], None]) -> Snapshot | None:
-    """A snapshot, or None if there is none; a damaged one is named to ``say`` and renamed."""
+def load_intact_checkpoint(path: Path, log: Callable[[str], None]) -> Checkpoint | None:
+    """A snapshot, or None if there is none; a damaged one is named to ``log`` and renamed."""
     if not path.exists():
         return None
     try:
-        return read_snapshot(path)
+        return load_checkpoint(path)
     except StorageError as error:
-        say(f"{error}; it is left out")
+        log(f"{error}; it is left out")
         path.replace(path.with_suffix(".damaged"))
         return None

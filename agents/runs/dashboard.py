@@ -35,7 +35,7 @@ LAYOUT: dict[str, dict[str, list[Any]]] = {
         "away from the imitator (KL, nats a move)": ["Multiline", ["train/kl_from_imitator"]],
     },
     "2 reward": {
-        "reward": ["Multiline", ["works/reward", "works/quality", "works/newness"]],
+        "reward": ["Multiline", ["works/reward", "works/quality", "works/novelty_reward"]],
         "length of works": ["Multiline", ["works/moves", "eval/moves_median"]],
         "archive": ["Multiline", ["archive/size", "archive/admitted"]],
         "judge gap": ["Multiline", ["eval/judge_gap"]],

@@ -26,8 +26,8 @@ from stable_baselines3.common.logger import (
 )
 from torch.utils.tensorboard import SummaryWriter
 
-from move37.agents.runs.checkpoint_io import Snapshot, write_snapshot
-from move37.agents.runs.train_state import Session
+from move37.agents.runs.checkpoint_io import Checkpoint, save_checkpoint
+from move37.agents.runs.train_state import TrainState
 from move37.envs.base.simulator import NotFiniteError
 from move37.envs.base.works import write_atomically
 from move37.novelty.storage import StorageError, read_json
@@ -40,21 +40,21 @@ CSV = "progress.csv"
 EVENTS = "events.out.tfevents.*"
 
 
-class RunFolder:
+class RunDir:
     """A run's folder, held by this process alone until it is closed.
 
     Args:
         path: Made if it is not there.
         resume: Whether a run is expected in it; else there must be none.
-        say: Takes one line about what happens.
+        log: Takes one line about what happens.
 
     Raises:
         ValueError: If another process holds it, or it is not what ``resume`` expects.
         OSError: If it cannot be made or written.
     """
 
-    def __init__(self, path: Path, resume: bool, say: Callable[[str], None]) -> None:
-        self.path, self.resume, self._say = path, resume, say
+    def __init__(self, path: Path, resume: bool, log: Callable[[str], None]) -> None:
+        self.path, self.resume, self._log = path, resume, log
         if not resume:
             path.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -105,7 +105,7 @@ class RunFolder:
             was = {**then, **then["packages"]}
             for key, value in {**now, **versions}.items():
                 if key not in ("command", "packages", "threads") and was.get(key) != value:
-                    self._say(
+                    self._log(
                         f"{key} was {was.get(key)}, is {value}: the run may differ from one that "
                         "never stopped"
                     )
@@ -132,7 +132,7 @@ class RunFolder:
                         raise StorageError(f"{self.path / file}: the checksum is wrong")
                 return result
             except (StorageError, OSError, KeyError, TypeError, AttributeError) as error:
-                self._say(f"{error}; the stage {name!r} is done again")
+                self._log(f"{error}; the stage {name!r} is done again")
         before = {p.name: p.stat().st_mtime_ns for p in self.path.iterdir() if p.is_file()}
         result = json.loads(json.dumps(make()))
         files = {
@@ -145,7 +145,7 @@ class RunFolder:
         write_atomically(kept, text.encode())
         return result
 
-    def open_log(self, snapshot: Snapshot | None) -> Logger:
+    def open_log(self, snapshot: Checkpoint | None) -> Logger:
         """The logger, to TensorBoard and CSV, as it was when the snapshot was taken.
 
         Whatever was written after it is cut off, so that nothing stands twice.
@@ -157,7 +157,7 @@ class RunFolder:
         for name, size in sizes.items():
             file = self.path / name
             if not file.exists() or file.stat().st_size < size:
-                self._say(f"{file}: is gone; TensorBoard lacks the curves it held")
+                self._log(f"{file}: is gone; TensorBoard lacks the curves it held")
             else:
                 os.truncate(file, size)
         # What the end of a run writes is not in any snapshot.
@@ -174,14 +174,14 @@ class RunFolder:
         outputs: list[KVWriter] = [_Events(self.path, step), table]
         return Logger(str(self.path), outputs)
 
-    def snapshot(self, session: Session) -> Snapshot:
+    def snapshot(self, train_state: TrainState) -> Checkpoint:
         """The session's state with that of the logs.
 
         Raises:
             OSError: If a log is gone or cannot be written.
         """
-        state = session.capture()
-        for output in session.model.logger.output_formats:
+        state = train_state.capture()
+        for output in train_state.model.logger.output_formats:
             if isinstance(output, TensorBoardOutputFormat):
                 output.writer.flush()
                 assert output.writer.file_writer is not None
@@ -189,14 +189,14 @@ class RunFolder:
         _expect(self.path / CSV)
         sizes = {p.name: p.stat().st_size for p in sorted(self.path.glob(EVENTS))}
         csv = np.frombuffer((self.path / CSV).read_bytes(), np.uint8)
-        return Snapshot(state.arrays | {"csv": csv}, state.facts | {"events": sizes})
+        return Checkpoint(state.arrays | {"csv": csv}, state.facts | {"events": sizes})
 
-    def keep_failure(self, session: Session, error: NotFiniteError) -> Path:
+    def keep_failure(self, train_state: TrainState, error: NotFiniteError) -> Path:
         """Save the state in which a number was not finite, and what it came from."""
-        state = session.capture()
+        state = train_state.capture()
         arrays = state.arrays | {f"error/{key}": np.asarray(v) for key, v in error.arrays.items()}
-        path = self.path / "failures" / f"state-{session.model.num_timesteps:010d}.safetensors"
-        write_snapshot(path, Snapshot(arrays, state.facts | {"error": str(error)}))
+        path = self.path / "failures" / f"state-{train_state.model.num_timesteps:010d}.safetensors"
+        save_checkpoint(path, Checkpoint(arrays, state.facts | {"error": str(error)}))
         return path
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
-from move37.envs.base.world import Yardstick
+from move37.envs.base.world import Evaluator
 from move37.novelty.measures.shift import density_coverage, expected_coverage, shift_test
 from move37.novelty.measures.styles import Styles, style_shares
 
@@ -27,18 +27,18 @@ NEW_COLOURS = ("#ffd9a0", "#c2410c")
 """Styles of human works in cold, new kinds in warm colours, from the first to the last."""
 
 
-class Shifting:
+class ShiftCurves:
     """Compares the latest works with human ones.
 
     Args:
-        yardstick: Describes works.
+        evaluator: Describes works.
         human: The human works to learn from.
         seed: Of the permutations, and of what is drawn from the human works.
     """
 
-    def __init__(self, yardstick: Yardstick, human: Works, seed: int) -> None:
-        self._yardstick, self._seed = yardstick, seed
-        self._human = yardstick.describe(human)
+    def __init__(self, evaluator: Evaluator, human: Works, seed: int) -> None:
+        self._evaluator, self._seed = evaluator, seed
+        self._human = evaluator.describe(human)
         rows = np.random.default_rng((seed, 2)).permutation(len(human))[:AT_MOST]
         self._some = self._human[rows]
         self._styles: Styles | None = None
@@ -54,7 +54,7 @@ class Shifting:
             ``shift/energy_effect``, ``shift/kernel_effect``, ``shift/p_value`` (energy), and
             ``shift/density`` and ``shift/coverage``, both 1 without a shift.
         """
-        x = self._yardstick.describe(works[-AT_MOST:])
+        x = self._evaluator.describe(works[-AT_MOST:])
         rng = np.random.default_rng((self._seed, 3, steps))
         tests = shift_test(self._some, x, rng, PERMUTATIONS)
         density, coverage = density_coverage(self._some, x)
@@ -77,7 +77,7 @@ class Shifting:
             k = min(HUMAN_STYLES, max(1, len(self._human) // 10))
             self._styles = Styles(self._human, k, rng)
         styles = copy.deepcopy(self._styles)
-        labels = styles.add(self._yardstick.describe(works))
+        labels = styles.add(self._evaluator.describe(works))
         steps = np.asarray(works.appraisal["step"], np.float64)
         edges = np.linspace(steps.min(), max(steps.max(), steps.min() + 1), BINS + 1)
         shares, names = style_shares(labels, steps, edges, styles.n_human, NEW_KINDS)

@@ -43,7 +43,7 @@ class Clock:
         """Since the run began."""
         return time.perf_counter() - self.began
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Print one line."""
         tqdm.write(f"[{self.seconds():6.0f} s] {text}")
         sys.stdout.flush()

@@ -25,10 +25,10 @@ from stable_baselines3 import PPO
 from move37.agents.learner.ppo import WorksCallback
 from move37.agents.runs.checkpoint_io import (
     Arrays,
-    Snapshot,
+    Checkpoint,
     digest,
-    kept_snapshot,
-    write_snapshot,
+    load_intact_checkpoint,
+    save_checkpoint,
 )
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.works import Works, join_works
@@ -46,24 +46,24 @@ def path_of(folder: Path, steps: int) -> Path:
     return folder / "checkpoints" / f"state-{steps:010d}.safetensors"
 
 
-def write_checkpoint(folder: Path, snapshot: Snapshot) -> None:
+def write_checkpoint(folder: Path, snapshot: Checkpoint) -> None:
     """Write a run's newest checkpoint and drop all but the last two."""
-    write_snapshot(path_of(folder, int(snapshot.facts["num_timesteps"])), snapshot)
+    save_checkpoint(path_of(folder, int(snapshot.facts["num_timesteps"])), snapshot)
     for old in sorted((folder / "checkpoints").glob("state-*.safetensors"))[:-KEEP]:
         old.unlink(missing_ok=True)
 
 
-def newest_checkpoint(folder: Path, say: Callable[[str], None]) -> Snapshot | None:
-    """A run's newest intact checkpoint, or None; a damaged one is named to ``say`` and renamed."""
+def newest_checkpoint(folder: Path, log: Callable[[str], None]) -> Checkpoint | None:
+    """A run's newest intact checkpoint, or None; a damaged one is named to ``log`` and renamed."""
     for path in sorted((folder / "checkpoints").glob("state-*.safetensors"), reverse=True):
-        found = kept_snapshot(path, say)
+        found = load_intact_checkpoint(path, log)
         if found:
             return found
     return None
 
 
 @dataclass
-class Session:
+class TrainState:
     """The parts of a run that a snapshot is taken of, and put back into.
 
     Attributes:
@@ -101,7 +101,7 @@ class Session:
         arrays = {f"policy/{key}": value.numpy() for key, value in policy.state_dict().items()}
         return arrays | {f"optimizer/{key}": v for key, v in moments_of(policy.optimizer).items()}
 
-    def capture(self) -> Snapshot:
+    def capture(self) -> Checkpoint:
         """The state, between two rollouts; changes nothing."""
         model, callback = self.model, self.callback
         assert isinstance(model.env, WorldVecEnv) and model.ep_info_buffer is not None
@@ -139,9 +139,9 @@ class Session:
             "log": [[k, v, log.name_to_excluded[k]] for k, v in log.name_to_value.items()],
             "notes": self.notes,
         }
-        return Snapshot(arrays, json.loads(json.dumps(facts, default=float)))
+        return Checkpoint(arrays, json.loads(json.dumps(facts, default=float)))
 
-    def restore(self, snapshot: Snapshot) -> None:
+    def restore(self, snapshot: Checkpoint) -> None:
         """Put everything back, the random states last.
 
         Raises:

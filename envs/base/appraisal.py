@@ -20,8 +20,8 @@ class Quality(Protocol):
         """Terms, each (R,) float64, of moves (R, T) with images (R, H, W)."""
 
 
-class Newness(Protocol):
-    """Named terms of works' newness; ``newness`` >= 0 must be among them."""
+class Novelty(Protocol):
+    """Named terms of works' newness; ``novelty_reward`` >= 0 must be among them."""
 
     def __call__(
         self, moves: NDArray[np.int16], images: NDArray[np.uint8]
@@ -34,18 +34,18 @@ class Appraisal:
 
     Args:
         quality: Quality of works.
-        newness: Newness against an archive; 1 for every work if None.
+        novelty_reward: Newness against an archive; 1 for every work if None.
     """
 
-    def __init__(self, quality: Quality, newness: Newness | None = None) -> None:
+    def __init__(self, quality: Quality, novelty_reward: Novelty | None = None) -> None:
         self.quality = quality
-        self.newness = newness
+        self.novelty_reward = novelty_reward
 
     def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
         """Every term, each (R,) float64, ``reward`` among them."""
         terms = dict(self.quality(moves, images))
         reward = terms["quality"]
-        if self.newness is not None:
-            terms |= self.newness(moves, images)
-            reward = reward * terms["newness"]
+        if self.novelty_reward is not None:
+            terms |= self.novelty_reward(moves, images)
+            reward = reward * terms["novelty_reward"]
         return terms | {"reward": reward}

@@ -12,10 +12,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from move37.envs.base.simulator import Appraiser, Core, WorldBatch
+from move37.envs.base.simulator import Appraiser, Simulator, WorldBatch
 
 Observation = dict[str, NDArray[Any]]
-Render = Callable[[Core, int, int], NDArray[np.uint8]]
+Render = Callable[[Simulator, int, int], NDArray[np.uint8]]
 
 
 class WorldEnv(gymnasium.Env[Observation, np.int64]):
@@ -25,7 +25,7 @@ class WorldEnv(gymnasium.Env[Observation, np.int64]):
 
     def __init__(
         self,
-        core: Core,
+        simulator: Simulator,
         appraiser: Appraiser,
         parse_brief: Callable[[Any], NDArray[np.int16]],
         render: Render,
@@ -34,9 +34,9 @@ class WorldEnv(gymnasium.Env[Observation, np.int64]):
     ) -> None:
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode: {render_mode!r} is unknown; use 'rgb_array' or None")
-        self.batch = WorldBatch(core, appraiser)
-        self.observation_space = cast(spaces.Space[Observation], core.observation_space())
-        self.action_space = spaces.Discrete(core.n_moves)
+        self.batch = WorldBatch(simulator, appraiser)
+        self.observation_space = cast(spaces.Space[Observation], simulator.observation_space())
+        self.action_space = spaces.Discrete(simulator.n_moves)
         self.render_mode = render_mode
         self._size = render_size
         self._parse_brief = parse_brief
@@ -44,7 +44,7 @@ class WorldEnv(gymnasium.Env[Observation, np.int64]):
         self._finished = True
 
     def _observation(self) -> Observation:
-        return {key: value[0].copy() for key, value in self.batch.core.observations.items()}
+        return {key: value[0].copy() for key, value in self.batch.simulator.observations.items()}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -73,7 +73,7 @@ class WorldEnv(gymnasium.Env[Observation, np.int64]):
         """(size, size, 3) uint8, or None without a render mode."""
         if self.render_mode is None:
             return None
-        return self._render(self.batch.core, 0, self._size)
+        return self._render(self.batch.simulator, 0, self._size)
 
 
 class WorldVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
@@ -90,19 +90,19 @@ class WorldVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     def __init__(
         self,
-        core: Core,
+        simulator: Simulator,
         appraiser: Appraiser,
         parse_brief: Callable[[Any], NDArray[np.int16]],
         render: Render,
         render_mode: str | None = None,
         render_size: int = 256,
     ) -> None:
-        self.batch = WorldBatch(core, appraiser)
-        self.num_envs = core.n
-        self.single_observation_space = core.observation_space()
-        self.single_action_space = spaces.Discrete(core.n_moves)
-        self.observation_space = batch_space(self.single_observation_space, core.n)
-        self.action_space = batch_space(self.single_action_space, core.n)
+        self.batch = WorldBatch(simulator, appraiser)
+        self.num_envs = simulator.n
+        self.single_observation_space = simulator.observation_space()
+        self.single_action_space = spaces.Discrete(simulator.n_moves)
+        self.observation_space = batch_space(self.single_observation_space, simulator.n)
+        self.action_space = batch_space(self.single_action_space, simulator.n)
         self.render_mode = render_mode
         self._size = render_size
         self._parse_brief = parse_brief
@@ -143,4 +143,6 @@ class WorldVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         """N pictures (size, size, 3) uint8, or None without a render mode."""
         if self.render_mode is None:
             return None
-        return tuple(self._render(self.batch.core, i, self._size) for i in range(self.num_envs))
+        return tuple(
+            self._render(self.batch.simulator, i, self._size) for i in range(self.num_envs)
+        )

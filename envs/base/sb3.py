@@ -33,9 +33,11 @@ class WorldVecEnv(VecEnv):
         self.on_finished = on_finished
         self.render_mode = None
         self.seconds_environment = 0.0
-        core = batch.core
-        super().__init__(core.n, core.observation_space(), spaces.Discrete(core.n_moves))
-        self._actions = np.zeros(core.n, np.int64)
+        simulator = batch.simulator
+        super().__init__(
+            simulator.n, simulator.observation_space(), spaces.Discrete(simulator.n_moves)
+        )
+        self._actions = np.zeros(simulator.n, np.int64)
         self._start = time.perf_counter()
 
     def reset(self) -> dict[str, NDArray[Any]]:
@@ -52,7 +54,7 @@ class WorldVecEnv(VecEnv):
     def step_wait(self) -> Any:
         """Play the moves; returns observations, rewards (N,), dones (N,) and N infos."""
         begin = time.perf_counter()
-        before = self.batch.core.counts.copy()
+        before = self.batch.simulator.counts.copy()
         step = self.batch.step(self._actions)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         dones = np.zeros(self.num_envs, np.bool_)

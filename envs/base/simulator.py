@@ -14,8 +14,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 
-class Core(Protocol):
-    """The batched dynamics of a world; see ``move37.envs.drawing.dynamics.DrawingCore``."""
+class Simulator(Protocol):
+    """The batched dynamics of a world; see ``move37.envs.drawing.dynamics.DrawingSimulator``."""
 
     n: int
     n_moves: int
@@ -100,25 +100,25 @@ class Step:
 class WorldBatch:
     """A core and an appraiser: steps N boards, appraises finished works, starts them anew."""
 
-    def __init__(self, core: Core, appraiser: Appraiser) -> None:
-        self.core = core
+    def __init__(self, simulator: Simulator, appraiser: Appraiser) -> None:
+        self.simulator = simulator
         self.appraiser = appraiser
 
     def observations(self) -> dict[str, NDArray[Any]]:
         """Copies of the observations, each (N, ...)."""
-        return {key: value.copy() for key, value in self.core.observations.items()}
+        return {key: value.copy() for key, value in self.simulator.observations.items()}
 
     def reset(self, brief: NDArray[np.int16] | None = None) -> None:
         """Start every board anew, from ``brief`` if given, else from the world's default."""
-        self.core.set_brief(brief)
-        self.core.reset(np.arange(self.core.n))
+        self.simulator.set_brief(brief)
+        self.simulator.reset(np.arange(self.simulator.n))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Copies of all that the boards are; the appraiser has a state of its own."""
-        core = self.core
-        state = {f"observations/{key}": value for key, value in core.observations.items()}
-        state |= {"moves": core.moves, "counts": core.counts, "briefs": core.briefs}
-        state |= {f"core/{key}": value for key, value in core.state().items()}
+        simulator = self.simulator
+        state = {f"observations/{key}": value for key, value in simulator.observations.items()}
+        state |= {"moves": simulator.moves, "counts": simulator.counts, "briefs": simulator.briefs}
+        state |= {f"core/{key}": value for key, value in simulator.state().items()}
         return {key: value.copy() for key, value in state.items()}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -128,7 +128,7 @@ class WorldBatch:
             KeyError: If an array is missing.
             ValueError: If the state is of another core, or of another number of boards.
         """
-        core = self.core
+        simulator = self.simulator
         now = self.state()
         for key in [key for key in now if not key.startswith("core/")]:
             # The width of the briefs is that of the longest so far.
@@ -138,11 +138,11 @@ class WorldBatch:
                 raise ValueError(
                     f"{key}: expected {now[key].dtype} {shape}, got {found.dtype} {found.shape}"
                 )
-        for key, value in core.observations.items():
+        for key, value in simulator.observations.items():
             value[...] = state[f"observations/{key}"]
-        core.moves[...], core.counts[...] = state["moves"], state["counts"]
-        core.briefs = state["briefs"].copy()
-        core.load_state({k[5:]: v for k, v in state.items() if k.startswith("core/")})
+        simulator.moves[...], simulator.counts[...] = state["moves"], state["counts"]
+        simulator.briefs = state["briefs"].copy()
+        simulator.load_state({k[5:]: v for k, v in state.items() if k.startswith("core/")})
 
     def step(self, actions: NDArray[np.int64], autoreset: bool = True) -> Step:
         """Play one move ((N,) int64) on every board.
@@ -151,20 +151,20 @@ class WorldBatch:
             ValueError: If an action is no move.
             NotFiniteError: If the appraiser gives a reward that is not finite.
         """
-        core = self.core
-        finished = np.flatnonzero(core.step(actions))
-        rewards = np.zeros(core.n, np.float32)
+        simulator = self.simulator
+        finished = np.flatnonzero(simulator.step(actions))
+        rewards = np.zeros(simulator.n, np.float32)
         if not len(finished):
-            return Step(rewards, finished, {}, {}, core.moves[:0], core.briefs[:0])
-        moves, briefs = core.moves[finished], core.briefs[finished]
-        terms = self.appraiser(moves, core.images(finished))
+            return Step(rewards, finished, {}, {}, simulator.moves[:0], simulator.briefs[:0])
+        moves, briefs = simulator.moves[finished], simulator.briefs[finished]
+        terms = self.appraiser(moves, simulator.images(finished))
         if not np.isfinite(terms["reward"]).all():
             bad = int(np.flatnonzero(~np.isfinite(terms["reward"]))[0])
             values = {key: float(value[bad]) for key, value in terms.items()}
             message = f"the appraiser gave a reward that is not finite: {values}"
             raise NotFiniteError(message, {**terms, "moves": moves, "briefs": briefs})
         rewards[finished] = terms["reward"]
-        final = {key: value[finished] for key, value in core.observations.items()}
+        final = {key: value[finished] for key, value in simulator.observations.items()}
         if autoreset:
-            core.reset(finished)
+            simulator.reset(finished)
         return Step(rewards, finished, terms, final, moves, briefs)

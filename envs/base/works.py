@@ -147,7 +147,7 @@ def _number_of_moves(world: str) -> int:
     """How many moves a world has; of an unknown world, as many as int16 can tell apart."""
     from move37.envs.base.world import ENTRY_POINTS, find_world  # here: worlds are made of works
 
-    return find_world(world).core(1).n_moves if world in ENTRY_POINTS else 1 << 15
+    return find_world(world).simulator(1).n_moves if world in ENTRY_POINTS else 1 << 15
 
 
 def _check_moves(name: str, moves: NDArray[Any], n_moves: int) -> None:

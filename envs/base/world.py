@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from move37.envs.base.simulator import Appraiser, Core
+from move37.envs.base.simulator import Appraiser, Simulator
 from move37.envs.base.works import Works
 from move37.novelty.archive import NoveltyArchive
 
 Measures = dict[str, NDArray[np.float64]]
 
 
-class Yardstick(Protocol):
+class Evaluator(Protocol):
     """The frozen judges of a world; nothing they say was ever a reward.
 
     Attributes:
@@ -50,7 +50,7 @@ class Yardstick(Protocol):
         """
 
     def save(self, folder: Path) -> None:
-        """Write what :meth:`World.load_yardstick` reads."""
+        """Write what :meth:`World.load_evaluator` reads."""
 
 
 class Reward(Appraiser, Protocol):
@@ -123,7 +123,7 @@ class World(Protocol):
     exports: ClassVar[Mapping[str, tuple[str, str, Export]]]
 
     @staticmethod
-    def core(n: int) -> Core:
+    def simulator(n: int) -> Simulator:
         """N boards (or whatever the world's works are made on)."""
 
     @staticmethod
@@ -194,7 +194,7 @@ class World(Protocol):
         """For each work, what the rules found and where, one line each."""
 
     @classmethod
-    def load_yardstick(cls, folder: Path) -> Yardstick:
+    def load_evaluator(cls, folder: Path) -> Evaluator:
         """Read the judges that a run saved."""
 
     @staticmethod
@@ -211,17 +211,17 @@ class World(Protocol):
     fingerprint: str
     left_out: Sequence[tuple[str, str]]
 
-    def exam(self, n: int) -> Core:
+    def exam(self, n: int) -> Simulator:
         """N boards as makers are examined on them: with briefs that nothing was fitted to."""
 
     def variations(self, epoch: int, seed: int) -> Works:
         """The human works as one epoch of imitation sees them."""
 
-    def yardstick(self, updates: int, pools: int = 4) -> Yardstick:
+    def fit_evaluator(self, updates: int, pools: int = 4) -> Evaluator:
         """The frozen judges: the same whatever the seed of a run."""
 
     def reward(
-        self, yardstick: Yardstick, imitations: Works, updates: int, seed: int, pools: int = 4
+        self, evaluator: Evaluator, imitations: Works, updates: int, seed: int, pools: int = 4
     ) -> Reward:
         """The reward of a learner: a critic and an archive of its own."""
 
@@ -294,17 +294,17 @@ def make_world(name: str, corpus: str = "", withhold: Sequence[str] = (), limit:
     return cast(World, make(corpus=corpus, withhold=withhold, limit=limit))
 
 
-def practice_of(world: World, n: int) -> Core:
-    """N boards that a learner learns on: the world's ``practice(n)``, or else its ``core(n)``.
+def practice_of(world: World, n: int) -> Simulator:
+    """N boards that a learner learns on: the world's ``practice(n)``, or else its ``simulator(n)``.
 
     What is practised on may be more than there is to imitate: briefs made for the purpose.
     """
-    practice: Callable[[int], Core] = getattr(world, "practice", world.core)
+    practice: Callable[[int], Simulator] = getattr(world, "practice", world.simulator)
     return practice(n)
 
 
 def examined(world: World, split: str = "") -> World:
-    """The same world in which whoever makes works is examined: ``core`` lays ``exam``'s briefs.
+    """The same world with the briefs of its exam: ``simulator`` makes ``exam``'s boards.
 
     Learners go on practising where they did (:func:`practice_of`); human works are what they were.
 
@@ -321,7 +321,7 @@ def examined(world: World, split: str = "") -> World:
             raise ValueError(f"exam: {split!r}: the world {world.id} has one exam only")
         other.evaluation = split
         other.exam_briefs()
-    vars(other).update(core=other.exam, practice=partial(practice_of, world))
+    vars(other).update(simulator=other.exam, practice=partial(practice_of, world))
     return other
 
 
@@ -351,6 +351,6 @@ def judge_again(world: type[World], folder: Path, works: Works) -> Measures:
         for key in (key for key in info if key.startswith("form")):
             again.setdefault(key, []).append(info[key])
     columns = {key: np.array(values) for key, values in again.items()}
-    measured = world.load_yardstick(folder).measure(works)
+    measured = world.load_evaluator(folder).measure(works)
     columns |= {f"judged/{key}": values for key, values in measured.items()}
     return columns | {"craft": world.craft(folder, works)}

@@ -86,7 +86,7 @@ def step_boards(
     state: NDArray[np.int16], moves: NDArray[np.int16], counts: NDArray[np.int64],
     scores: NDArray[np.int16], done: NDArray[np.bool_],
 ) -> None:  # fmt: skip
-    """Play one move on every board, in place. Shapes as in :class:`CompositionCore`."""
+    """Play one move on every board, in place. Shapes as in :class:`CompositionSimulator`."""
     for i in range(actions.shape[0]):
         a = actions[i]
         moves[i, counts[i]] = a
@@ -159,7 +159,7 @@ def default_briefs() -> NDArray[np.int16]:
     return corpus.works.briefs[corpus.split()["train"]]
 
 
-class CompositionCore:
+class CompositionSimulator:
     """N boards.
 
     Args:

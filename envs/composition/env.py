@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Appraisal
 from move37.envs.base.gym_views import Observation, WorldEnv, WorldVectorEnv
-from move37.envs.base.simulator import Appraiser, Core
-from move37.envs.composition.dynamics import CompositionCore
-from move37.envs.composition.four_dynamics import FourCore
-from move37.envs.composition.free_dynamics import FreeCore
+from move37.envs.base.simulator import Appraiser, Simulator
+from move37.envs.composition.dynamics import CompositionSimulator
+from move37.envs.composition.four_dynamics import FourSimulator
+from move37.envs.composition.free_dynamics import FreeSimulator
 from move37.envs.composition.rules.form import form_quality
 from move37.envs.composition.score.render import picture
 
 
-def _render(core: Core, i: int, size: int) -> NDArray[np.uint8]:
-    assert isinstance(core, CompositionCore)
-    return picture(core.moves[i], core.briefs[i], size)
+def _render(simulator: Simulator, i: int, size: int) -> NDArray[np.uint8]:
+    assert isinstance(simulator, CompositionSimulator)
+    return picture(simulator.moves[i], simulator.briefs[i], size)
 
 
 class CompositionEnv(WorldEnv):
@@ -53,7 +53,7 @@ class CompositionEnv(WorldEnv):
 
     ## Rewards
     0 until the work is finished, then the appraisal's ``reward``: ``quality`` alone by default
-    (the rules of counterpoint), ``quality`` x ``newness`` with an archive (see
+    (the rules of counterpoint), ``quality`` x ``novelty_reward`` with an archive (see
     :class:`move37.envs.base.appraisal.Appraisal`). Every term stands in ``info``.
 
     ## Starting State
@@ -73,7 +73,7 @@ class CompositionEnv(WorldEnv):
     * v0: first version.
     """
 
-    make_core: ClassVar[type[CompositionCore]] = CompositionCore
+    make_simulator: ClassVar[type[CompositionSimulator]] = CompositionSimulator
 
     def __init__(
         self,
@@ -82,11 +82,11 @@ class CompositionEnv(WorldEnv):
         render_mode: str | None = None,
         render_size: int = 512,
     ) -> None:
-        self._core = self.make_core(1, pool)
+        self._core = self.make_simulator(1, pool)
         super().__init__(
             self._core,
             appraiser or Appraisal(form_quality),
-            self.make_core.parse,
+            self.make_simulator.parse,
             _render,
             render_mode,
             render_size,
@@ -103,7 +103,7 @@ class CompositionEnv(WorldEnv):
 class CompositionVectorEnv(WorldVectorEnv):
     """N boards of :class:`CompositionEnv` in one compiled batch."""
 
-    make_core: ClassVar[type[CompositionCore]] = CompositionCore
+    make_simulator: ClassVar[type[CompositionSimulator]] = CompositionSimulator
 
     def __init__(
         self,
@@ -116,11 +116,11 @@ class CompositionVectorEnv(WorldVectorEnv):
     ) -> None:
         if kwargs:
             raise TypeError(f"unknown arguments for {type(self).__name__}: {sorted(kwargs)}")
-        self._core = self.make_core(num_envs, pool)
+        self._core = self.make_simulator(num_envs, pool)
         super().__init__(
             self._core,
             appraiser or Appraisal(form_quality),
-            self.make_core.parse,
+            self.make_simulator.parse,
             _render,
             render_mode,
             render_size,
@@ -171,7 +171,7 @@ class FreeEnv(CompositionEnv):
     * v0: first version.
     """
 
-    make_core = FreeCore
+    make_simulator = FreeSimulator
 
 
 class FourEnv(CompositionEnv):
@@ -209,16 +209,16 @@ class FourEnv(CompositionEnv):
     * v0: first version.
     """
 
-    make_core = FourCore
+    make_simulator = FourSimulator
 
 
 class FourVectorEnv(CompositionVectorEnv):
     """N boards of :class:`FourEnv` in one compiled batch."""
 
-    make_core = FourCore
+    make_simulator = FourSimulator
 
 
 class FreeVectorEnv(CompositionVectorEnv):
     """N boards of :class:`FreeEnv` in one compiled batch."""
 
-    make_core = FreeCore
+    make_simulator = FreeSimulator

@@ -19,8 +19,8 @@ from torch import nn
 
 from move37.envs.base.works import Works
 from move37.envs.composition.corpus.chorales import load_corpus, scores_in_four
-from move37.envs.composition.dynamics import CompositionCore
-from move37.envs.composition.four_dynamics import FourCore
+from move37.envs.composition.dynamics import CompositionSimulator
+from move37.envs.composition.four_dynamics import FourSimulator
 from move37.envs.composition.four_network import FourNetwork
 from move37.envs.composition.moves import moves_and_briefs
 from move37.envs.composition.score.roll import read_rolls
@@ -59,7 +59,7 @@ class FourWorld(CompositionWorld):
     }  # fmt: skip
     floor: ClassVar[float] = 0.8
     root: ClassVar[int] = 3  # the imitator's works are far below Bach's: none would be paid else
-    core: Callable[[int], CompositionCore] = FourCore
+    simulator: Callable[[int], CompositionSimulator] = FourSimulator
 
     def __init__(
         self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
@@ -74,15 +74,15 @@ class FourWorld(CompositionWorld):
         for works in (self.train, self.held_out, self.judged_from, self.outsiders):
             digest.update(works.moves.astype("<i2").tobytes())
         self.fingerprint = digest.hexdigest()
-        self.core = partial(FourCore, pool=self.train.briefs)
+        self.simulator = partial(FourSimulator, pool=self.train.briefs)
 
-    def practice(self, n: int) -> FourCore:
+    def practice(self, n: int) -> FourSimulator:
         """N boards to learn on: eight answers each to new sopranos (:mod:`.sopranos`)."""
-        return FourCore(n, self.practice_briefs(), group=ANSWERS)
+        return FourSimulator(n, self.practice_briefs(), group=ANSWERS)
 
-    def exam(self, n: int) -> FourCore:
+    def exam(self, n: int) -> FourSimulator:
         """N boards whose briefs nothing was fitted to; see ``evaluation``."""
-        return FourCore(n, self.exam_briefs())
+        return FourSimulator(n, self.exam_briefs())
 
     @staticmethod
     def network(dropout: float = 0.0) -> nn.Module:

@@ -17,7 +17,7 @@ from move37.envs.composition.dynamics import (
     N_RECENT,
     NO_MOVE,
     WINDOW,
-    CompositionCore,
+    CompositionSimulator,
     look,
     write_voice,
 )
@@ -48,7 +48,7 @@ def step_parts(
     sounding: NDArray[np.int16], state: NDArray[np.int16], moves: NDArray[np.int16],
     counts: NDArray[np.int64], scores: NDArray[np.int16], done: NDArray[np.bool_],
 ) -> None:  # fmt: skip
-    """Play one move on every board, in place. Shapes as in :class:`FourCore`."""
+    """Play one move on every board, in place. Shapes as in :class:`FourSimulator`."""
     for i in range(actions.shape[0]):
         a = actions[i]
         count = counts[i]
@@ -64,7 +64,7 @@ def step_parts(
         done[i] = counts[i] == FOUR_MOVES
 
 
-class FourCore(CompositionCore):
+class FourSimulator(CompositionSimulator):
     """N boards on which bass, tenor and alto are written.
 
     Args:
@@ -74,7 +74,7 @@ class FourCore(CompositionCore):
         group: How often a brief is dealt before the next.
 
     Attributes:
-        observations: ``soprano``, ``onsets``, ``fermatas`` as in :class:`CompositionCore`;
+        observations: ``soprano``, ``onsets``, ``fermatas`` as in :class:`CompositionSimulator`;
             ``recent`` (N, 3, 8) int16: the last moves of bass, tenor and alto, newest first, 31 for
             none; ``sounding`` (N, 3, 8) int16: codes of what sounded in these eighths (1: silence,
             0: none yet); ``state`` (N, 11) int16: codes of what sounds in the three, for how many
@@ -104,7 +104,7 @@ class FourCore(CompositionCore):
     def observation_space() -> spaces.Dict:
         """The space of one board's observation."""
         high = np.array([N_MOVES - 1] * 3 + [EIGHTHS] * 3 + [7, EIGHTHS, 1, 11, 2], np.int16)
-        of_bass: Any = CompositionCore.observation_space().spaces
+        of_bass: Any = CompositionSimulator.observation_space().spaces
         return spaces.Dict(
             {key: of_bass[key] for key in ("soprano", "onsets", "fermatas")}
             | {
@@ -132,7 +132,7 @@ class FourCore(CompositionCore):
         self._begin_accounts(rows)
 
     def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Play one move on every board; see :meth:`CompositionCore.step`. A work has 96 moves."""
+        """Play one move on every board, as the base class does; a work has 96 moves."""
         self.check_actions(actions)
         obs = self._observed
         step_parts(

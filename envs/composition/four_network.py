@@ -65,7 +65,7 @@ def _tables() -> tuple[Tensor, Tensor]:
 
 
 class FourNetwork(ScoreNetwork):
-    """Observation of :class:`FourCore` -> logits and features.
+    """Observation of :class:`FourSimulator` -> logits and features.
 
     Args:
         width: Size of the hidden layers.

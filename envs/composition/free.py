@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from move37.envs.base.works import Works
-from move37.envs.composition.dynamics import CompositionCore
-from move37.envs.composition.free_dynamics import FreeCore
+from move37.envs.composition.dynamics import CompositionSimulator
+from move37.envs.composition.free_dynamics import FreeSimulator
 from move37.envs.composition.free_network import FreeNetwork
 from move37.envs.composition.judging.evaluator import scores_of_works
 from move37.envs.composition.moves import moves_and_briefs
@@ -54,7 +54,7 @@ class FreeWorld(CompositionWorld):
     }  # fmt: skip
     floor: ClassVar[float] = 0.8
     own_count: ClassVar[bool] = True  # nothing is given that would keep works apart
-    core: Callable[[int], CompositionCore] = FreeCore
+    simulator: Callable[[int], CompositionSimulator] = FreeSimulator
 
     def __init__(
         self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
@@ -62,15 +62,15 @@ class FreeWorld(CompositionWorld):
         super().__init__(corpus, withhold, limit, seed)
         self.train, self.held_out = free_works(self.train), free_works(self.held_out)
         self.judged_from, self.outsiders = map(free_works, (self.judged_from, self.outsiders))
-        self.core = partial(FreeCore, pool=self.train.briefs)
+        self.simulator = partial(FreeSimulator, pool=self.train.briefs)
 
-    def practice(self, n: int) -> FreeCore:
+    def practice(self, n: int) -> FreeSimulator:
         """N boards to learn on: eight answers each to the frames of the training tunes."""
-        return FreeCore(n, self.train.briefs, group=ANSWERS)
+        return FreeSimulator(n, self.train.briefs, group=ANSWERS)
 
-    def exam(self, n: int) -> FreeCore:
+    def exam(self, n: int) -> FreeSimulator:
         """N boards with frames that nothing was fitted to; see ``evaluation``."""
-        return FreeCore(n, self.exam_briefs())
+        return FreeSimulator(n, self.exam_briefs())
 
     @staticmethod
     def network(dropout: float = 0.0) -> nn.Module:

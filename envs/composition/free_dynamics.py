@@ -19,7 +19,7 @@ from move37.envs.composition.dynamics import (
     N_RECENT,
     NO_MOVE,
     WINDOW,
-    CompositionCore,
+    CompositionSimulator,
     default_briefs,
     write_voice,
 )
@@ -59,7 +59,7 @@ def step_pairs(
     moves: NDArray[np.int16], counts: NDArray[np.int64], scores: NDArray[np.int16],
     done: NDArray[np.bool_],
 ) -> None:  # fmt: skip
-    """Play one move on every board, in place. Shapes as in :class:`FreeCore`."""
+    """Play one move on every board, in place. Shapes as in :class:`FreeSimulator`."""
     for i in range(actions.shape[0]):
         a = actions[i]
         count = counts[i]
@@ -90,7 +90,7 @@ def frames_of(briefs: NDArray[np.int16]) -> NDArray[np.int16]:
     return out
 
 
-class FreeCore(CompositionCore):
+class FreeSimulator(CompositionSimulator):
     """N boards on which both voices are written.
 
     Args:
@@ -173,7 +173,7 @@ class FreeCore(CompositionCore):
         self._begin_accounts(rows)
 
     def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Play one move on every board; see :meth:`CompositionCore.step`. A work has 64 moves."""
+        """Play one move on every board, as the base class does; a work has 64 moves."""
         self.check_actions(actions)
         obs = self._observed
         step_pairs(

@@ -49,7 +49,7 @@ def _tables() -> tuple[Tensor, Tensor]:
 
 
 class FreeNetwork(ScoreNetwork):
-    """Observation of :class:`FreeCore` -> logits and features.
+    """Observation of :class:`FreeSimulator` -> logits and features.
 
     Args:
         width: Size of the hidden layers.

@@ -16,16 +16,16 @@ from move37.envs.base.world import Export
 from move37.envs.composition.corpus.chorales import CorpusError, load_corpus
 from move37.envs.composition.corpus.musicxml import ChoraleError
 from move37.envs.composition.corpus.sopranos import new_sopranos
-from move37.envs.composition.dynamics import CompositionCore
+from move37.envs.composition.dynamics import CompositionSimulator
 from move37.envs.composition.judging.craft import Critic, planes_of
 from move37.envs.composition.judging.evaluator import (
-    Yardstick,
+    Evaluator,
     pictures_of,
     scores_of_works,
     summarise,
     train_judge,
 )
-from move37.envs.composition.judging.novelty_reward import ArchiveNewness
+from move37.envs.composition.judging.novelty_reward import ArchiveNovelty
 from move37.envs.composition.judging.quality import HumanLevelQuality
 from move37.envs.composition.moves import EIGHTHS, moves_and_briefs, steps_of, writes_both
 from move37.envs.composition.network import CompositionNetwork
@@ -130,7 +130,7 @@ class CompositionWorld:
     root: ClassVar[int] = 1
     """Of craft and whole, as paid: see :class:`HumanLevelQuality`."""
 
-    core: Callable[[int], CompositionCore] = CompositionCore
+    simulator: Callable[[int], CompositionSimulator] = CompositionSimulator
     """N boards; their briefs are the sopranos of the training tunes (an instance's own)."""
 
     images = staticmethod(pictures_of)
@@ -141,7 +141,7 @@ class CompositionWorld:
     thumbnails = staticmethod(render.thumbnails)
     page = staticmethod(page.html_page)
     explain = staticmethod(explain)
-    load_yardstick = staticmethod(Yardstick.load)
+    load_evaluator = staticmethod(Evaluator.load)
 
     def __init__(
         self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
@@ -164,12 +164,12 @@ class CompositionWorld:
         self.train, self.held_out = parts["train"], parts["held_out"]
         self.judged_from, self.outsiders = parts["judge"], parts["sealed"]
         self.evaluation = "held_out"
-        self.core = partial(CompositionCore, pool=self.train.briefs)
+        self.simulator = partial(CompositionSimulator, pool=self.train.briefs)
         self._practice: NDArray[np.int16] | None = None
 
-    def practice(self, n: int) -> CompositionCore:
+    def practice(self, n: int) -> CompositionSimulator:
         """N boards to learn on: eight answers each to new sopranos (:mod:`.sopranos`)."""
-        return CompositionCore(n, self.practice_briefs(), group=ANSWERS)
+        return CompositionSimulator(n, self.practice_briefs(), group=ANSWERS)
 
     def practice_briefs(self) -> NDArray[np.int16]:
         """Briefs (M, 67) of the training tunes' sopranos and of new ones made of them."""
@@ -178,9 +178,9 @@ class CompositionWorld:
             self._practice = np.concatenate([briefs, new_sopranos(briefs, PRACTISED, rng)])
         return self._practice
 
-    def exam(self, n: int) -> CompositionCore:
+    def exam(self, n: int) -> CompositionSimulator:
         """N boards whose briefs nothing was fitted to; see ``evaluation``."""
-        return CompositionCore(n, self.exam_briefs())
+        return CompositionSimulator(n, self.exam_briefs())
 
     def exam_briefs(self) -> NDArray[np.int16]:
         """The briefs (M, 67) of the split that ``evaluation`` names.
@@ -195,7 +195,7 @@ class CompositionWorld:
 
     def brief_steps(self, briefs: NDArray[np.int16]) -> NDArray[np.int64]:
         """What briefs (N, 67) say of each move, (N, T, 6): see :func:`.moves.steps_of`."""
-        return steps_of(briefs, self.core(1).max_moves // EIGHTHS)
+        return steps_of(briefs, self.simulator(1).max_moves // EIGHTHS)
 
     @staticmethod
     def network(dropout: float = 0.0) -> nn.Module:
@@ -228,26 +228,26 @@ class CompositionWorld:
         """The human works of one epoch of imitation: as they are, their key is already one."""
         return self.train
 
-    def yardstick(self, updates: int, pools: int = 4) -> Yardstick:
+    def fit_evaluator(self, updates: int, pools: int = 4) -> Evaluator:
         """The frozen judges: the same for every run, whatever its seed."""
         forest = train_judge(self.judged_from, 7, pools)
-        return Yardstick(self.train, self.held_out, forest)
+        return Evaluator(self.train, self.held_out, forest)
 
     def reward(
-        self, yardstick: Yardstick, imitations: Works, updates: int, seed: int, pools: int = 4
+        self, evaluator: Evaluator, imitations: Works, updates: int, seed: int, pools: int = 4
     ) -> LearningReward:
         """The reward of a learner: critics and an archive of its own; imitations are not used."""
         quality = HumanLevelQuality(self.train, updates, seed, pools, self.root)
-        human = yardstick.describe(self.train)
+        human = evaluator.describe(self.train)
         archive = reward_archive(
-            human, yardstick.k_neighbors, yardstick.bars.novelty, yardstick.scale
+            human, evaluator.k_neighbors, evaluator.thresholds.novelty, evaluator.scale
         )
-        newness = ArchiveNewness(
-            yardstick.descriptor, archive, scores_of_works(self.train),
-            CAP * yardstick.bars.novelty, floor=self.floor, exponent=1.5, repeat_above=0.7,
+        novelty_reward = ArchiveNovelty(
+            evaluator.descriptor, archive, scores_of_works(self.train),
+            CAP * evaluator.thresholds.novelty, floor=self.floor, exponent=1.5, duplicate_above=0.7,
             own_count=self.own_count, view=read_rolls, both=writes_both(self.train.moves),
         )  # fmt: skip
-        return LearningReward(quality, newness, pictures_of)
+        return LearningReward(quality, novelty_reward, pictures_of)
 
     @staticmethod
     def sound(works: Works) -> tuple[NDArray[np.float32], int]:

@@ -60,7 +60,7 @@ def step_boards(
     counts: NDArray[np.int64],
     done: NDArray[np.bool_],
 ) -> None:
-    """Play one move on every board, in place. Shapes as in :class:`DrawingCore`."""
+    """Play one move on every board, in place. Shapes as in :class:`DrawingSimulator`."""
     for i in range(actions.shape[0]):
         a = actions[i]
         moves[i, counts[i]] = a
@@ -128,7 +128,7 @@ def images_of(
     return ink.reshape(-1, SIZE, SIZE)
 
 
-class DrawingCore:
+class DrawingSimulator:
     """N boards.
 
     Attributes:
@@ -224,7 +224,7 @@ class DrawingCore:
         return self._done
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """The brief that boards are reset to; see :class:`move37.envs.base.simulator.Core`."""
+        """The brief that boards are reset to; see :class:`move37.envs.base.simulator.Simulator`."""
         return {"brief": self._brief}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:

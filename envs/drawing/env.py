@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Appraisal
 from move37.envs.base.gym_views import WorldEnv, WorldVectorEnv
-from move37.envs.base.simulator import Appraiser, Core
-from move37.envs.drawing.dynamics import DrawingCore, parse_brief
+from move37.envs.base.simulator import Appraiser, Simulator
+from move37.envs.drawing.dynamics import DrawingSimulator, parse_brief
 from move37.envs.drawing.rules.form import form_quality
 from move37.envs.drawing.view.render import picture
 
 
-def _render(core: Core, i: int, size: int) -> NDArray[np.uint8]:
-    assert isinstance(core, DrawingCore)
-    brief = core.briefs[i]
+def _render(simulator: Simulator, i: int, size: int) -> NDArray[np.uint8]:
+    assert isinstance(simulator, DrawingSimulator)
+    brief = simulator.briefs[i]
     given = brief if (brief >= 0).any() else None
-    return picture(core.moves[i], size, brief=given, pen=True)
+    return picture(simulator.moves[i], size, brief=given, pen=True)
 
 
 class DrawingEnv(WorldEnv):
@@ -44,7 +44,7 @@ class DrawingEnv(WorldEnv):
 
     ## Rewards
     0 until the work is finished, then the appraisal's ``reward``: ``quality`` alone by default,
-    ``quality`` x ``newness`` with an archive (see :class:`Appraisal`). Every
+    ``quality`` x ``novelty_reward`` with an archive (see :class:`Appraisal`). Every
     term stands in ``info``.
 
     ## Starting State
@@ -69,7 +69,7 @@ class DrawingEnv(WorldEnv):
         render_size: int = 512,
     ) -> None:
         super().__init__(
-            DrawingCore(1),
+            DrawingSimulator(1),
             appraiser or Appraisal(form_quality),
             parse_brief,
             _render,
@@ -91,6 +91,6 @@ class DrawingVectorEnv(WorldVectorEnv):
     ) -> None:
         if kwargs:
             raise TypeError(f"unknown arguments for Move37/Drawing-v0: {sorted(kwargs)}")
-        core = DrawingCore(num_envs)
+        simulator = DrawingSimulator(num_envs)
         appraiser = appraiser or Appraisal(form_quality)
-        super().__init__(core, appraiser, parse_brief, _render, render_mode, render_size)
+        super().__init__(simulator, appraiser, parse_brief, _render, render_mode, render_size)

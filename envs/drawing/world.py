@@ -16,10 +16,10 @@ from move37.envs.drawing.corpus.augment import vary
 from move37.envs.drawing.corpus.icons import load_corpus
 from move37.envs.drawing.corpus.reading import read_folder
 from move37.envs.drawing.corpus.trace import from_images
-from move37.envs.drawing.dynamics import DrawingCore
+from move37.envs.drawing.dynamics import DrawingSimulator
 from move37.envs.drawing.judging.craft import PatchCritic
-from move37.envs.drawing.judging.evaluator import Yardstick, pictures_of, summarise, train_judge
-from move37.envs.drawing.judging.novelty_reward import ArchiveNewness
+from move37.envs.drawing.judging.evaluator import Evaluator, pictures_of, summarise, train_judge
+from move37.envs.drawing.judging.novelty_reward import ArchiveNovelty
 from move37.envs.drawing.judging.quality import HumanLevelQuality
 from move37.envs.drawing.judging.second_judge import SecondJudge, trials
 from move37.envs.drawing.moves import COORDINATES, assemble, parts_of
@@ -72,7 +72,7 @@ class DrawingWorld:
         "gif": ("FILE.gif", "animate the drawing hand of the first work", _write_gif),
     }
 
-    core = DrawingCore
+    simulator = DrawingSimulator
     images = staticmethod(pictures_of)
     from_images = staticmethod(from_images)
     read_folder = staticmethod(read_folder)
@@ -87,9 +87,9 @@ class DrawingWorld:
     thumbnails = staticmethod(render.thumbnails)
     page = staticmethod(page.html_page)
     explain = staticmethod(explain)
-    load_yardstick = staticmethod(Yardstick.load)
+    load_evaluator = staticmethod(Evaluator.load)
     load_second_judge = staticmethod(SecondJudge.load)
-    exam = staticmethod(DrawingCore)
+    exam = staticmethod(DrawingSimulator)
 
     def __init__(
         self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
@@ -115,10 +115,10 @@ class DrawingWorld:
         rng = np.random.default_rng((seed, epoch))
         return Works(self.id, vary(self.train.moves, rng, share=0.25))
 
-    def yardstick(self, updates: int, pools: int = 4) -> Yardstick:
+    def fit_evaluator(self, updates: int, pools: int = 4) -> Evaluator:
         """The frozen judges: the same for every run, whatever its seed."""
         network = train_judge(self.judged_from.moves, 7, updates, pools)
-        return Yardstick(self.train.moves, self.held_out.moves, network)
+        return Evaluator(self.train.moves, self.held_out.moves, network)
 
     def second_judge(self, updates: int) -> SecondJudge:
         """A second held-out judge, from designers that nothing else learns from (Heroicons)."""
@@ -129,17 +129,17 @@ class DrawingWorld:
         return trials(self.held_out, seed)
 
     def reward(
-        self, yardstick: Yardstick, imitations: Works, updates: int, seed: int, pools: int = 4
+        self, evaluator: Evaluator, imitations: Works, updates: int, seed: int, pools: int = 4
     ) -> LearningReward:
         """The reward of a learner: a critic and an archive of its own."""
         quality = HumanLevelQuality(self.train, imitations, updates, seed, pools)
-        human = yardstick.describe(self.train)
+        human = evaluator.describe(self.train)
         archive = reward_archive(
-            human, yardstick.k_neighbors, yardstick.bars.novelty, yardstick.scale
+            human, evaluator.k_neighbors, evaluator.thresholds.novelty, evaluator.scale
         )
-        cap = CAP * yardstick.bars.novelty
-        newness = ArchiveNewness(yardstick.descriptor, archive, pictures_of(self.train), cap)
-        return LearningReward(quality, newness, pictures_of)
+        cap = CAP * evaluator.thresholds.novelty
+        novelty_reward = ArchiveNovelty(evaluator.descriptor, archive, pictures_of(self.train), cap)
+        return LearningReward(quality, novelty_reward, pictures_of)
 
     @staticmethod
     def craft(folder: Path, works: Works) -> NDArray[np.float64]:

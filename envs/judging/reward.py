@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from move37.envs.base.appraisal import Appraisal, Terms
 from move37.envs.base.works import Works
 from move37.envs.judging.critics import LearningCritic
-from move37.envs.judging.novelty_reward import ArchiveNewness
+from move37.envs.judging.novelty_reward import ArchiveNovelty
 from move37.novelty.archive import NoveltyArchive
 from move37.novelty.storage import part, save_weights
 
@@ -54,19 +54,23 @@ class LearningReward:
 
     Args:
         quality: Quality of works.
-        newness: Newness of works, with the archive that works are admitted to.
+        novelty_reward: Newness of works, with the archive that works are admitted to.
         images: What appraisers look at, of works.
     """
 
     def __init__(
         self,
         quality: LearningQuality,
-        newness: ArchiveNewness,
+        novelty_reward: ArchiveNovelty,
         images: Callable[[Works], NDArray[np.uint8]],
     ) -> None:
-        self.quality, self.newness, self.archive = quality, newness, newness.archive
+        self.quality, self.novelty_reward, self.archive = (
+            quality,
+            novelty_reward,
+            novelty_reward.archive,
+        )
         self._images = images
-        self._appraisal = Appraisal(quality, newness)
+        self._appraisal = Appraisal(quality, novelty_reward)
 
     def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
         """Every term, each (R,) float64, ``reward`` among them; remembers the works."""
@@ -80,19 +84,19 @@ class LearningReward:
         """Offer works to the archive; (N,) bool: which were taken."""
         images = self._images(works)
         quality = self.quality(works.moves, images)["quality"]
-        return self.archive.add(self.newness.describe(images), quality=quality)
+        return self.archive.add(self.novelty_reward.describe(images), quality=quality)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """See :class:`move37.envs.base.world.Reward`."""
         parts = {name: critic.state() for name, critic in self.quality.critics.items()}
-        parts |= {"newness": self.newness.state(), "archive": self.archive.state()}
+        parts |= {"novelty_reward": self.novelty_reward.state(), "archive": self.archive.state()}
         return {f"{name}/{key}": v for name, part in parts.items() for key, v in part.items()}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """See :class:`move37.envs.base.world.Reward`."""
         for name, critic in self.quality.critics.items():
             critic.load_state(part(state, name))
-        self.newness.load_state(part(state, "newness"))
+        self.novelty_reward.load_state(part(state, "novelty_reward"))
         self.archive.load_state(part(state, "archive"))
 
     def save(self, folder: Path) -> None:

@@ -28,7 +28,7 @@ from skimage.filters import apply_hysteresis_threshold, threshold_otsu
 from torch import Tensor, nn
 from torch.nn import functional
 
-from move37.agents.makers.maker import Workshop
+from move37.agents.makers.maker import TrainContext
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
 from move37.novelty.storage import save_weights
@@ -140,26 +140,26 @@ def drawn_on(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return used
 
 
-def feature_network(workshop: Workshop) -> FeatureNetwork:
+def feature_network(context: TrainContext) -> FeatureNetwork:
     """The network of a workshop, in eval mode without gradients: trained once, then read again.
 
     It takes half of the budget's updates.
     """
-    path = workshop.folder / FILE
+    path = context.folder / FILE
     network = _read(path)
     if network is None:
-        world = workshop.world
+        world = context.world
         targets = categories_of(world.train.names)
         kind = "words"
         if targets.shape[1] < FEWEST_WORDS:
-            targets = clusters_of(workshop.yardstick.describe(world.train), workshop.seed)
+            targets = clusters_of(context.evaluator.describe(world.train), context.seed)
             kind = "clusters"
-        torch.manual_seed(workshop.seed)
+        torch.manual_seed(context.seed)
         network = FeatureNetwork(targets.shape[1])
-        updates = max(1, workshop.budget.updates // 2)
+        updates = max(1, context.budget.updates // 2)
         images = world.images(world.train)
-        loss, hits = train_features(network, images, targets, updates, workshop.seed)
-        workshop.say(
+        loss, hits = train_features(network, images, targets, updates, context.seed)
+        context.log(
             f"feature network: {targets.shape[1]} {kind}, loss {loss:.2f}, "
             f"{hits:.0%} of the latest works named right"
         )
@@ -307,8 +307,8 @@ def works_of(
     if brief is not None:
         briefs = np.repeat(np.asarray(brief, np.int16)[None], len(inputs), axis=0)
     if briefs.size:
-        core = world.core(len(briefs))
+        simulator = world.simulator(len(briefs))
         rows = np.arange(len(briefs))
-        core.reset(rows, briefs)
-        images = np.maximum(images, core.images(rows))
+        simulator.reset(rows, briefs)
+        images = np.maximum(images, simulator.images(rows))
     return replace(world.from_images(images), briefs=briefs)

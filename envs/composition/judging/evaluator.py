@@ -126,7 +126,7 @@ def train_judge(works: Works, seed: int, pools: int = 4) -> Forest:
 
 
 @dataclass(frozen=True)
-class Bars:
+class Thresholds:
     """The conditions of the yield, from human works.
 
     Attributes:
@@ -144,7 +144,7 @@ class Bars:
     novelty_loose: float
 
 
-class Yardstick:
+class Evaluator:
     """Measures works against human ones.
 
     Args:
@@ -182,7 +182,7 @@ class Yardstick:
         held = scores_of_works(held_out)
         judged = forest.judge(held, self._both)
         shaped = form(form_terms(held, self._both))
-        self.bars = Bars(
+        self.thresholds = Thresholds(
             heldout=float(np.median(judged)),
             heldout_loose=float(np.quantile(judged, 0.25)),
             form=float(np.median(shaped)),
@@ -203,7 +203,7 @@ class Yardstick:
         self.forest.save(folder / "judge.npz")
 
     @classmethod
-    def load(cls, folder: Path) -> Yardstick:
+    def load(cls, folder: Path) -> Evaluator:
         """Read what :meth:`save` wrote."""
         human = Works.load(folder / "human.npz")
         scores, both = scores_of_works(human[:1]), writes_both(human.moves)
@@ -240,7 +240,7 @@ class Yardstick:
         """
         scores = scores_of_works(works)
         x = self.descriptor(scores)
-        bars = self.bars
+        thresholds = self.thresholds
         found = measure(scores)
         column = {rule: found[:, i] for i, rule in enumerate(RULES)}
         heldout = self.forest.judge(scores, self._both)
@@ -249,11 +249,15 @@ class Yardstick:
         longest = self.originality.longest(scores)
         again = repeats(x, REPEAT_BELOW * self.scale)
         both = (longest <= ALLOWED) & ~again
-        strict = (shaped >= bars.form) & (heldout >= bars.heldout) & (novelty >= bars.novelty)
+        strict = (
+            (shaped >= thresholds.form)
+            & (heldout >= thresholds.heldout)
+            & (novelty >= thresholds.novelty)
+        )
         loose = (
-            (shaped >= bars.form_loose)
-            & (heldout >= bars.heldout_loose)
-            & (novelty >= bars.novelty_loose)
+            (shaped >= thresholds.form_loose)
+            & (heldout >= thresholds.heldout_loose)
+            & (novelty >= thresholds.novelty_loose)
         )
         return {
             "heldout_quality": heldout,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.composition.judging.descriptor import N_CONTOUR, N_FEATURES, features
-from move37.envs.judging import novelty_reward as newness
+from move37.envs.judging import novelty_reward as novelty_reward
 
 
 def contours(scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float64]:
@@ -22,13 +22,13 @@ def contours(scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float6
     return np.concatenate([found[:, end - N_CONTOUR : end] for end in ends], axis=1)
 
 
-class ArchiveNewness(newness.ArchiveNewness):
-    """Newness of compositions; see :class:`move37.envs.judging.novelty_reward.ArchiveNewness`.
+class ArchiveNovelty(novelty_reward.ArchiveNovelty):
+    """Newness of compositions; see :class:`move37.envs.judging.novelty_reward.ArchiveNovelty`.
 
-    ``habit`` is how far a work's contour goes where the own works go in the mean, (c - h) . d / s^2
-    within 0 and 1: c is the contour, h the human mean, d the own works' mean minus h, s^2 the mean
-    square of human contours about h. Nothing is a habit while own works differ from human ones
-    in different ways; a line that climbs in every work is one.
+    ``mode_collapse`` is how far a work's contour goes where the own works go in the mean,
+    (c - h) . d / s^2 within 0 and 1: c is the contour, h the human mean, d the own works' mean
+    minus h, s^2 the mean square of human contours about h. It stays 0 while own works differ from
+    human ones in different ways, and rises where, say, the line climbs in every work.
 
     Args:
         both: Whether the soprano is written too.
@@ -46,7 +46,7 @@ class ArchiveNewness(newness.ArchiveNewness):
         """The contours of piano rolls (R, 64, 64)."""
         return contours(self._view(images), self._both)
 
-    def habit(self, lines: NDArray[np.float64]) -> NDArray[np.float64]:
+    def mode_collapse(self, lines: NDArray[np.float64]) -> NDArray[np.float64]:
         """(R,) float64 in [0, 1] of contours (R, 16), of both voices (R, 32)."""
         filled = len(self._own)
         if not filled:

@@ -58,7 +58,7 @@ def train_judge(
 
 
 @dataclass(frozen=True)
-class Bars:
+class Thresholds:
     """The four conditions of the yield, from human works.
 
     Attributes:
@@ -74,7 +74,7 @@ class Bars:
     novelty_loose: float
 
 
-class Yardstick:
+class Evaluator:
     """Measures works against human ones.
 
     Args:
@@ -109,7 +109,7 @@ class Yardstick:
         held_images = images_of(held_out)
         judged = judge(network, held_images)
         shaped = form(form_terms(held_images))
-        self.bars = Bars(
+        self.thresholds = Thresholds(
             heldout=float(np.median(judged)),
             heldout_loose=float(np.quantile(judged, 0.25)),
             form=float(np.quantile(shaped, 0.25)),
@@ -129,7 +129,7 @@ class Yardstick:
         save_weights(folder / "judge.safetensors", self.network)
 
     @classmethod
-    def load(cls, folder: Path) -> Yardstick:
+    def load(cls, folder: Path) -> Evaluator:
         """Read what :meth:`save` wrote."""
         network = HeldOutJudge()
         load_weights(folder / "judge.safetensors", network)
@@ -153,16 +153,16 @@ class Yardstick:
         """
         moves, images = works.moves, pictures_of(works)
         x = self.descriptor(images)
-        bars = self.bars
+        thresholds = self.thresholds
         heldout = judge(self.network, images)
         shaped = form(form_terms(images))
         novelty = self.archive.novelty(x)
         copied = self.originality.copied(moves)
         again = repeats(x, REPEAT_BELOW * self.scale)
         own = novelty_in_groups(x, self.k_neighbors) / self.scale
-        both = (shaped >= bars.form) & (copied <= COPIED_AT_MOST) & ~again
-        strict = both & (heldout >= bars.heldout) & (novelty >= bars.novelty)
-        loose = both & (heldout >= bars.heldout_loose) & (novelty >= bars.novelty_loose)
+        both = (shaped >= thresholds.form) & (copied <= COPIED_AT_MOST) & ~again
+        strict = both & (heldout >= thresholds.heldout) & (novelty >= thresholds.novelty)
+        loose = both & (heldout >= thresholds.heldout_loose) & (novelty >= thresholds.novelty_loose)
         return {
             "heldout_quality": heldout,
             "form": shaped,

@@ -445,10 +445,10 @@ def _draw_pen(image: NDArray[np.float32], at: Point, down: bool) -> None:
     """Draw the tip of the pen, in place: a disc while down, a ring while lifted."""
     size = len(image)
     rim = _tone([(at, at)], size, 1.25 * STROKE)
-    core = _tone([(at, at)], size, 0.7 * STROKE)
+    simulator = _tone([(at, at)], size, 0.7 * STROKE)
     _blend(image, rim, PEN)
     if not down:
-        _blend(image, core, PAPER)
+        _blend(image, simulator, PAPER)
 
 
 def _line_height(font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> float:
