@@ -344,7 +344,7 @@ def test_gymnasiums_checker_and_a_picture_of_what_is_written():
 
 
 @pytest.fixture(scope="module")
-def fit_evaluator():
+def evaluator():
     return WORLD.evaluator(60, 2)
 
 

@@ -158,7 +158,7 @@ def test_a_bad_soprano_spoils_form_only_where_it_is_written():
 
 
 @pytest.fixture(scope="module")
-def fit_evaluator():
+def evaluator():
     return WORLD.evaluator(60, 2)
 
 
