@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from move37.agents.runs.checkpoint_io import Arrays, Checkpoint
 from move37.envs.base.simulator import Simulator
-from move37.envs.base.works import PAD, Works
+from move37.envs.base.works import Works
 from move37.novelty.storage import load_moments, moments_of, one_line, part
 
 Observations = dict[str, NDArray[Any]]
@@ -42,8 +42,7 @@ def positions_of(
         column = works.moves[:, t].astype(np.int64)
         played.append(column[rows])
         order.append(rows * works.moves.shape[1] + t)
-        # Works that are over play any move; their boards are not looked at again.
-        simulator.step(np.where(column == PAD, 0, column))
+        simulator.step(column)
     by_work = np.argsort(np.concatenate(order), kind="stable")
     stacked = {key: np.concatenate([s[key] for s in seen])[by_work] for key in seen[0]}
     return stacked, np.concatenate(played)[by_work]

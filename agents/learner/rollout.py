@@ -80,21 +80,12 @@ def rollout(
             if len(rows):
                 seen = {key: value[rows] for key, value in simulator.observations.items()}
                 actions[rows] = choose(seen, rows, t)
-            finished = _step(simulator, actions, going)
+            finished = np.flatnonzero(simulator.step(actions))
             moves[first + finished] = simulator.moves[finished]
             going[finished] = False
             if not going.any():
                 break
     return moves, pad_moves(briefs)
-
-
-def _step(
-    simulator: Simulator, actions: NDArray[np.int64], going: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Play a move on the boards that go on; returns those whose works it finished."""
-    # The others play on unseen; their count must not run past the board's end.
-    simulator.counts[~going] = 0
-    return np.flatnonzero(simulator.step(np.where(going, actions, 0)) & going)
 
 
 def draw_moves(
@@ -110,9 +101,7 @@ def draw_moves(
 def network_chooser(network: nn.Module, rng: np.random.Generator, temperature: float) -> Choose:
     """Moves drawn from what a network gives: observations -> (logits (R, A), features)."""
 
-    def choose(
-        observations: Observations, rows: NDArray[np.int64], t: int
-    ) -> NDArray[np.int64]:
+    def choose(observations: Observations, rows: NDArray[np.int64], t: int) -> NDArray[np.int64]:
         seen = {key: torch.as_tensor(value) for key, value in observations.items()}
         with torch.no_grad():
             logits = network(seen)[0]

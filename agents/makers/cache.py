@@ -47,10 +47,10 @@ class Cache:
             return None
         try:
             found = read_json(described)
-            held = found["settings"]
-            other = sorted(k for k, v in self._settings.items() if held.get(k) != v)
-            if other or set(held) != set(self._settings):
-                raise ValueError(f"learnt with other settings: {', '.join(other) or 'more of them'}")
+            held, wanted = found["settings"], self._settings
+            other = [key for key in sorted({*held, *wanted}) if held.get(key) != wanted.get(key)]
+            if other:
+                raise ValueError(f"learnt with other settings ({', '.join(other)})")
             data = self.path.read_bytes()
             if hashlib.sha256(data).hexdigest() != found["sha256"]:
                 raise ValueError("damaged: the checksum is another")
@@ -83,6 +83,4 @@ class Cache:
         }
         # In this order: what was interrupted between the two does not fit its checksum.
         write_atomically(self.path, data)
-        write_atomically(
-            self.path.with_suffix(".json"), json.dumps(described, indent=2).encode()
-        )
+        write_atomically(self.path.with_suffix(".json"), json.dumps(described, indent=2).encode())

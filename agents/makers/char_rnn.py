@@ -267,7 +267,7 @@ def coordinates_of(world: World) -> Tensor:
     """(A, K) int64: where a world's moves lie; K is 0 if it does not say."""
     found = getattr(world, "coordinates", None)
     if found is None:
-        return torch.zeros(world.simulator(1).n_moves, 0, dtype=torch.long)
+        return torch.zeros(world.simulator(1).n_actions, 0, dtype=torch.long)
     return torch.from_numpy(np.asarray(found, np.int64))
 
 
@@ -285,10 +285,10 @@ def shape_for(world: World) -> Shape:
     simulator, briefs, steps = world.simulator(1), world.train.briefs, brief_steps_of(world)
     if steps is not None:
         values = np.asarray(steps(briefs)).max(axis=(0, 1)) + 1
-        return Shape(simulator.n_moves, simulator.max_moves, tuple(values.tolist()))
-    if briefs.max(initial=PAD) >= simulator.n_moves:
+        return Shape(simulator.n_actions, simulator.max_moves, tuple(values.tolist()))
+    if briefs.max(initial=PAD) >= simulator.n_actions:
         raise ValueError(f"world {world.id!r}: its briefs are no moves, so it needs brief_steps")
-    return Shape(simulator.n_moves, simulator.max_moves)
+    return Shape(simulator.n_actions, simulator.max_moves)
 
 
 def make(context: TrainContext) -> CharRNN:

@@ -245,7 +245,7 @@ class GAN(Maker):
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:
-        """Make n works, whose images have the brief's in them; see :class:`move37.agents.makers.maker.Maker`."""
+        """Make n works, whose images have the brief's in them; see :class:`.Maker`."""
         shape = self.generator.shape
         simulator = self.world.simulator(max(1, min(n, CHUNK)))
         simulator.set_brief(brief)

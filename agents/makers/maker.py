@@ -174,7 +174,8 @@ def find_factory(name: str) -> MakerFactory:
     """
     where = name if ":" in name else known_makers().get(name)
     if where is None:
-        raise ValueError(f"maker {name!r} is none of {', '.join(known_makers())}, and no module:function")
+        known = ", ".join(known_makers())
+        raise ValueError(f"maker {name!r} is none of {known}, and no module:function")
     module, _, attribute = where.partition(":")
     try:
         factory = getattr(import_module(module), attribute)

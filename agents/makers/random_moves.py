@@ -41,8 +41,8 @@ class RandomMoves(Maker):
             if t == 0:
                 lengths[:] = rng.choice(self._lengths, simulator.n)
             if end_move is None:
-                return rng.integers(0, simulator.n_moves, simulator.n)[rows]
-            moves = rng.integers(0, simulator.n_moves - 1, simulator.n)
+                return rng.integers(0, simulator.n_actions, simulator.n)[rows]
+            moves = rng.integers(0, simulator.n_actions - 1, simulator.n)
             moves += moves >= end_move
             moves[t + 1 >= lengths] = end_move
             return moves[rows]

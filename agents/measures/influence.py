@@ -168,7 +168,7 @@ class Influences:
             for imitator in (self.network, network)
         )
         moves = np.maximum(tested.lengths, 1)
-        literal = moves * np.log2(self._world.simulator(1).n_moves)
+        literal = moves * np.log2(self._world.simulator(1).n_actions)
         progress = progress_of(np.minimum(before, literal), np.minimum(after, literal), rng)
         nats = before * np.log(2), after * np.log(2)
         gain = bootstrap(_per_move, nats[0] - nats[1], moves, rng=rng, paired=True)
