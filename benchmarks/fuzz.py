@@ -31,11 +31,17 @@ if "--guided" in sys.argv:
 
     # Numba cannot compile what is instrumented.
     compiled = [
-        f"move37.envs.drawing.{name}" for name in ("dynamics", "originality", "descriptor", "form")
+        f"move37.envs.{name}"
+        for name in (
+            "judging.pca",
+            "drawing.dynamics",
+            "drawing.corpus.trace",
+            "drawing.judging.descriptor",
+            "drawing.rules.form",
+            "drawing.rules.originality",
+        )
     ]
-    with atheris.instrument_imports(
-        include=["novelty", "envs", "agents", "svgpathtools"], exclude=compiled
-    ):
+    with atheris.instrument_imports(include=["move37", "svgpathtools"], exclude=compiled):
         for module in (
             "move37.agents.runs.config",
             "move37.agents.runs.train_state",
@@ -59,7 +65,6 @@ from move37.novelty.archive import ArchiveError, NoveltyArchive
 from move37.novelty.storage import (
     StorageError,
     load_weights,
-    parse_npy,
     read_json,
     read_npz,
     save_weights,
@@ -165,14 +170,9 @@ def _load_cache(path: Path) -> None:
         _read_cache(path)
 
 
-def _write_npy(path: Path) -> None:
-    np.save(path.open("wb"), np.arange(6, dtype=np.int16).reshape(2, 3))
-
-
 LOADERS = {
     "works": Loader(_write_works, _load_works, WorksError),
     "npz": Loader(_write_works, read_npz, StorageError),
-    "npy": Loader(_write_npy, lambda p: parse_npy(p.read_bytes()), ValueError),
     "archive": Loader(_write_archive, _load_archive, ArchiveError),
     "descriptor": Loader(_write_descriptor, _load_descriptor, WorksError),
     "weights": Loader(
