@@ -27,7 +27,7 @@ from move37.agents.makers.scoring import Scorer
 from move37.agents.makers.variation import mutate, play
 from move37.envs.base.works import Works, WorksError, pad_moves, read_npz, write_npz
 from move37.envs.base.world import Evaluator, Reward, World
-from move37.novelty.archive import leave_one_out_novelty
+from move37.novelty.diversity import leave_one_out_novelty
 
 FILE = "evolution.npz"
 FORMAT = "move37-evolution-1"
