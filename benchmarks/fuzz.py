@@ -55,7 +55,8 @@ import torch
 from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_checkpoint
 from move37.agents.runs.config import PRESETS, load_config, options_of
 from move37.envs.base.works import Works, WorksError, pad_moves
-from move37.envs.drawing.corpus.icons import _read_cache, _read_drawing, _write_cache
+from move37.envs.drawing.corpus.icons import _read_cache, _write_cache
+from move37.envs.drawing.corpus.quickdraw import read_drawing
 from move37.envs.drawing.corpus.svg import SvgError, read_svg
 from move37.envs.drawing.judging.craft import PatchCritic
 from move37.envs.drawing.judging.descriptor import N_FEATURES, Descriptor
@@ -184,7 +185,7 @@ LOADERS = {
     "config": Loader(_write_config, _load_config, ValueError),
     "json": Loader(_write_config, read_json, StorageError),
     "svg": Loader(_write_svg, lambda p: read_svg(p.read_bytes()), SvgError),
-    "ndjson": Loader(_write_drawing, lambda p: _read_drawing("1", p.read_bytes()), SvgError),
+    "ndjson": Loader(_write_drawing, lambda p: read_drawing(p.read_bytes()), SvgError),
     "cache": Loader(_write_corpus, _load_cache, ValueError),
 }
 
