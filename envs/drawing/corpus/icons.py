@@ -21,11 +21,10 @@ import platformdirs
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from move37.envs.base.works import Works, pad_moves
+from move37.envs.base.works import Works, check_moves, pad_moves
 from move37.envs.drawing.corpus.sources import CorpusError, Source, find_source
 from move37.envs.drawing.corpus.svg import SvgError
-from move37.envs.drawing.dynamics import check_moves
-from move37.envs.drawing.moves import MAX_MOVES, moves_of
+from move37.envs.drawing.moves import MAX_MOVES, N_MOVES, moves_of
 from move37.novelty.storage import read_state, write_state
 
 PARSER_VERSION = 2
@@ -154,7 +153,7 @@ def _read_cache(path: Path) -> tuple[Works, Skipped] | None:
         moves = arrays["moves"]
         if moves.dtype != np.int16 or moves.shape[1:] != (MAX_MOVES,):
             raise ValueError(f"moves: expected int16 (N, {MAX_MOVES}), got {moves.shape}")
-        check_moves(moves)
+        check_moves("moves", moves, N_MOVES)
         skipped = tuple((str(label), str(reason)) for label, reason in facts["skipped"])
         return Works("drawing", moves, names=tuple(facts["names"])), skipped
     except (ValueError, TypeError, KeyError, OSError) as error:
