@@ -30,8 +30,8 @@ from move37.envs.composition.rules.form import form, form_terms
 from move37.envs.composition.rules.names import INNER_FIFTHS, INNER_OCTAVES, RULES
 from move37.envs.composition.rules.originality import ALLOWED, Originality
 from move37.envs.composition.score.roll import read_rolls, rolls_of
-from move37.novelty.archive import NoveltyArchive, leave_one_out_novelty, novelty_in_groups
-from move37.novelty.diversity import repeats
+from move37.novelty.archive import NoveltyArchive
+from move37.novelty.diversity import leave_one_out_novelty, novelty_in_groups, repeats
 
 REPEAT_BELOW = 0.5
 
