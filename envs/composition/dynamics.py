@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from move37.envs.base.works import PAD
 from move37.envs.composition.corpus.chorales import load_corpus
-from move37.envs.composition.judging.progress_features import MOST, N_ACCOUNT, account_of
+from move37.envs.composition.judging.progress_features import MOST, n_progress, progress_features
+from move37.envs.composition.modes import BASS, Mode
 from move37.envs.composition.moves import (
     BASS_ROW,
     BRIEF,
@@ -25,7 +26,6 @@ from move37.envs.composition.moves import (
     FERMATA,
     FIRST_NOTE,
     HOLD,
-    MAX_MOVES,
     MODE,
     N_MOVES,
     N_SOPRANO,
@@ -33,12 +33,10 @@ from move37.envs.composition.moves import (
     REST,
     SOPRANO,
     TONIC,
-    check,
-    rows_written,
-    scores_of,
-    silence_ahead,
+    check_briefs,
 )
 from move37.envs.composition.score.roll import rolls_of
+from move37.envs.composition.scores import scores_of, silence_ahead
 
 N_RECENT = 8
 NO_MOVE = N_MOVES
@@ -49,6 +47,37 @@ WINDOW = BEHIND + AHEAD
 OUTSIDE = 0
 """Stands in ``soprano`` before the beginning and after the end of the work."""
 N_STATE = 6
+
+
+class StateColumns(NamedTuple):
+    """Places in ``state`` of a mode's boards.
+
+    Attributes:
+        sounds: Codes of what sounds in each written voice.
+        held: For how many eighths each.
+        place: Place in the bar.
+        left: Eighths left.
+        key_mode: 0 major, 1 minor.
+        tonic: Of the original.
+        turn: Whose turn it is, counted in ``mode.written``; only where there are several voices.
+        size: How many places there are.
+    """
+
+    sounds: slice
+    held: slice
+    place: int
+    left: int
+    key_mode: int
+    tonic: int
+    turn: int
+    size: int
+
+
+def state_columns(mode: Mode) -> StateColumns:
+    """Where things stand in ``state``."""
+    v = mode.voices
+    rest = range(2 * v, 2 * v + 5)
+    return StateColumns(slice(0, v), slice(v, 2 * v), *rest, size=2 * v + 4 + (v > 1))
 
 
 @njit(cache=True, nogil=True)
@@ -92,7 +121,7 @@ def step_boards(
         moves[i, counts[i]] = a
         scores[i, BASS_ROW, counts[i]] = a
         counts[i] += 1
-        if counts[i] < MAX_MOVES:
+        if counts[i] < EIGHTHS:
             scores[i, BASS_ROW, counts[i]] = REST
         for j in range(N_RECENT - 1, 0, -1):
             recent[i, j] = recent[i, j - 1]
@@ -103,9 +132,9 @@ def step_boards(
             state[i, 0] = a
             state[i, 1] = 1
         state[i, 2] = (state[i, 2] + 1) % 8
-        state[i, 3] = MAX_MOVES - counts[i]
+        state[i, 3] = EIGHTHS - counts[i]
         look(i, counts[i], given, soprano, onsets, fermatas)
-        done[i] = counts[i] == MAX_MOVES
+        done[i] = counts[i] == EIGHTHS
 
 
 @njit(cache=True, nogil=True)
@@ -144,14 +173,6 @@ def write_voice(
     sounding[i, voice, 0] = state[i, sounds + voice]
 
 
-def images_of(
-    moves: NDArray[np.int16], briefs: NDArray[np.int16] | None = None
-) -> NDArray[np.uint8]:
-    """Piano rolls (N, 64, 64) uint8 in {0, 1} of works' moves (N, T) and briefs (N, 67)."""
-    briefs = np.zeros((len(moves), 0), np.int16) if briefs is None else briefs
-    return rolls_of(scores_of(moves, briefs))
-
-
 @lru_cache(maxsize=1)
 def default_briefs() -> NDArray[np.int16]:
     """Briefs (M, 67) of the training tunes of Bach's chorales: a core's default."""
@@ -185,8 +206,8 @@ class CompositionSimulator:
     """
 
     n_moves = N_MOVES
-    max_moves = MAX_MOVES
-    writes_both = False
+    max_moves = EIGHTHS
+    mode: ClassVar[Mode] = BASS
 
     def __init__(
         self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0, group: int = 1
@@ -198,11 +219,11 @@ class CompositionSimulator:
             "fermatas": np.zeros((n, WINDOW), np.uint8),
             "recent": np.full((n, N_RECENT), NO_MOVE, np.int16),
             "state": np.zeros((n, N_STATE), np.int16),
-            "account": np.zeros((n, N_ACCOUNT), np.float32),
+            "progress_features": np.zeros((n, n_progress(self.mode)), np.float32),
         }
         unwritten = np.full((n, self.max_moves), PAD, np.int16)
-        self._scores = scores_of(unwritten, np.zeros((n, 0), np.int16))
-        self.moves = np.full((n, MAX_MOVES), PAD, np.int16)
+        self._scores = scores_of(unwritten, np.zeros((n, 0), np.int16), self.mode)
+        self.moves = np.full((n, EIGHTHS), PAD, np.int16)
         self.counts = np.zeros(n, np.int64)
         self.briefs = np.full((n, BRIEF), PAD, np.int16)
         self._given = np.zeros((n, 3, BEHIND + EIGHTHS + AHEAD), np.int16)
@@ -216,15 +237,15 @@ class CompositionSimulator:
     def observations(self) -> dict[str, NDArray[Any]]:
         """What is seen of every board; the account, which costs most, is taken when asked for."""
         if self._behind:
-            account_of(self._scores, self._observed["account"], self.writes_both)
+            progress_features(self._scores, self.mode, self._observed["progress_features"])
             self._behind = False
         return self._observed
 
-    def _begin_accounts(self, rows: NDArray[np.int64]) -> None:
+    def _begin_features(self, rows: NDArray[np.int64]) -> None:
         """Take the account of the boards ``rows``, which have begun anew."""
         if not self._behind:
             scores = self._scores[rows]
-            self._observed["account"][rows] = account_of(scores, both=self.writes_both)
+            self._observed["progress_features"][rows] = progress_features(scores, self.mode)
 
     def seed(self, seed: int) -> None:
         """Draw briefs from now on as a new core with this seed does."""
@@ -246,7 +267,7 @@ class CompositionSimulator:
                 "fermatas": spaces.Box(0, 1, (WINDOW,), np.uint8),
                 "recent": spaces.Box(0, NO_MOVE, (N_RECENT,), np.int16),
                 "state": spaces.Box(np.zeros(N_STATE, np.int16), high, (N_STATE,), np.int16),
-                "account": spaces.Box(-MOST, MOST, (N_ACCOUNT,), np.float32),
+                "progress_features": spaces.Box(-MOST, MOST, (n_progress(BASS),), np.float32),
             }
         )
 
@@ -285,8 +306,8 @@ class CompositionSimulator:
     def _lay(self, rows: NDArray[np.int64]) -> None:
         """Make what is given, and the scores so far, of the boards ``rows`` from their moves."""
         lay_out(self.briefs[rows], rows, self._given)
-        ahead = scores_of(self.moves[rows], self.briefs[rows])
-        silence_ahead(ahead, self.counts[rows], rows_written(self.moves))
+        ahead = scores_of(self.moves[rows], self.briefs[rows], self.mode)
+        silence_ahead(ahead, self.counts[rows], self.mode)
         self._scores[rows] = ahead
 
     def next_briefs(self, n: int, briefs: NDArray[np.int16] | None) -> NDArray[np.int16]:
@@ -313,7 +334,7 @@ class CompositionSimulator:
         """
         rows = np.asarray(rows, np.int64)
         briefs = self.next_briefs(len(rows), briefs)
-        check(np.zeros((len(rows), 0), np.int16), briefs)
+        check_briefs(briefs)
         self.briefs[rows] = briefs
         self.moves[rows] = PAD
         self.counts[rows] = 0
@@ -334,10 +355,10 @@ class CompositionSimulator:
             obs[key][rows] = self._given[rows, j, :WINDOW]
         obs["recent"][rows] = NO_MOVE
         state = np.zeros((len(rows), N_STATE), np.int16)
-        state[:, 0], state[:, 3] = REST, MAX_MOVES
+        state[:, 0], state[:, 3] = REST, EIGHTHS
         state[:, 2], state[:, 4], state[:, 5] = given[:, PHASE], given[:, MODE], given[:, TONIC]
         obs["state"][rows] = state
-        self._begin_accounts(rows)
+        self._begin_features(rows)
 
     def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Play one move on every board.
@@ -371,7 +392,7 @@ class CompositionSimulator:
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """(R, 64, 64) uint8 in {0, 1}: piano rolls of the boards ``rows``, soprano included."""
-        return images_of(self.moves[rows], self.briefs[rows])
+        return rolls_of(scores_of(self.moves[rows], self.briefs[rows], self.mode))
 
 
 def parse_brief(brief: Any) -> NDArray[np.int16]:
@@ -397,5 +418,5 @@ def parse_brief(brief: Any) -> NDArray[np.int16]:
         return given.astype(np.int16)
     if (given < 0).any():
         raise ValueError(f"brief: {given[given < 0][0]} is out of range")
-    check(np.zeros((1, 0), np.int16), given[None])
+    check_briefs(given[None])
     return given.astype(np.int16)

@@ -22,7 +22,7 @@ from move37.envs.composition.score.render import picture
 
 def _render(simulator: Simulator, i: int, size: int) -> NDArray[np.uint8]:
     assert isinstance(simulator, CompositionSimulator)
-    return picture(simulator.moves[i], simulator.briefs[i], size)
+    return picture(simulator.moves[i], simulator.briefs[i], simulator.mode, size)
 
 
 class CompositionEnv(WorldEnv):

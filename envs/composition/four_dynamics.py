@@ -21,16 +21,15 @@ from move37.envs.composition.dynamics import (
     look,
     write_voice,
 )
-from move37.envs.composition.judging.progress_features import MOST, N_FOUR_ACCOUNT
+from move37.envs.composition.judging.progress_features import MOST, n_progress
+from move37.envs.composition.modes import FOUR
 from move37.envs.composition.moves import (
     EIGHTHS,
-    FOUR_MOVES,
     MODE,
     N_MOVES,
     PHASE,
     REST,
     TONIC,
-    WRITTEN,
 )
 
 VOICES = 3
@@ -38,7 +37,7 @@ N_STATE = 11
 SOUNDS, FOR, PLACE, LEFT, KEY_MODE, KEY_TONIC, TURN = 0, 3, 6, 7, 8, 9, 10
 """Places in ``state``: what sounds in bass, tenor, alto, for how many eighths, then the rest."""
 
-_ROWS = np.array(WRITTEN[FOUR_MOVES])
+_ROWS = np.array(FOUR.written)
 
 
 @njit(cache=True, nogil=True)
@@ -61,7 +60,7 @@ def step_parts(
             state[i, PLACE] = (state[i, PLACE] + 1) % 8
             state[i, LEFT] -= 1
             look(i, t + 1, given, soprano, onsets, fermatas)
-        done[i] = counts[i] == FOUR_MOVES
+        done[i] = counts[i] == VOICES * EIGHTHS
 
 
 class FourSimulator(CompositionSimulator):
@@ -86,7 +85,8 @@ class FourSimulator(CompositionSimulator):
         briefs: (N, 67) int16: what each board answers.
     """
 
-    max_moves = FOUR_MOVES
+    max_moves = FOUR.n_moves
+    mode = FOUR
 
     def __init__(
         self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0, group: int = 1
@@ -96,9 +96,9 @@ class FourSimulator(CompositionSimulator):
             "recent": np.full((n, VOICES, N_RECENT), NO_MOVE, np.int16),
             "sounding": np.zeros((n, VOICES, N_RECENT), np.int16),
             "state": np.zeros((n, N_STATE), np.int16),
-            "account": np.zeros((n, N_FOUR_ACCOUNT), np.float32),
+            "progress_features": np.zeros((n, n_progress(FOUR)), np.float32),
         }
-        self.moves = np.full((n, FOUR_MOVES), PAD, np.int16)
+        self.moves = np.full((n, FOUR.n_moves), PAD, np.int16)
 
     @staticmethod
     def observation_space() -> spaces.Dict:
@@ -111,7 +111,7 @@ class FourSimulator(CompositionSimulator):
                 "recent": spaces.Box(0, NO_MOVE, (VOICES, N_RECENT), np.int16),
                 "sounding": spaces.Box(0, N_MOVES - 1, (VOICES, N_RECENT), np.int16),
                 "state": spaces.Box(np.zeros(N_STATE, np.int16), high, (N_STATE,), np.int16),
-                "account": spaces.Box(-MOST, MOST, (N_FOUR_ACCOUNT,), np.float32),
+                "progress_features": spaces.Box(-MOST, MOST, (n_progress(FOUR),), np.float32),
             }
         )
 
@@ -129,7 +129,7 @@ class FourSimulator(CompositionSimulator):
         state[:, PLACE], state[:, KEY_MODE] = given[:, PHASE], given[:, MODE]
         state[:, KEY_TONIC] = given[:, TONIC]
         obs["state"][rows] = state
-        self._begin_accounts(rows)
+        self._begin_features(rows)
 
     def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Play one move on every board, as the base class does; a work has 96 moves."""

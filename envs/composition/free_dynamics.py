@@ -23,13 +23,13 @@ from move37.envs.composition.dynamics import (
     default_briefs,
     write_voice,
 )
-from move37.envs.composition.judging.progress_features import MOST, N_PAIR_ACCOUNT
+from move37.envs.composition.judging.progress_features import MOST, n_progress
+from move37.envs.composition.modes import FREE
 from move37.envs.composition.moves import (
     BASS_ROW,
     BRIEF,
     EIGHTHS,
     FERMATA,
-    FREE_MOVES,
     HOLD,
     MODE,
     N_MOVES,
@@ -39,7 +39,7 @@ from move37.envs.composition.moves import (
     SOPRANO,
     SOPRANO_ROW,
     TONIC,
-    check,
+    check_briefs,
 )
 
 N_STATE = 9
@@ -74,7 +74,7 @@ def step_pairs(
             state[i, LEFT] -= 1
             for j in range(WINDOW):
                 fermatas[i, j] = given[i, t + 1 + j]
-        done[i] = counts[i] == FREE_MOVES
+        done[i] = counts[i] == 2 * EIGHTHS
 
 
 @lru_cache(maxsize=1)
@@ -112,8 +112,8 @@ class FreeSimulator(CompositionSimulator):
         briefs: (N, 67) int16: the frames.
     """
 
-    max_moves = FREE_MOVES
-    writes_both = True
+    max_moves = FREE.n_moves
+    mode = FREE
 
     def __init__(
         self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0, group: int = 1
@@ -124,9 +124,9 @@ class FreeSimulator(CompositionSimulator):
             "sounding": np.zeros((n, 2, N_RECENT), np.int16),
             "fermatas": np.zeros((n, WINDOW), np.uint8),
             "state": np.zeros((n, N_STATE), np.int16),
-            "account": np.zeros((n, N_PAIR_ACCOUNT), np.float32),
+            "progress_features": np.zeros((n, n_progress(FREE)), np.float32),
         }
-        self.moves = np.full((n, FREE_MOVES), PAD, np.int16)
+        self.moves = np.full((n, FREE.n_moves), PAD, np.int16)
 
     @staticmethod
     def parse(brief: Any) -> NDArray[np.int16]:
@@ -145,7 +145,7 @@ class FreeSimulator(CompositionSimulator):
                 "sounding": spaces.Box(0, N_MOVES - 1, (2, N_RECENT), np.int16),
                 "fermatas": spaces.Box(0, 1, (WINDOW,), np.uint8),
                 "state": spaces.Box(np.zeros(N_STATE, np.int16), high, (N_STATE,), np.int16),
-                "account": spaces.Box(-MOST, MOST, (N_PAIR_ACCOUNT,), np.float32),
+                "progress_features": spaces.Box(-MOST, MOST, (n_progress(FREE),), np.float32),
             }
         )
 
@@ -170,7 +170,7 @@ class FreeSimulator(CompositionSimulator):
         state[:, PLACE], state[:, KEY_MODE] = frames[:, PHASE], frames[:, MODE]
         state[:, KEY_TONIC] = frames[:, TONIC]
         obs["state"][rows] = state
-        self._begin_accounts(rows)
+        self._begin_features(rows)
 
     def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Play one move on every board, as the base class does; a work has 64 moves."""
@@ -205,5 +205,5 @@ def parse_frame(brief: Any) -> NDArray[np.int16]:
         raise ValueError(f"brief: the soprano is written here, not given; its codes must be {HOLD}")
     if (given < 0).any():
         raise ValueError(f"brief: {given[given < 0][0]} is out of range")
-    check(np.zeros((1, 0), np.int16), given[None])
+    check_briefs(given[None])
     return given.astype(np.int16)

@@ -26,6 +26,7 @@ from tqdm import tqdm
 from move37.envs.base.works import PAD, Works, read_npz, write_npz
 from move37.envs.composition.corpus.musicxml import Chorale, ChoraleError, read_chorale
 from move37.envs.composition.corpus.tunes import find_tunes
+from move37.envs.composition.modes import BASS
 from move37.envs.composition.moves import (
     ALTO_ROW,
     BRIEF,
@@ -44,10 +45,11 @@ from move37.envs.composition.moves import (
     SOPRANO_LOW,
     TENOR_ROW,
     TONIC,
-    check,
-    scores_of,
+    check_briefs,
+    check_moves,
     shift_of,
 )
+from move37.envs.composition.scores import scores_of
 
 PARSER_VERSION = 2
 """Raised whenever the same files would give other works, so that old caches are not used."""
@@ -191,7 +193,7 @@ def _bytes_of(path: Path) -> bytes:
 def scores_in_four(works: Works, inner: NDArray[np.int16]) -> NDArray[np.int16]:
     """Scores (M, 7, 32) of the works (N) whose inner voices (N, 2, 32) stay in their compass."""
     whole = (inner >= 0).all(axis=(1, 2))
-    pairs = scores_of(works.moves[whole], works.briefs[whole])
+    pairs = scores_of(works.moves[whole], works.briefs[whole], BASS)
     return np.concatenate([pairs, inner[whole]], axis=1)
 
 
@@ -333,7 +335,8 @@ def _read_cache(path: Path) -> Found | None:
         inner = arrays["inner"]
         if _checksum(works, inner, tunes, text) != arrays["check"].tobytes():
             raise ValueError("the checksum is wrong")
-        check(works.moves, works.briefs)
+        check_moves(works.moves)
+        check_briefs(works.briefs)
         if (
             inner.shape != (len(works), 2, EIGHTHS)
             or not PAD <= inner.min(initial=0) <= (inner.max(initial=0)) < N_MOVES
