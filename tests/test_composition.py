@@ -13,13 +13,14 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
 from move37.envs.base.appraisal import Appraisal
+from move37.envs.base.batch import WorldBatch
 from move37.envs.base.sb3 import WorldVecEnv
-from move37.envs.base.simulator import WorldBatch
 from move37.envs.base.works import Works
+from move37.envs.composition.briefs import parse_brief
 from move37.envs.composition.corpus.chorales import CorpusError, load_corpus
 from move37.envs.composition.corpus.musicxml import ChoraleError, find_key, read_chorale
 from move37.envs.composition.corpus.tunes import find_tunes
-from move37.envs.composition.dynamics import AHEAD, BEHIND, CompositionSimulator, parse_brief
+from move37.envs.composition.dynamics import AHEAD, BEHIND, CompositionSimulator
 from move37.envs.composition.judging.descriptor import features
 from move37.envs.composition.judging.progress_features import units
 from move37.envs.composition.modes import BASS
@@ -234,11 +235,11 @@ def test_seeds_choose_the_brief():
 def test_the_pool_is_dealt_evenly_and_anew_after_set_brief():
     pool = some(7).briefs
     simulator = CompositionSimulator(3, pool, seed=5)
-    dealt = np.concatenate([simulator.draw(3) for _ in range(7)])
+    dealt = np.concatenate([simulator._default_briefs(3) for _ in range(7)])
     _, counts = np.unique(dealt, axis=0, return_counts=True)
     assert (counts == 3).all()
     simulator.set_brief(None)
-    np.testing.assert_array_equal(simulator.draw(9), dealt[:9])
+    np.testing.assert_array_equal(simulator._default_briefs(9), dealt[:9])
 
 
 def test_the_state_of_a_batch_goes_on_exactly():
@@ -249,7 +250,7 @@ def test_the_state_of_a_batch_goes_on_exactly():
     for row in actions[:20]:
         batch.step(row)
     other = WorldBatch(CompositionSimulator(4, pool, seed=9), Appraisal(form_quality))
-    other.load_state(batch.state())
+    other.simulator.load_state(batch.simulator.state())
     for row in actions[20:]:
         a, b = batch.step(row), other.step(row)
         np.testing.assert_array_equal(a.rewards, b.rewards)
@@ -269,7 +270,7 @@ def test_wrong_moves_and_briefs_are_refused():
         env.reset(options={"brief": [2, 3]})
     with pytest.raises(ValueError, match="is no move"):
         scores_of(np.full((1, EIGHTHS), 77), some(1).briefs, BASS)
-    assert parse_brief(None).size == 0
+    assert parse_brief(None, BASS).size == 0
 
 
 def test_sb3_trains_on_it():

@@ -13,9 +13,8 @@ from move37.envs.base.works import Works
 from move37.envs.base.world import find_world, judge_again, make_world
 from move37.envs.composition.corpus.chorales import load_corpus, scores_in_four
 from move37.envs.composition.corpus.trivial import TRIVIAL
-from move37.envs.composition.dynamics import AHEAD, BEHIND
+from move37.envs.composition.dynamics import AHEAD, BEHIND, FourSimulator
 from move37.envs.composition.four import FourWorld, four_works
-from move37.envs.composition.four_dynamics import FourSimulator
 from move37.envs.composition.judging.craft import planes_of
 from move37.envs.composition.judging.descriptor import N_FEATURES, FourDescriptor, features
 from move37.envs.composition.judging.evaluator import Evaluator, negatives_of, scores_of_works

@@ -9,10 +9,10 @@ from gymnasium.utils.env_checker import check_env
 from move37.agents.learner.imitation import positions_of
 from move37.envs.base.works import Works
 from move37.envs.base.world import find_world, judge_again, make_world
+from move37.envs.composition.briefs import frames_of, parse_brief
 from move37.envs.composition.corpus.trivial import scale_note, scale_up, trivial_works
-from move37.envs.composition.dynamics import AHEAD, BEHIND
+from move37.envs.composition.dynamics import AHEAD, BEHIND, FreeSimulator
 from move37.envs.composition.free import FreeWorld, free_works
-from move37.envs.composition.free_dynamics import FreeSimulator, frames_of, parse_frame
 from move37.envs.composition.judging.descriptor import FreeDescriptor, features
 from move37.envs.composition.judging.evaluator import Evaluator, negatives_of, scores_of_works
 from move37.envs.composition.judging.progress_features import progress_features, units
@@ -279,11 +279,11 @@ def test_explanations_name_the_soprano():
 
 def test_frames():
     short = [1, 6, 9, *[0] * 30, 1, 1]
-    frame = parse_frame(short)
+    frame = parse_brief(short, FREE)
     assert frame.shape == (BRIEF,) and (frame[SOPRANO:FERMATA] == HOLD).all()
     assert frame[FERMATA:].tolist() == short[3:]
-    np.testing.assert_array_equal(parse_frame(frame), frame)
-    assert not len(parse_frame(None))
+    np.testing.assert_array_equal(parse_brief(frame, FREE), frame)
+    assert not len(parse_brief(None, FREE))
     given = frame.copy()
     given[SOPRANO] = 20
     for wrong, words in (
@@ -291,7 +291,7 @@ def test_frames():
         ([2, *short[1:]], "the mode must be"), ([1, -3, *short[2:]], "-3 is out of range"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=words):
-            parse_frame(wrong)
+            parse_brief(wrong, FREE)
 
 
 def test_marks_stand_at_the_eighth_of_the_move():

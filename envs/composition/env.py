@@ -10,12 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from move37.envs.base.appraisal import Appraisal
+from move37.envs.base.appraisal import Appraisal, Appraiser
 from move37.envs.base.gym_views import Observation, WorldEnv, WorldVectorEnv
-from move37.envs.base.simulator import Appraiser, Simulator
-from move37.envs.composition.dynamics import CompositionSimulator
-from move37.envs.composition.four_dynamics import FourSimulator
-from move37.envs.composition.free_dynamics import FreeSimulator
+from move37.envs.base.simulator import Simulator
+from move37.envs.composition.dynamics import CompositionSimulator, FourSimulator, FreeSimulator
 from move37.envs.composition.rules.form import form_quality
 from move37.envs.composition.score.render import picture
 
@@ -86,7 +84,7 @@ class CompositionEnv(WorldEnv):
         super().__init__(
             self._core,
             appraiser or Appraisal(form_quality),
-            self.make_simulator.parse,
+            self.make_simulator.parse_brief,
             _render,
             render_mode,
             render_size,
@@ -120,7 +118,7 @@ class CompositionVectorEnv(WorldVectorEnv):
         super().__init__(
             self._core,
             appraiser or Appraisal(form_quality),
-            self.make_simulator.parse,
+            self.make_simulator.parse_brief,
             _render,
             render_mode,
             render_size,

@@ -19,8 +19,7 @@ from torch import nn
 
 from move37.envs.base.works import Works
 from move37.envs.composition.corpus.chorales import load_corpus, scores_in_four
-from move37.envs.composition.dynamics import CompositionSimulator
-from move37.envs.composition.four_dynamics import FourSimulator
+from move37.envs.composition.dynamics import CompositionSimulator, FourSimulator
 from move37.envs.composition.four_network import FourNetwork
 from move37.envs.composition.modes import FOUR
 from move37.envs.composition.score.roll import read_rolls

@@ -22,7 +22,7 @@ HEARD = 5
 
 
 class FourNetwork(VoicesNetwork):
-    """Observation of :class:`.four_dynamics.FourSimulator` -> logits and features.
+    """Observation of :class:`.dynamics.FourSimulator` -> logits and features.
 
     Args:
         width: Size of the hidden layers.

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from move37.envs.base.works import Works
-from move37.envs.composition.dynamics import CompositionSimulator
-from move37.envs.composition.free_dynamics import FreeSimulator
+from move37.envs.composition.dynamics import CompositionSimulator, FreeSimulator
 from move37.envs.composition.free_network import FreeNetwork
 from move37.envs.composition.judging.evaluator import scores_of_works
 from move37.envs.composition.modes import FREE

@@ -14,7 +14,7 @@ from move37.envs.composition.network import DEGREES, N_STEPS, OFFSET, VoicesNetw
 
 
 class FreeNetwork(VoicesNetwork):
-    """Observation of :class:`.free_dynamics.FreeSimulator` -> logits and features.
+    """Observation of :class:`.dynamics.FreeSimulator` -> logits and features.
 
     Args:
         width: Size of the hidden layers.
