@@ -70,7 +70,7 @@ def _vertical(
     sn: NDArray[np.int64], bn: NDArray[np.int64], ns: int, nb: int, place: NDArray[np.int16],
     row: NDArray[np.float64], at: NDArray[np.uint8],
 ) -> None:  # fmt: skip
-    beats = consonant = imperfect = offbeats = both = 0
+    beats = consonant = imperfect = both = 0
     total = 0.0
     run = longest = 0
     last_kind = -1
@@ -105,7 +105,6 @@ def _vertical(
                 row[LEADING] += 1
                 at[LEADING, t] = 1
         elif event:
-            offbeats += 1
             if not excused:
                 row[OFFBEAT_DISSONANCE] += 1
                 at[OFFBEAT_DISSONANCE, t] = 1
