@@ -18,7 +18,7 @@ from move37.envs.composition.rules.chords import measure_four
 from move37.envs.composition.rules.counterpoint import measure, measure_voice
 from move37.envs.composition.rules.names import FOUR_RULES, RULES, SOPRANO_RULES, one_voice
 from move37.envs.composition.score.roll import read_rolls
-from move37.envs.judging.rule_scores import marks, softened_product
+from move37.envs.judging.rule_scores import rule_scores, softened_product
 
 INF = float("inf")
 
@@ -164,11 +164,11 @@ def form_terms(scores: NDArray[np.int16], both: bool = False) -> dict[str, NDArr
         scores: (N, 5, 32) as they are written, (N, 7, 32) in four parts.
         both: Whether the soprano is written too, and has to be a good melody.
     """
-    terms = marks(measure(scores), RULES, CALIBRATION)
+    terms = rule_scores(measure(scores), RULES, CALIBRATION)
     if both:
-        terms |= marks(measure_voice(scores, SOPRANO_ROW), SOPRANO_RULES, SOPRANO_CALIBRATION)
+        terms |= rule_scores(measure_voice(scores, SOPRANO_ROW), SOPRANO_RULES, SOPRANO_CALIBRATION)
     if in_four(scores):
-        terms |= marks(measure_four(scores), FOUR_RULES, FOUR_CALIBRATION)
+        terms |= rule_scores(measure_four(scores), FOUR_RULES, FOUR_CALIBRATION)
     return terms
 
 
