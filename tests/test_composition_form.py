@@ -224,7 +224,7 @@ def test_bach_himself_has_good_form_and_no_parallels():
 
 
 @pytest.fixture(scope="module")
-def fit_evaluator():
+def evaluator():
     """The real judge on half of the trees' data, so that it is quick."""
     train = BACH.works[ROWS["train"]]
     tunes = BACH.tunes[ROWS["train"]].astype(np.float64)
@@ -309,7 +309,7 @@ def reward_of(evaluator, imitations, updates):
         own_count=CompositionWorld.own_count,
         root=CompositionWorld.root,
     )
-    return CompositionWorld.reward(world, evaluator, imitations, updates, 0, pools=1)
+    return CompositionWorld.make_reward(world, evaluator, imitations, updates, 0, pools=1)
 
 
 @pytest.fixture(scope="module")

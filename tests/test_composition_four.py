@@ -344,8 +344,8 @@ def test_gymnasiums_checker_and_a_picture_of_what_is_written():
 
 
 @pytest.fixture(scope="module")
-def fit_evaluator():
-    return WORLD.evaluator(60, 2)
+def evaluator():
+    return WORLD.fit_evaluator(60, 2)
 
 
 def test_the_judge_and_form_know_bach_from_one_voice_of_another_work(evaluator):

@@ -158,8 +158,8 @@ def test_a_bad_soprano_spoils_form_only_where_it_is_written():
 
 
 @pytest.fixture(scope="module")
-def fit_evaluator():
-    return WORLD.evaluator(60, 2)
+def evaluator():
+    return WORLD.fit_evaluator(60, 2)
 
 
 def test_the_judge_knows_bach_from_spoilt_voices(evaluator):

@@ -198,7 +198,7 @@ class World(Protocol):
     def fit_evaluator(self, updates: int, pools: int = 4) -> Evaluator:
         """The frozen judges: the same whatever the seed of a run."""
 
-    def reward(
+    def make_reward(
         self, evaluator: Evaluator, imitations: Works, updates: int, seed: int, pools: int = 4
     ) -> Reward:
         """The reward of a learner: a critic and an archive of its own."""

@@ -229,7 +229,7 @@ class CompositionWorld:
         forest = train_judge(self.judged_from, 7, pools)
         return Evaluator(self.train, self.held_out, forest)
 
-    def reward(
+    def make_reward(
         self, evaluator: Evaluator, imitations: Works, updates: int, seed: int, pools: int = 4
     ) -> LearningReward:
         """The reward of a learner: critics and an archive of its own; imitations are not used."""

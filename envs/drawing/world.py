@@ -125,7 +125,7 @@ class DrawingWorld:
         """Works whose order a judge should find, of designers that no judge learnt from."""
         return trials(self.held_out, seed)
 
-    def reward(
+    def make_reward(
         self, evaluator: Evaluator, imitations: Works, updates: int, seed: int, pools: int = 4
     ) -> LearningReward:
         """The reward of a learner: a critic and an archive of its own."""
