@@ -66,7 +66,8 @@ class _Roll:
         for t, place in enumerate(self._score[PLACE_ROW].tolist()):
             if place % 2 == 0 and t:
                 colour, width = (EDGE, 1) if place else (GIVEN, LARGER)
-                self._draw.line((t * column, 0, t * column, bottom), colour, width)
+                x = round(t * column / LARGER) * LARGER  # at the edge of a pixel: equally sharp
+                self._draw.rectangle((x, 0, x + width - 1, bottom), colour)
 
     def notes(self, known: int, soprano: bool) -> None:
         """Draw every note.
