@@ -81,16 +81,20 @@ class _Roll:
             if note.midi < 0:
                 continue
             colour, end = VOICE_COLOURS[self._sheet.voices[note.voice]], note.begin + note.size
-            pieces = [(note.begin, colour)]
-            if note.begin < known and (note.voice or soprano):
-                pieces = [(note.begin, PALE), *([(known, colour)] if known < end else [])]
-            top, bottom = (
-                self._y(note.midi) - 0.35 * self._row,
-                self._y(note.midi) + 1.35 * self._row,
-            )
-            for begin, shade in pieces:
-                box = (begin * self._column + gap / 2, top, end * self._column - gap, bottom)
-                self._draw.rounded_rectangle(box, 0.8 * self._row, shade)
+            cut = note.begin
+            if note.voice or soprano:
+                cut = min(max(known, note.begin), end)
+            top = self._y(note.midi) - 0.35 * self._row
+            for begin, until, shade in ((note.begin, cut, PALE), (cut, end, colour)):
+                if begin == until:
+                    continue
+                first, last = begin == note.begin, until == end  # else it goes on: no round end
+                left = begin * self._column + (gap / 2 if first else 0)
+                right = until * self._column - (gap if last else 1)
+                self._draw.rounded_rectangle(
+                    (left, top, max(left, right), top + 1.7 * self._row), 0.8 * self._row, shade,
+                    corners=(first, last, last, first),
+                )  # fmt: skip
 
     def discs(self, marks: Sequence[int]) -> None:
         """Draw a disc in some eighths, above the bass's note (in a rest: its last note)."""
