@@ -208,7 +208,7 @@ def write_page(
     if log_p is not None:
         marks = improbable_moves(log_p)
         captions = [
-            f"{caption}; first improbable move: {text}"
+            caption if text == "none" else f"{caption}; first improbable {text}"
             for caption, text in zip(captions, first_moves(log_p), strict=True)
         ]
     write_atomically(path, world.page(works, title, captions, marks).encode())

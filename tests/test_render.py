@@ -4,7 +4,6 @@ import os
 import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -262,10 +261,6 @@ def test_an_image_is_shown_without_smoothing():
 def test_page_wants_a_caption_for_every_work():
     with pytest.raises(ValueError, match="expected 3, got 1"):
         html_page(works(), "t", ["one"])
-
-
-def test_page_template_ships_beside_its_module():
-    assert (Path(render.__file__).parent / "page.html").is_file()
 
 
 def test_numbers_of_a_page_keep_their_whole_digits():

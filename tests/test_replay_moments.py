@@ -269,7 +269,7 @@ def test_sheet_and_page_mark_the_same_moves_of_a_drawing(tmp_path, monkeypatch):
     np.testing.assert_array_equal(np.asarray(Image.open(png)), expected)
     shown = data_of(html.read_text())["works"]
     assert [work["marks"] for work in shown] == [[], [4]]
-    assert shown[1]["caption"] == f"#0; first improbable move: move 4, p = {text}"
+    assert shown[1]["caption"] == f"#0; first improbable move 4, p = {text}"
 
 
 @pytest.mark.parametrize("damage", [None, b"no weights"])
