@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -347,6 +348,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return args
 
 
+def _export(kind: str, path: str) -> tuple[str, str]:
+    return kind, path
+
+
 def _add_exports(parser: Parser) -> None:
     """Add an option for each kind of file that some world writes, and one for any kind."""
     kinds: dict[str, tuple[str, str, list[str]]] = {}
@@ -356,7 +361,7 @@ def _add_exports(parser: Parser) -> None:
     for kind, (metavar, text, worlds) in kinds.items():
         parser.add_argument(
             f"--{kind}", dest="exports", action="append", metavar=metavar,
-            type=lambda path, kind=kind: (kind, Path(path)), help=f"{text} ({', '.join(worlds)})",
+            type=partial(_export, kind), help=f"{text} ({', '.join(worlds)})",
         )  # fmt: skip
     parser.add_argument(
         "--export", dest="exports", action="append", nargs=2, metavar=("KIND", "PATH"),

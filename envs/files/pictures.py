@@ -38,7 +38,7 @@ def image_tile(image: NDArray[np.uint8], size: int) -> Picture:
     Returns:
         (size, size, 3) uint8, ink on paper.
     """
-    rgb = np.where(image[:, :, None] > 0, np.uint8(INK), np.uint8(PAPER))
+    rgb = np.where(image[:, :, None] > 0, np.array(INK, np.uint8), np.array(PAPER, np.uint8))
     return np.asarray(Image.fromarray(rgb).resize((size, size), Image.Resampling.BOX))
 
 

@@ -61,7 +61,7 @@ class _Roll:
     def bars(self) -> None:
         """Draw fermatas, bar lines and lines at every quarter."""
         (_, bottom), column = self._size, self._column
-        for t in np.flatnonzero(self._score[FERMATA_ROW]):
+        for t in np.flatnonzero(self._score[FERMATA_ROW]).tolist():
             self._draw.rectangle((t * column, 0, (t + 1) * column, bottom), FERMATA)
         for t, place in enumerate(self._score[PLACE_ROW].tolist()):
             if place % 2 == 0 and t:
