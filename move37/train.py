@@ -38,8 +38,9 @@ from move37.agents.runs.run_dir import Interrupts, RunDir, quiet_writers
 from move37.agents.runs.shift_curves import ShiftCurves
 from move37.agents.runs.terminal import Clock
 from move37.agents.runs.train_state import TrainState, newest_checkpoint, write_checkpoint
+from move37.envs.base.batch import NotFiniteError, WorldBatch
 from move37.envs.base.sb3 import WorldVecEnv
-from move37.envs.base.simulator import NotFiniteError, Simulator, WorldBatch
+from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import Works, join_works, write_atomically
 from move37.envs.base.world import World, make_world, practice_of
 from move37.envs.files.pictures import save_png

@@ -13,8 +13,8 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
 from move37.envs.base.appraisal import Appraisal
+from move37.envs.base.batch import WorldBatch
 from move37.envs.base.sb3 import WorldVecEnv
-from move37.envs.base.simulator import WorldBatch
 from move37.envs.base.works import Works
 from move37.envs.composition.corpus.chorales import CorpusError, load_corpus
 from move37.envs.composition.corpus.musicxml import ChoraleError, find_key, read_chorale
@@ -233,11 +233,11 @@ def test_seeds_choose_the_brief():
 def test_the_pool_is_dealt_evenly_and_anew_after_set_brief():
     pool = some(7).briefs
     simulator = CompositionSimulator(3, pool, seed=5)
-    dealt = np.concatenate([simulator.draw(3) for _ in range(7)])
+    dealt = np.concatenate([simulator._default_briefs(3) for _ in range(7)])
     _, counts = np.unique(dealt, axis=0, return_counts=True)
     assert (counts == 3).all()
     simulator.set_brief(None)
-    np.testing.assert_array_equal(simulator.draw(9), dealt[:9])
+    np.testing.assert_array_equal(simulator._default_briefs(9), dealt[:9])
 
 
 def test_the_state_of_a_batch_goes_on_exactly():
@@ -248,7 +248,7 @@ def test_the_state_of_a_batch_goes_on_exactly():
     for row in actions[:20]:
         batch.step(row)
     other = WorldBatch(CompositionSimulator(4, pool, seed=9), Appraisal(form_quality))
-    other.load_state(batch.state())
+    other.simulator.load_state(batch.simulator.state())
     for row in actions[20:]:
         a, b = batch.step(row), other.step(row)
         np.testing.assert_array_equal(a.rewards, b.rewards)

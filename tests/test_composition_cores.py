@@ -48,10 +48,6 @@ def test_a_core_goes_on_from_its_state(world):
     simulator.reset(np.arange(3))
     for _ in range(17):
         simulator.step(rng.integers(0, N_MOVES, 3))
-    for key, value in simulator.observations.items():
-        other.observations[key][...] = value
-    other.moves[...], other.counts[...] = simulator.moves, simulator.counts
-    other.briefs = simulator.briefs.copy()
     other.load_state(simulator.state())
     for _ in range(simulator.max_moves):
         actions = rng.integers(0, N_MOVES, 3)

@@ -116,7 +116,7 @@ class EvaluationSuite:
         out["nearest_human"] = np.asarray(distances, np.float64)[:, 0] / self.evaluator.scale
         if self.language is not None:
             out["bits_rnn"] = -self.language.log_likelihood(works).sum(axis=1) / math.log(2)
-        literal = math.log2(self.world.simulator(1).n_moves)
+        literal = math.log2(self.world.simulator(1).n_actions)
         out["bits_deflate"] = deflate_bits(move_bytes(works.moves), self.dictionary, literal)
         return out
 

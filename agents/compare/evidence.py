@@ -268,7 +268,7 @@ class Evidence:
             return {}
         found = self._influences.measure(some, name)
         world = self.world
-        n_moves = world.simulator(1).n_moves
+        n_moves = world.simulator(1).n_actions
         learnt, tested = some.moves[: self.depth.learnt], some.moves[self.depth.learnt : needed]
         deflated = compression_progress(
             move_bytes(world.train.moves), move_bytes(learnt), move_bytes(tested), rng,

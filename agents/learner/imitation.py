@@ -42,8 +42,7 @@ def positions_of(
         column = works.moves[:, t].astype(np.int64)
         played.append(column[rows])
         order.append(rows * works.moves.shape[1] + t)
-        # Works that are over play any move; their boards are not looked at again.
-        simulator.step(np.where(column == PAD, 0, column))
+        simulator.step(column)
     by_work = np.argsort(np.concatenate(order), kind="stable")
     stacked = {key: np.concatenate([s[key] for s in seen])[by_work] for key in seen[0]}
     return stacked, np.concatenate(played)[by_work]
@@ -247,11 +246,10 @@ def sample_works(
                 logits = network(obs)[0].double() / temperature
                 share = torch.softmax(logits, 1).cumsum(1).numpy()
             u = rng.random((len(rows), 1)) * share[:, -1:]
-            actions = np.zeros(simulator.n, np.int64)
-            actions[rows] = np.minimum((share < u).sum(axis=1), simulator.n_moves - 1)
-            simulator.counts[~going] = 0
+            actions = np.full(simulator.n, PAD, np.int64)
+            actions[rows] = np.minimum((share < u).sum(axis=1), simulator.n_actions - 1)
             finished = simulator.step(actions)
-            for i in np.flatnonzero(finished & going):
+            for i in np.flatnonzero(finished):
                 if made + i < n:
                     out[made + i] = simulator.moves[i]
             going &= ~finished

@@ -246,17 +246,15 @@ class CharRNN:
                 logits = network.scores(features[:, 0], now[:, 1]).double() / self.temperature
                 share = torch.softmax(logits, 1).cumsum(1).numpy()
             u = rng.random((len(rows), 1)) * share[:, -1:]
-            actions = np.zeros(simulator.n, np.int64)
-            actions[rows] = np.minimum((share < u).sum(axis=1), simulator.n_moves - 1)
+            actions = np.full(simulator.n, PAD, np.int64)
+            actions[rows] = np.minimum((share < u).sum(axis=1), simulator.n_actions - 1)
             trail.add(torch.from_numpy(actions[:n]))
-            finished = simulator.step(actions) & going
+            finished = simulator.step(actions)
             ready = np.flatnonzero(finished)
             yield ready, simulator.moves[ready]
             going &= ~finished
             if not going.any():
                 return
-            # Works that are over play on unseen; their count must not run past the board's end.
-            simulator.counts[~going] = 0
 
     def log_likelihood(self, works: Works) -> NDArray[np.float64]:
         """(N, T) float64, nats: log-probability of every move at temperature 1, 0 after the last.
@@ -290,7 +288,7 @@ def coordinates_of(world: World) -> Tensor:
     """(A, K) int64: where a world's moves lie; K is 0 if it does not say."""
     found = getattr(world, "coordinates", None)
     if found is None:
-        return torch.zeros(world.simulator(1).n_moves, 0, dtype=torch.long)
+        return torch.zeros(world.simulator(1).n_actions, 0, dtype=torch.long)
     return torch.from_numpy(np.asarray(found, np.int64))
 
 
@@ -308,10 +306,10 @@ def shape_for(world: World) -> Shape:
     simulator, briefs, steps = world.simulator(1), world.train.briefs, brief_steps_of(world)
     if steps is not None:
         values = np.asarray(steps(briefs)).max(axis=(0, 1)) + 1
-        return Shape(simulator.n_moves, simulator.max_moves, tuple(values.tolist()))
-    if briefs.max(initial=PAD) >= simulator.n_moves:
+        return Shape(simulator.n_actions, simulator.max_moves, tuple(values.tolist()))
+    if briefs.max(initial=PAD) >= simulator.n_actions:
         raise ValueError(f"world {world.id!r}: its briefs are no moves, so it needs brief_steps")
-    return Shape(simulator.n_moves, simulator.max_moves)
+    return Shape(simulator.n_actions, simulator.max_moves)
 
 
 def make(context: TrainContext) -> Maker:

@@ -72,12 +72,10 @@ class Collage:
             t = 0
             # Played, so that the world says where each work ends.
             while going.any():
-                finished = simulator.step(np.where(going, planned[:, t], 0)) & going
+                finished = simulator.step(np.where(going, planned[:, t], PAD))
                 ready = np.flatnonzero(finished)
                 out[made + ready] = simulator.moves[ready]
                 going &= ~finished
-                # Works that are over play on unseen; their count must not run past the end.
-                simulator.counts[~going] = 0
                 t += 1
         return Works(self.world.id, out, pad_moves(briefs))
 

@@ -51,17 +51,15 @@ class RandomMoves:
             while going.any():
                 t += 1
                 if end_move is None:
-                    actions = rng.integers(0, simulator.n_moves, simulator.n)
+                    actions = rng.integers(0, simulator.n_actions, simulator.n)
                 else:
-                    actions = rng.integers(0, simulator.n_moves - 1, simulator.n)
+                    actions = rng.integers(0, simulator.n_actions - 1, simulator.n)
                     actions += actions >= end_move
                     actions[t >= lengths] = end_move
-                finished = simulator.step(actions) & going
+                finished = simulator.step(np.where(going, actions, PAD))
                 ready = np.flatnonzero(finished)
                 out[made + ready] = simulator.moves[ready]
                 going &= ~finished
-                # Works that are over play on unseen; their count must not run past the end.
-                simulator.counts[~going] = 0
         return Works(self.world.id, out, pad_moves(briefs))
 
 

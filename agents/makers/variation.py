@@ -31,13 +31,11 @@ def play(world: World, moves: NDArray[np.int16], briefs: NDArray[np.int16]) -> N
     for t in range(simulator.max_moves):
         column = moves[:, t].astype(np.int64) if t < moves.shape[1] else np.full(simulator.n, PAD)
         last = np.where(column == PAD, last, column)
-        finished = simulator.step(last).copy()
-        out[finished & going] = simulator.moves[finished & going]
+        finished = simulator.step(np.where(going, last, PAD))
+        out[finished] = simulator.moves[finished]
         going &= ~finished
         if not going.any():
             break
-        # Works that are over play on unseen; their count must not run past the board's end.
-        simulator.counts[~going] = 0
     return out
 
 

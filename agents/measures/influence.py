@@ -133,7 +133,7 @@ class Influences:
         self.radius = human_radius(self._human) if radius is None else float(radius)
         self.network, self._human_nats = self._fit(None, "the human works")
         self.samples = self._sample(self.network)
-        self._n_moves = world.simulator(1).n_moves
+        self._n_moves = world.simulator(1).n_actions
 
     def measure(self, works: Works, name: str = "") -> Influence:
         """Measure one maker's influence; trains an imitator.

@@ -116,7 +116,7 @@ def finish_works(
         going = np.ones(simulator.n, np.bool_)
         t = 0
         while going.any():
-            actions = np.zeros(simulator.n, np.int64)
+            actions = np.full(simulator.n, PAD, np.int64)
             given = going & (t < cut)
             if given.any():
                 actions[given] = part.moves[given, t]
@@ -127,10 +127,8 @@ def finish_works(
                     logits = network(obs)[0].double() / temperature
                     share = torch.softmax(logits, 1).cumsum(1).numpy()
                 u = rng.random((len(rows), 1)) * share[:, -1:]
-                actions[rows] = np.minimum((share < u).sum(axis=1), simulator.n_moves - 1)
-            # Works that are over play any move; they were copied when they ended.
-            simulator.counts[~going] = 0
-            ended = simulator.step(actions) & going
+                actions[rows] = np.minimum((share < u).sum(axis=1), simulator.n_actions - 1)
+            ended = simulator.step(actions)
             made[ended] = simulator.moves[ended]
             going &= ~ended
             t += 1

@@ -15,6 +15,7 @@ from gymnasium import spaces
 from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD
 from move37.envs.composition.corpus.chorales import load_corpus
 from move37.envs.composition.judging.progress_features import MOST, N_ACCOUNT, account_of
@@ -83,15 +84,14 @@ def look(
 def step_boards(
     actions: NDArray[np.int64], given: NDArray[np.int16], soprano: NDArray[np.int16],
     onsets: NDArray[np.uint8], fermatas: NDArray[np.uint8], recent: NDArray[np.int16],
-    state: NDArray[np.int16], moves: NDArray[np.int16], counts: NDArray[np.int64],
-    scores: NDArray[np.int16], done: NDArray[np.bool_],
+    state: NDArray[np.int16], counts: NDArray[np.int64], scores: NDArray[np.int16],
 ) -> None:  # fmt: skip
     """Play one move on every board, in place. Shapes as in :class:`CompositionSimulator`."""
     for i in range(actions.shape[0]):
         a = actions[i]
-        moves[i, counts[i]] = a
-        scores[i, BASS_ROW, counts[i]] = a
-        counts[i] += 1
+        if a == PAD:
+            continue
+        scores[i, BASS_ROW, counts[i] - 1] = a
         if counts[i] < MAX_MOVES:
             scores[i, BASS_ROW, counts[i]] = REST
         for j in range(N_RECENT - 1, 0, -1):
@@ -105,7 +105,6 @@ def step_boards(
         state[i, 2] = (state[i, 2] + 1) % 8
         state[i, 3] = MAX_MOVES - counts[i]
         look(i, counts[i], given, soprano, onsets, fermatas)
-        done[i] = counts[i] == MAX_MOVES
 
 
 @njit(cache=True, nogil=True)
@@ -159,7 +158,7 @@ def default_briefs() -> NDArray[np.int16]:
     return corpus.works.briefs[corpus.split()["train"]]
 
 
-class CompositionSimulator:
+class CompositionSimulator(Simulator):
     """N boards.
 
     Args:
@@ -180,18 +179,19 @@ class CompositionSimulator:
             the rules and the descriptor find in the bass so far, as if it were silent from here on
             (:mod:`move37.envs.composition.judging.progress_features`).
         moves: (N, 32) int16, padded with -1.
-        counts: (N,) int64: moves made.
         briefs: (N, 67) int16: what each board answers.
     """
 
-    n_moves = N_MOVES
+    n_actions = N_MOVES
     max_moves = MAX_MOVES
+    brief_width = BRIEF
+    world = "composition"
     writes_both = False
 
     def __init__(
         self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0, group: int = 1
     ) -> None:
-        self.n = n
+        super().__init__(n)
         self._observed: dict[str, NDArray[Any]] = {
             "soprano": np.zeros((n, WINDOW), np.int16),
             "onsets": np.zeros((n, WINDOW), np.uint8),
@@ -202,13 +202,8 @@ class CompositionSimulator:
         }
         unwritten = np.full((n, self.max_moves), PAD, np.int16)
         self._scores = scores_of(unwritten, np.zeros((n, 0), np.int16))
-        self.moves = np.full((n, MAX_MOVES), PAD, np.int16)
-        self.counts = np.zeros(n, np.int64)
-        self.briefs = np.full((n, BRIEF), PAD, np.int16)
         self._given = np.zeros((n, 3, BEHIND + EIGHTHS + AHEAD), np.int16)
-        self._done = np.zeros(n, np.bool_)
         self._behind = False
-        self._brief: NDArray[np.int16] | None = None
         self._pool, self._group = pool, group
         self.seed(seed)
 
@@ -230,13 +225,12 @@ class CompositionSimulator:
         """Draw briefs from now on as a new core with this seed does."""
         self._seed, self._drawn = seed, 0
 
-    @staticmethod
-    def parse(brief: Any) -> NDArray[np.int16]:
+    @classmethod
+    def parse_brief(cls, brief: Any) -> NDArray[np.int16]:
         """Check a brief; see :func:`parse_brief`."""
         return parse_brief(brief)
 
-    @staticmethod
-    def observation_space() -> spaces.Dict:
+    def observation_space(self) -> spaces.Dict:
         """The space of one board's observation."""
         high = np.array([N_MOVES - 1, EIGHTHS, 7, EIGHTHS, 1, 11], np.int16)
         return spaces.Dict(
@@ -251,15 +245,18 @@ class CompositionSimulator:
         )
 
     def set_brief(self, brief: NDArray[np.int16] | None) -> None:
-        """Give every board reset from now on this brief ((67,), checked); None: the pool's."""
+        """Give every board reset from now on this brief (67,); None: the pool's, from its first."""
+        super().set_brief(brief)
         self._drawn = 0
-        self._brief = None if brief is None or not len(brief) else np.asarray(brief, np.int16)
+
+    def _check_briefs(self, briefs: NDArray[np.int16]) -> None:
+        check(np.zeros((len(briefs), 0), np.int16), briefs)
 
     def pool(self) -> NDArray[np.int16]:
         """The briefs to draw from, (M, 67)."""
         return default_briefs() if self._pool is None else self._pool
 
-    def draw(self, n: int) -> NDArray[np.int16]:
+    def _default_briefs(self, n: int) -> NDArray[np.int16]:
         """The next n briefs (n, 67) of the pool."""
         pool = self.pool()
         at = np.arange(self._drawn, self._drawn + n) // self._group
@@ -272,15 +269,13 @@ class CompositionSimulator:
         return pool[rows]
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """The brief that boards are reset to, and how far the pool is dealt."""
-        brief = np.zeros(0, np.int16) if self._brief is None else self._brief
-        return {"brief": brief, "dealt": np.array([self._seed, self._drawn], np.int64)}
+        """As in the base class, and how far the pool is dealt."""
+        return super().state() | {"dealt": np.array([self._seed, self._drawn], np.int64)}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back what :meth:`state` gave; the attributes are set by the caller."""
-        self.set_brief(self.parse(state["brief"]))
+        """Go on from where :meth:`state` was taken."""
+        super().load_state(state)
         self._seed, self._drawn = (int(value) for value in state["dealt"])
-        self._lay(np.arange(self.n))
 
     def _lay(self, rows: NDArray[np.int64]) -> None:
         """Make what is given, and the scores so far, of the boards ``rows`` from their moves."""
@@ -289,47 +284,9 @@ class CompositionSimulator:
         silence_ahead(ahead, self.counts[rows], rows_written(self.moves))
         self._scores[rows] = ahead
 
-    def next_briefs(self, n: int, briefs: NDArray[np.int16] | None) -> NDArray[np.int16]:
-        """The briefs (n, 67) that n boards are reset to: those given, the one set, or the pool's.
-
-        Raises:
-            ValueError: If the shape is wrong.
-        """
-        if briefs is None:
-            briefs = self.draw(n) if self._brief is None else np.tile(self._brief, (n, 1))
-        elif briefs.shape[1] == 0:
-            briefs = np.full((n, BRIEF), PAD, np.int16)
-        if briefs.shape != (n, BRIEF):
-            raise ValueError(f"briefs: expected shape ({n}, {BRIEF}), got {briefs.shape}")
-        return np.ascontiguousarray(briefs, np.int16)
-
-    def clear(
-        self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
-        """Begin the boards ``rows`` (R,) anew, but for what is observed; see :meth:`reset`.
-
-        Returns:
-            The rows, and what their briefs (R, 67) give, 0 where they are empty.
-        """
-        rows = np.asarray(rows, np.int64)
-        briefs = self.next_briefs(len(rows), briefs)
-        check(np.zeros((len(rows), 0), np.int16), briefs)
-        self.briefs[rows] = briefs
-        self.moves[rows] = PAD
-        self.counts[rows] = 0
+    def _begin(self, rows: NDArray[np.int64]) -> None:
         self._lay(rows)
-        return rows, np.maximum(briefs, 0)
-
-    def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
-        """Clear the boards ``rows`` ((R,) int64) and lay ``briefs`` (R, 67) before them.
-
-        Without briefs it is the one set, or the pool's next. Briefs of width 0, or rows of -1, are
-        empty: a silent soprano in C major.
-        """
-        if not len(rows):
-            return
-        rows, given = self.clear(rows, briefs)
-        obs = self._observed
+        given, obs = np.maximum(self.briefs[rows], 0), self._observed
         for j, key in enumerate(("soprano", "onsets", "fermatas")):
             obs[key][rows] = self._given[rows, j, :WINDOW]
         obs["recent"][rows] = NO_MOVE
@@ -339,35 +296,13 @@ class CompositionSimulator:
         obs["state"][rows] = state
         self._begin_accounts(rows)
 
-    def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Play one move on every board.
-
-        Args:
-            actions: (N,) int64 in 0..30.
-
-        Returns:
-            (N,) bool: which works are finished, by their 32nd move. The array is used again by
-            the next step.
-
-        Raises:
-            ValueError: If an action is out of range or the shape is wrong.
-        """
-        self.check_actions(actions)
+    def _play(self, actions: NDArray[np.int64]) -> None:
         obs = self._observed
         step_boards(
             actions, self._given, obs["soprano"], obs["onsets"], obs["fermatas"], obs["recent"],
-            obs["state"], self.moves, self.counts, self._scores, self._done,
+            obs["state"], self.counts, self._scores,
         )  # fmt: skip
         self._behind = True
-        return self._done
-
-    def check_actions(self, actions: NDArray[np.int64]) -> None:
-        """Refuse what is no move; see :meth:`step`."""
-        if actions.shape != (self.n,):
-            raise ValueError(f"actions: expected shape ({self.n},), got {actions.shape}")
-        if actions.min() < 0 or actions.max() >= N_MOVES:
-            bad = actions[(actions < 0) | (actions >= N_MOVES)][0]
-            raise ValueError(f"actions: {bad} is no move; moves are 0 to {N_MOVES - 1}")
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """(R, 64, 64) uint8 in {0, 1}: piano rolls of the boards ``rows``, soprano included."""

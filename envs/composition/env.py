@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from move37.envs.base.appraisal import Appraisal
+from move37.envs.base.appraisal import Appraisal, Appraiser
 from move37.envs.base.gym_views import Observation, WorldEnv, WorldVectorEnv
-from move37.envs.base.simulator import Appraiser, Simulator
+from move37.envs.base.simulator import Simulator
 from move37.envs.composition.dynamics import CompositionSimulator
 from move37.envs.composition.four_dynamics import FourSimulator
 from move37.envs.composition.free_dynamics import FreeSimulator
@@ -86,7 +86,7 @@ class CompositionEnv(WorldEnv):
         super().__init__(
             self._core,
             appraiser or Appraisal(form_quality),
-            self.make_simulator.parse,
+            self.make_simulator.parse_brief,
             _render,
             render_mode,
             render_size,
@@ -120,7 +120,7 @@ class CompositionVectorEnv(WorldVectorEnv):
         super().__init__(
             self._core,
             appraiser or Appraisal(form_quality),
-            self.make_simulator.parse,
+            self.make_simulator.parse_brief,
             _render,
             render_mode,
             render_size,

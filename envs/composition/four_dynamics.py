@@ -45,23 +45,22 @@ _ROWS = np.array(WRITTEN[FOUR_MOVES])
 def step_parts(
     actions: NDArray[np.int64], given: NDArray[np.int16], soprano: NDArray[np.int16],
     onsets: NDArray[np.uint8], fermatas: NDArray[np.uint8], recent: NDArray[np.int16],
-    sounding: NDArray[np.int16], state: NDArray[np.int16], moves: NDArray[np.int16],
-    counts: NDArray[np.int64], scores: NDArray[np.int16], done: NDArray[np.bool_],
+    sounding: NDArray[np.int16], state: NDArray[np.int16], counts: NDArray[np.int64],
+    scores: NDArray[np.int16],
 ) -> None:  # fmt: skip
     """Play one move on every board, in place. Shapes as in :class:`FourSimulator`."""
     for i in range(actions.shape[0]):
         a = actions[i]
-        count = counts[i]
+        if a == PAD:
+            continue
+        count = counts[i] - 1
         voice, t = count % VOICES, count // VOICES
-        moves[i, count] = a
         write_voice(i, voice, _ROWS[voice], t, a, SOUNDS, FOR, recent, sounding, state, scores)
-        counts[i] += 1
         state[i, TURN] = (voice + 1) % VOICES
         if voice == VOICES - 1:
             state[i, PLACE] = (state[i, PLACE] + 1) % 8
             state[i, LEFT] -= 1
             look(i, t + 1, given, soprano, onsets, fermatas)
-        done[i] = counts[i] == FOUR_MOVES
 
 
 class FourSimulator(CompositionSimulator):
@@ -82,11 +81,11 @@ class FourSimulator(CompositionSimulator):
             tenor, 2 alto); ``account`` (N, 540) float32: what the rules and the descriptor find so
             far, as if all three were silent from here on.
         moves: (N, 96) int16, padded with -1.
-        counts: (N,) int64: moves made.
         briefs: (N, 67) int16: what each board answers.
     """
 
     max_moves = FOUR_MOVES
+    world = "composition-four"
 
     def __init__(
         self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0, group: int = 1
@@ -98,13 +97,11 @@ class FourSimulator(CompositionSimulator):
             "state": np.zeros((n, N_STATE), np.int16),
             "account": np.zeros((n, N_FOUR_ACCOUNT), np.float32),
         }
-        self.moves = np.full((n, FOUR_MOVES), PAD, np.int16)
 
-    @staticmethod
-    def observation_space() -> spaces.Dict:
+    def observation_space(self) -> spaces.Dict:
         """The space of one board's observation."""
         high = np.array([N_MOVES - 1] * 3 + [EIGHTHS] * 3 + [7, EIGHTHS, 1, 11, 2], np.int16)
-        of_bass: Any = CompositionSimulator.observation_space().spaces
+        of_bass: Any = super().observation_space().spaces
         return spaces.Dict(
             {key: of_bass[key] for key in ("soprano", "onsets", "fermatas")}
             | {
@@ -115,12 +112,9 @@ class FourSimulator(CompositionSimulator):
             }
         )
 
-    def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
-        """Clear the boards ``rows`` and lay ``briefs`` before them: see the base class."""
-        if not len(rows):
-            return
-        rows, given = self.clear(rows, briefs)
-        obs = self._observed
+    def _begin(self, rows: NDArray[np.int64]) -> None:
+        self._lay(rows)
+        given, obs = np.maximum(self.briefs[rows], 0), self._observed
         for j, key in enumerate(("soprano", "onsets", "fermatas")):
             obs[key][rows] = self._given[rows, j, :WINDOW]
         obs["recent"][rows], obs["sounding"][rows] = NO_MOVE, 0
@@ -131,13 +125,10 @@ class FourSimulator(CompositionSimulator):
         obs["state"][rows] = state
         self._begin_accounts(rows)
 
-    def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Play one move on every board, as the base class does; a work has 96 moves."""
-        self.check_actions(actions)
+    def _play(self, actions: NDArray[np.int64]) -> None:
         obs = self._observed
         step_parts(
             actions, self._given, obs["soprano"], obs["onsets"], obs["fermatas"], obs["recent"],
-            obs["sounding"], obs["state"], self.moves, self.counts, self._scores, self._done,
+            obs["sounding"], obs["state"], self.counts, self._scores,
         )  # fmt: skip
         self._behind = True
-        return self._done

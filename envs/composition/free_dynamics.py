@@ -56,25 +56,23 @@ assert N_SOPRANO == N_MOVES
 def step_pairs(
     actions: NDArray[np.int64], given: NDArray[np.int16], fermatas: NDArray[np.uint8],
     recent: NDArray[np.int16], sounding: NDArray[np.int16], state: NDArray[np.int16],
-    moves: NDArray[np.int16], counts: NDArray[np.int64], scores: NDArray[np.int16],
-    done: NDArray[np.bool_],
+    counts: NDArray[np.int64], scores: NDArray[np.int16],
 ) -> None:  # fmt: skip
     """Play one move on every board, in place. Shapes as in :class:`FreeSimulator`."""
     for i in range(actions.shape[0]):
         a = actions[i]
-        count = counts[i]
+        if a == PAD:
+            continue
+        count = counts[i] - 1
         voice, t = count % 2, count // 2
         row = SOPRANO_ROW if voice == 0 else BASS_ROW
-        moves[i, count] = a
         write_voice(i, voice, row, t, a, SOUNDS, FOR, recent, sounding, state, scores)
-        counts[i] += 1
         state[i, TURN] = 1 - voice
         if voice == 1:
             state[i, PLACE] = (state[i, PLACE] + 1) % 8
             state[i, LEFT] -= 1
             for j in range(WINDOW):
                 fermatas[i, j] = given[i, t + 1 + j]
-        done[i] = counts[i] == FREE_MOVES
 
 
 @lru_cache(maxsize=1)
@@ -108,11 +106,11 @@ class FreeSimulator(CompositionSimulator):
             ``account`` (N, 358) float32: what the rules and the descriptor find so far, as if both
             were silent from here on.
         moves: (N, 64) int16, padded with -1.
-        counts: (N,) int64: moves made.
         briefs: (N, 67) int16: the frames.
     """
 
     max_moves = FREE_MOVES
+    world = "composition-free"
     writes_both = True
 
     def __init__(
@@ -126,15 +124,13 @@ class FreeSimulator(CompositionSimulator):
             "state": np.zeros((n, N_STATE), np.int16),
             "account": np.zeros((n, N_PAIR_ACCOUNT), np.float32),
         }
-        self.moves = np.full((n, FREE_MOVES), PAD, np.int16)
 
-    @staticmethod
-    def parse(brief: Any) -> NDArray[np.int16]:
+    @classmethod
+    def parse_brief(cls, brief: Any) -> NDArray[np.int16]:
         """Check a frame; see :func:`parse_frame`."""
         return parse_frame(brief)
 
-    @staticmethod
-    def observation_space() -> spaces.Dict:
+    def observation_space(self) -> spaces.Dict:
         """The space of one board's observation."""
         high = np.array(
             [N_MOVES - 1, N_MOVES - 1, EIGHTHS, EIGHTHS, 7, EIGHTHS, 1, 11, 1], np.int16
@@ -153,16 +149,9 @@ class FreeSimulator(CompositionSimulator):
         """The frames to draw from, (M, 67)."""
         return default_frames() if self._pool is None else self._pool
 
-    def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
-        """Clear the boards ``rows`` ((R,) int64) and lay frames ``briefs`` (R, 67) before them.
-
-        Without briefs it is the one set, or the pool's next. Briefs of width 0, or rows of -1, are
-        empty: C major from the first beat of a bar, without a fermata.
-        """
-        if not len(rows):
-            return
-        rows, frames = self.clear(rows, briefs)
-        obs = self._observed
+    def _begin(self, rows: NDArray[np.int64]) -> None:
+        self._lay(rows)
+        frames, obs = np.maximum(self.briefs[rows], 0), self._observed
         obs["recent"][rows], obs["sounding"][rows] = NO_MOVE, 0
         obs["fermatas"][rows] = self._given[rows, FERMATAS, :WINDOW]
         state = np.zeros((len(rows), N_STATE), np.int16)
@@ -172,16 +161,13 @@ class FreeSimulator(CompositionSimulator):
         obs["state"][rows] = state
         self._begin_accounts(rows)
 
-    def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Play one move on every board, as the base class does; a work has 64 moves."""
-        self.check_actions(actions)
+    def _play(self, actions: NDArray[np.int64]) -> None:
         obs = self._observed
         step_pairs(
             actions, self._given[:, FERMATAS], obs["fermatas"], obs["recent"], obs["sounding"],
-            obs["state"], self.moves, self.counts, self._scores, self._done,
+            obs["state"], self.counts, self._scores,
         )  # fmt: skip
         self._behind = True
-        return self._done
 
 
 def parse_frame(brief: Any) -> NDArray[np.int16]:

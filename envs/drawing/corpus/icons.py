@@ -25,7 +25,7 @@ import platformdirs
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from move37.envs.base.works import Works, pad_moves, read_npz, write_npz
+from move37.envs.base.works import Works, check_moves, pad_moves, read_npz, write_npz
 from move37.envs.drawing.corpus.svg import (
     MAX_BYTES,
     MAX_TOKENS,
@@ -35,8 +35,7 @@ from move37.envs.drawing.corpus.svg import (
     read_svg,
     to_stroke,
 )
-from move37.envs.drawing.dynamics import check_moves
-from move37.envs.drawing.moves import MAX_MOVES, SIZE, moves_of
+from move37.envs.drawing.moves import MAX_MOVES, N_MOVES, SIZE, moves_of
 
 MAX_NDJSON = 1 << 30
 """Largest .ndjson file read, in bytes."""
@@ -211,7 +210,7 @@ def _read_cache(path: Path) -> tuple[Works, tuple[tuple[str, str], ...]] | None:
             or check != arrays["check"].tobytes()
         ):
             raise ValueError("the checksum is wrong")
-        check_moves(moves)
+        check_moves("moves", moves, N_MOVES)
         meta = json.loads(text)
         skipped = tuple((str(label), str(reason)) for label, reason in meta["skipped"])
         return Works("drawing", moves.astype(np.int16), names=tuple(meta["names"])), skipped
