@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
 from move37.envs.composition.judging.evaluator import scores_of_works
-from move37.envs.composition.moves import FERMATA_ROW, PLACE_ROW, rows_written, writes_both
+from move37.envs.composition.modes import Mode
+from move37.envs.composition.moves import FERMATA_ROW, PLACE_ROW
 from move37.envs.composition.rules.explain import explain, findings
 from move37.envs.composition.score.notation import svg_with_times
 from move37.envs.composition.score.sound import PARTIALS, timing
@@ -39,28 +40,27 @@ def html_page(
     Raises:
         ValueError: If there are not N captions, or marks of N works.
     """
-    soprano = writes_both(works.moves)
+    mode = Mode.of(works)
     details = [
-        _details(score, lines, soprano)
+        _details(score, lines, mode)
         for score, lines in zip(scores_of_works(works), explain(works), strict=True)
     ]
     if marks is not None:
-        voices = len(rows_written(works.moves))
-        marks = [[t // voices for t in row] for row in marks]
+        marks = [[t // mode.voices for t in row] for row in marks]
     template = read_template(__package__, "page.html")
     return fill_page(template, works, title, details, captions, marks, partials=PARTIALS)
 
 
-def _details(score: NDArray[np.int16], explained: list[str], soprano: bool) -> dict[str, Any]:
+def _details(score: NDArray[np.int16], explained: list[str], mode: Mode) -> dict[str, Any]:
     """What the page's script needs of one work.
 
     Args:
         score: (5, 32), or (7, 32) in four parts.
         explained: The total, then a line for each finding, then a line for each rule.
-        soprano: Whether the soprano was written too, and not given.
+        mode: The mode it is written in.
     """
     picture, times = svg_with_times(score)
-    sheet, found = sheet_of(score), findings(score, soprano)
+    sheet, found = sheet_of(score), findings(score, mode)
     return {
         "svg": picture,
         "ids": times,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from move37.envs.base.works import Works
+from move37.envs.composition.modes import Mode
 from move37.envs.composition.moves import (
     EIGHTHS,
     FERMATA_ROW,
@@ -16,13 +17,10 @@ from move37.envs.composition.moves import (
     LOW,
     PLACE_ROW,
     SOPRANO_HIGH,
-    rows_written,
-    scores_of,
-    silence_ahead,
-    writes_both,
 )
 from move37.envs.composition.score.roll import read_rolls
 from move37.envs.composition.score.staff import sheet_of
+from move37.envs.composition.scores import scores_of, silence_ahead
 from move37.envs.files.pictures import GIVEN, INK, MARK, PALE, PAPER, Colour, Picture
 
 VOICE_COLOURS: dict[str, Colour] = {
@@ -137,17 +135,17 @@ def roll(
     Returns:
         (height, width, 3) uint8.
     """
-    voices = len(rows_written(works.moves))
+    mode = Mode.of(works)
     if works.images is None:
         work = slice(i, i + 1)
-        score = scores_of(works.moves[work], works.briefs[work])
-        silence_ahead(score, works.lengths[work], rows_written(works.moves))
+        score = scores_of(works.moves[work], works.briefs[work], mode)
+        silence_ahead(score, works.lengths[work], mode)
     else:
         score = read_rolls(works.images[i : i + 1])
     drawn = _Roll(score[0], width, height)
     drawn.bars()
-    drawn.notes((first or 0) // voices, writes_both(works.moves))
-    drawn.discs([t // voices for t in marks])
+    drawn.notes((first or 0) // mode.voices, not mode.soprano_is_given)
+    drawn.discs([t // mode.voices for t in marks])
     return drawn.picture()
 
 
@@ -158,9 +156,9 @@ def tile(
     return roll(works, i, size, size, first, marks)
 
 
-def picture(moves: NDArray[np.integer], brief: NDArray[np.integer], size: int = 512) -> Picture:
+def picture(
+    moves: NDArray[np.integer], brief: NDArray[np.integer], mode: Mode, size: int = 512
+) -> Picture:
     """A piano roll (size, size, 3) uint8 of moves (T,) and brief (67,), as far as it is written."""
-    work = Works(
-        "composition", np.asarray(moves, np.int16)[None], np.asarray(brief, np.int16)[None]
-    )
-    return tile(work, 0, size)
+    rows = (np.asarray(part, np.int16)[None] for part in (moves, brief))
+    return tile(Works(mode.world, *rows), 0, size)
