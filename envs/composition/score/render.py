@@ -160,5 +160,5 @@ def picture(
     moves: NDArray[np.integer], brief: NDArray[np.integer], mode: Mode, size: int = 512
 ) -> Picture:
     """A piano roll (size, size, 3) uint8 of moves (T,) and brief (67,), as far as it is written."""
-    rows = (np.asarray(part, np.int16)[None] for part in (moves, brief))
-    return tile(Works(mode.world, *rows), 0, size)
+    work = Works(mode.world, np.asarray(moves, np.int16)[None], np.asarray(brief, np.int16)[None])
+    return tile(work, 0, size)
