@@ -94,9 +94,11 @@ def replay(
     rows = choose(works, best, newest, random, ids, seed)
     shown = replace(works[rows], names=tuple(works.names[i] or f"{i:05d}" for i in rows))
     captions = [f"#{i}" for i in rows]
-    log_p = None
+    log_p, labels, marks = None, captions, None
     if moments or (html and shown.images is None and (run / IMITATOR).exists()):
         log_p = imitator_log_p(run, world, shown)
+        labels = [f"{c}: {text}" for c, text in zip(captions, first_moves(log_p), strict=True)]
+        marks = improbable_moves(log_p)
 
     # Files first: whoever reads the table may stop reading it.
     for kind, path in exports:
@@ -105,13 +107,12 @@ def replay(
     if sheet:
         save_png(sheet, sheets.sheet(world, shown, 10, captions))
         log(f"wrote {sheet}")
-    if moments and log_p is not None:
-        labels = [f"{c}: {text}" for c, text in zip(captions, first_moves(log_p), strict=True)]
-        marks = improbable_moves(log_p)
+    if moments and log_p is not None and marks is not None:
         save_png(moments, sheets.marked_sheet(world, shown, left_the_known(log_p), marks, labels))
         log(f"wrote {moments}")
     if html:
-        write_page(html, world, shown, f"Works of {run.name}", captions, log_p)
+        page = world.page(shown, f"Works of {run.name}", labels, marks)
+        write_atomically(html, page.encode())
         log(f"wrote {html}")
 
     log_table(rows, shown, world.explain(shown) if explain else None, log)
@@ -186,7 +187,9 @@ def improbable_moves(log_p: NDArray[np.float64]) -> list[list[int]]:
 def first_moves(log_p: NDArray[np.float64]) -> list[str]:
     """For each work its first improbable move and that move's probability, as text."""
     return [
-        "none" if t < 0 else f"move {t}, p = {short(float(np.exp(row[t])))}"
+        "no improbable move"
+        if t < 0
+        else f"improbable move {t}, p = {short(float(np.exp(row[t])))}"
         for row, t in zip(log_p, left_the_known(log_p).tolist(), strict=True)
     ]
 
@@ -194,25 +197,6 @@ def first_moves(log_p: NDArray[np.float64]) -> list[str]:
 def short(p: float) -> str:
     """A probability to one digit: 3e-6."""
     return np.format_float_scientific(p, precision=0, trim="-", exp_digits=1)
-
-
-def write_page(
-    path: Path,
-    world: type[World],
-    works: Works,
-    title: str,
-    captions: Sequence[str],
-    log_p: NDArray[np.float64] | None,
-) -> None:
-    """Write a page that plays N works; ``log_p`` (N, T) marks their improbable moves."""
-    marks = None
-    if log_p is not None:
-        marks = improbable_moves(log_p)
-        captions = [
-            caption if text == "none" else f"{caption}; first improbable {text}"
-            for caption, text in zip(captions, first_moves(log_p), strict=True)
-        ]
-    write_atomically(path, world.page(works, title, captions, marks).encode())
 
 
 def log_table(

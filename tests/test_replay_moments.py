@@ -264,12 +264,12 @@ def test_sheet_and_page_mark_the_same_moves_of_a_drawing(tmp_path, monkeypatch):
     text = np.format_float_scientific(np.exp(-20) / 577, 0, trim="-", exp_digits=1)
     expected = marked_sheet(DrawingWorld, 
         works[np.array([1, 0])], np.array([-1, 4]), [[], [4]],
-        ["#1: none", f"#0: move 4, p = {text}"],
+        ["#1: no improbable move", f"#0: improbable move 4, p = {text}"],
     )  # fmt: skip
     np.testing.assert_array_equal(np.asarray(Image.open(png)), expected)
     shown = data_of(html.read_text())["works"]
     assert [work["marks"] for work in shown] == [[], [4]]
-    assert shown[1]["caption"] == f"#0; first improbable move 4, p = {text}"
+    assert shown[1]["caption"] == f"#0: improbable move 4, p = {text}"
 
 
 @pytest.mark.parametrize("damage", [None, b"no weights"])
