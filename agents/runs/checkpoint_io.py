@@ -1,4 +1,4 @@
-"""State as arrays, and one file that holds it: what can be gone on from, to the bit.
+"""Checkpoints: state as arrays and JSON, in one file from which work resumes bit-identically.
 
 The file is safetensors (no code can be in it) with a SHA-256 over everything in it, and is written
 atomically.
@@ -23,12 +23,12 @@ from move37.novelty.storage import StorageError, one_line, parse_json
 
 Arrays = dict[str, NDArray[Any]]
 
-FORMAT = "move37-checkpoint-1"
+FORMAT = "move37-checkpoint-2"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state.
+    """Everything that a computation needs to resume.
 
     Attributes:
         arrays: By name.
@@ -49,17 +49,17 @@ def digest(arrays: Mapping[str, NDArray[Any]], text: str = "") -> str:
     return total.hexdigest()
 
 
-def save_checkpoint(path: Path, snapshot: Checkpoint) -> None:
-    """Write a snapshot, atomically.
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, atomically.
 
     Raises:
-        OSError: If it cannot be written; nothing is then left of it.
+        OSError: If it cannot be written; then no part of it is left.
     """
-    facts = json.dumps(snapshot.facts)
-    metadata = {"format": FORMAT, "facts": facts, "sha256": digest(snapshot.arrays, facts)}
-    arrays = {name: np.ascontiguousarray(a) for name, a in snapshot.arrays.items()}
+    facts = json.dumps(checkpoint.facts)
+    metadata = {"format": FORMAT, "facts": facts, "sha256": digest(checkpoint.arrays, facts)}
+    arrays = {name: np.ascontiguousarray(a) for name, a in checkpoint.arrays.items()}
     # ascontiguousarray makes a scalar a row.
-    arrays = {name: a.reshape(snapshot.arrays[name].shape) for name, a in arrays.items()}
+    arrays = {name: a.reshape(checkpoint.arrays[name].shape) for name, a in arrays.items()}
     write_atomically(path, to_safetensors(arrays, metadata))
 
 
@@ -67,7 +67,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read what :func:`save_checkpoint` wrote.
 
     Raises:
-        StorageError: If the file is missing, damaged, or no snapshot.
+        StorageError: If the file is missing, damaged, or no checkpoint.
     """
     try:
         with safe_open(path, "np") as file:
@@ -85,12 +85,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_intact_checkpoint(path: Path, log: Callable[[str], None]) -> Checkpoint | None:
-    """A snapshot, or None if there is none; a damaged one is named to ``log`` and renamed."""
+    """A checkpoint, or None if there is none; a damaged one is logged and renamed."""
     if not path.exists():
         return None
     try:
         return load_checkpoint(path)
     except StorageError as error:
-        log(f"{error}; it is left out")
+        log(f"{error}; it is not used")
         path.replace(path.with_suffix(".damaged"))
         return None
