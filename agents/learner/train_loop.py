@@ -30,9 +30,10 @@ from move37.agents.learner.callbacks import (
     learner_limit_share,
 )
 from move37.agents.learner.health import FiniteCallback, collapse, rollout_entropy
-from move37.agents.learner.imitation import evaluate, fit_imitator, positions_of, sample_works
+from move37.agents.learner.imitation import evaluate, fit_imitator, positions_of
 from move37.agents.learner.policy import PriorPolicy
 from move37.agents.learner.ppo import make_ppo, warm_value
+from move37.agents.learner.rollout import BOARDS, sample_works
 from move37.agents.runs.checkpoint_io import Checkpoint
 from move37.agents.runs.config import FILE, Config, load_config
 from move37.agents.runs.dashboard import Dashboard
@@ -53,6 +54,7 @@ from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import Works, join_works, write_atomically
 from move37.envs.base.world import Evaluator, Reward, World, make_world, practice_of
 from move37.envs.files.pictures import save_png
+from move37.envs.files.sheets import sheet, side_by_side
 from move37.novelty.storage import load_weights, read_json, save_weights
 
 IMITATOR = "imitator.safetensors"
@@ -62,8 +64,6 @@ SUMMARY_SO_FAR = "summary-so-far.json"
 """What a run that was asked to stop had reached."""
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.5)
 """At which the imitator is sampled; the best of them is what the learner is compared with."""
-MAX_BOARDS = 512
-"""Boards on which networks are sampled at once."""
 MEASURED = 400
 """The newest works of a round that are measured."""
 ADMITTED = 256
@@ -212,7 +212,7 @@ class TrainingRun:
 
         def sample(folder: Path) -> dict[str, Any]:
             # The critic learns from these: they answer the briefs that the learner will be given.
-            boards = world.simulator(min(MAX_BOARDS, n))
+            boards = world.simulator(min(BOARDS, n))
             self._sample(self.imitator, 2 * n, 0, boards=boards).save(folder / IMITATIONS)
             return {
                 str(t): self._summarise(self._sample(self.imitator, n, stream, t))
@@ -236,7 +236,7 @@ class TrainingRun:
     ) -> Works:
         """Works of a network, by default from the briefs of the exam; ``stream`` is its chance."""
         if boards is None:
-            boards = self.world.exam(min(MAX_BOARDS, n))
+            boards = self.world.exam(min(BOARDS, n))
         rng = np.random.default_rng((self.config.seed, 1, stream))
         return sample_works(network, boards, self.world.id, n, rng, temperature)
 
@@ -465,9 +465,9 @@ class TrainingRun:
         if self._state.trace:
             save_png(self.path / "styles.png", self._styles())
         order = np.argsort(-np.asarray(works.appraisal["reward"]), kind="stable")
-        save_png(self.path / "best.png", world.sheet(works[order[:100]], columns=10))
+        save_png(self.path / "best.png", sheet(world, works[order[:100]], 10))
         titles = ("imitator, unselected", "learner, unselected")
-        both = world.sheets_side_by_side(self.imitations[:60], works[:60], titles, columns=6)
+        both = side_by_side(world, self.imitations[:60], works[:60], titles)
         save_png(self.path / "imitator-and-learner.png", both)
 
 

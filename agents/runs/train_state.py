@@ -26,7 +26,6 @@ from move37.agents.learner.callbacks import TimingCallback, WorksCallback
 from move37.agents.runs.checkpoint_io import (
     Arrays,
     Checkpoint,
-    digest,
     load_intact_checkpoint,
     save_checkpoint,
 )
@@ -34,7 +33,7 @@ from move37.envs.base.batch import NotFiniteError
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import Reward
-from move37.novelty.storage import load_moments, moments_of, one_line, part
+from move37.novelty.storage import digest, load_moments, moments_of, one_line, part
 
 MAX_TRACE = 4096
 """Largest number of works in the trace."""
@@ -144,7 +143,9 @@ class TrainState:
         assert isinstance(model.env, WorldVecEnv) and model.ep_info_buffer is not None
         assert isinstance(model._last_obs, dict) and model._last_episode_starts is not None
         arrays = {name: value.copy() for name, value in self.weights().items()}
-        arrays |= {f"boards/{key}": value for key, value in model.env.batch.simulator.state().items()}
+        arrays |= {
+            f"boards/{key}": value for key, value in model.env.batch.simulator.state().items()
+        }
         arrays |= {f"observations/{key}": v.copy() for key, v in model._last_obs.items()}
         arrays["episode_starts"] = np.array(model._last_episode_starts)
         arrays |= {f"reward/{key}": value for key, value in self.reward.state().items()}
