@@ -151,10 +151,16 @@ def register_maker(name: str, entry_point: str) -> None:
 def find_factory(name: str) -> MakerFactory:
     """The function that makes a maker.
 
+    Args:
+        name: In :data:`MAKERS`, or ``module:function``.
+
     Raises:
         ValueError: If there is no maker of that name.
     """
-    if name not in MAKERS:
-        raise ValueError(f"maker {name!r} is none of {', '.join(MAKERS)}")
-    module, _, attribute = MAKERS[name].partition(":")
-    return cast(MakerFactory, getattr(import_module(module), attribute))
+    if name not in MAKERS and ":" not in name:
+        raise ValueError(f"maker {name!r} is none of {', '.join(MAKERS)}, and no module:function")
+    module, _, attribute = MAKERS.get(name, name).partition(":")
+    try:
+        return cast(MakerFactory, getattr(import_module(module), attribute))
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"maker {name!r}: {error}") from error
