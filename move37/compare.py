@@ -32,7 +32,7 @@ from move37.agents.compare.config import CompareConfig
 from move37.agents.compare.joining import keep_joined
 from move37.agents.compare.report import write_report
 from move37.agents.compare.sections import Results
-from move37.agents.makers.maker import MAKERS
+from move37.agents.makers.maker import known_makers
 from move37.agents.runs.terminal import Clock, Parser
 
 
@@ -81,7 +81,7 @@ def _report(config: CompareConfig, log: Callable[[str], None]) -> Results:
 def parse(arguments: list[str]) -> CompareConfig:
     """Turn the command line into a configuration; one line and exit status 1 if it is wrong."""
     assert __doc__ is not None
-    parser = Parser("compare.py", __doc__.format(makers=", ".join(("imitator", *MAKERS))))
+    parser = Parser("compare.py", __doc__.format(makers=", ".join(("imitator", *known_makers()))))
     kinds = get_type_hints(CompareConfig)
     for item in fields(CompareConfig):
         if item.metadata:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from move37.agents.learner.imitation import sample_works
-from move37.agents.makers.maker import MAKERS, Maker, find_factory
+from move37.agents.learner.rollout import BOARDS, sample_works
+from move37.agents.makers.maker import Maker, find_factory, known_makers
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
 
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5)
 SHIFT_TEMPERATURES = (1.0, 1.5)
 """Temperatures at which the shift is measured: as fitted, and a high one as a control."""
-BOARDS = 512
 FIXED = ("human", "outsiders", "noise")
 """Works that are measured but not made by a maker."""
 
@@ -29,7 +27,7 @@ class Entry:
 
     Attributes:
         name: In the table and the files.
-        maker: In :data:`MAKERS`, ``module:function``, or ``imitator``.
+        maker: One of :func:`known_makers`, ``module:function``, or ``imitator``.
         temperature: At which it is sampled; None if it has none.
         timed: Whether its budget is the learner's CPU time instead of its number of works.
     """
@@ -46,9 +44,10 @@ class Entry:
 
 
 def all_entries() -> list[Entry]:
-    """Every line of the built-in makers, in the order in which they are made."""
-    out = [entry for maker in ("imitator", *MAKERS) for entry in _entries_of(maker)]
-    if "evolution" in MAKERS and "learner" in MAKERS:
+    """Every line of the known makers, in the order in which they are made."""
+    makers = known_makers()
+    out = [entry for maker in ("imitator", *makers) for entry in _entries_of(maker)]
+    if "evolution" in makers and "learner" in makers:
         out.append(Entry("evolution_time", "evolution", timed=True))
     return out
 
@@ -63,9 +62,9 @@ def chosen_entries(only: Sequence[str], others: Sequence[str] = ()) -> list[Entr
     """The lines of a comparison.
 
     Args:
-        only: Names of built-in makers or of single lines.
+        only: Names of known makers or of single lines.
         others: Further makers, each a name as in ``only`` or ``module:function``. If both are
-            empty, all built-in makers take part.
+            empty, all known makers take part.
 
     Raises:
         ValueError: If a name is unknown, or stands for two makers.
@@ -96,26 +95,7 @@ def short_name(entry_point: str) -> str:
     return module.rpartition(".")[2] if function == "make" else function
 
 
-@runtime_checkable
-class Tempered(Protocol):
-    """A maker that is sampled at a temperature."""
-
-    def with_temperature(self, temperature: float) -> Maker:
-        """The same maker at another temperature."""
-
-
-@runtime_checkable
-class Stocked(Protocol):
-    """A maker that holds works which were paid for while it was fitted.
-
-    Attributes:
-        stock: How many; only further ones cost anything.
-    """
-
-    stock: int
-
-
-class Imitator:
+class Imitator(Maker):
     """The network that the learner starts from, as a maker: samples of what exists.
 
     Args:
@@ -123,8 +103,6 @@ class Imitator:
         world: The world it works in.
         temperature: Divides the logits.
     """
-
-    env_steps = 0
 
     def __init__(self, network: nn.Module, world: World, temperature: float = 1.0) -> None:
         self.network, self.world, self.temperature = network, world, temperature

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from move37.agents.compare.config import Scale
-from move37.agents.makers.scoring import Scorer
+from move37.agents.makers.scoring import RewardScorer
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Evaluator, Measures, World
 from move37.novelty.diversity import vendi_score
@@ -83,7 +83,7 @@ class EvaluationSuite:
     world: World
     evaluator: Evaluator
     second: Judge | None
-    scorer: Scorer
+    scorer: RewardScorer
     language: LanguageModel | None
     reference: NDArray[np.float32]
     dictionary: bytes
@@ -94,7 +94,7 @@ class EvaluationSuite:
         world: World,
         evaluator: Evaluator,
         second: Judge | None,
-        scorer: Scorer,
+        scorer: RewardScorer,
         language: LanguageModel | None,
     ) -> EvaluationSuite:
         """A suite with the world's human works as its reference."""
@@ -121,7 +121,7 @@ class EvaluationSuite:
         out["nearest_human"] = np.asarray(distances, np.float64)[:, 0] / self.evaluator.scale
         if self.language is not None:
             out["bits_rnn"] = -self.language.log_likelihood(works).sum(axis=1) / math.log(2)
-        literal = math.log2(self.world.simulator(1).n_moves)
+        literal = math.log2(self.world.simulator(1).n_actions)
         out["bits_deflate"] = deflate_bits(move_bytes(works.moves), self.dictionary, literal)
         return out
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from move37.agents.compare.entries import Entry, Stocked
+from move37.agents.compare.entries import Entry
 from move37.agents.compare.model_store import ModelStore
-from move37.agents.makers.maker import Critical, Filter, Maker
+from move37.agents.makers.maker import Maker
 from move37.envs.base.works import Works
 
 STOCK_SHARE = 10
@@ -90,22 +90,21 @@ def make_works(store: ModelStore, entry: Entry, seed: int, n: int) -> Made:
             made = len(works) if isinstance(works, Works) else type(works).__name__
             raise ValueError(f"generate({n}) made {made} instead of {n} works")
         # A filter's inputs are those that it draws from a generator in the same state.
-        inputs = maker.inputs(n, _rng(entry, seed)) if isinstance(maker, Filter) else None
-        if isinstance(maker, Critical):
-            score = np.asarray(maker.score(works), np.float64)
-            if score.shape != (n,):
-                raise ValueError(f"score: expected shape ({n},), got {score.shape}")
+        inputs = maker.inputs(n, _rng(entry, seed))
+        score = maker.score(works)
+        if score is not None and np.shape(score) != (n,):
+            raise ValueError(f"score: expected shape ({n},), got {np.shape(score)}")
         facts = facts | cost | {"env_steps": maker.env_steps}
-    if not isinstance(maker, Critical):
+    if score is None:
         score = store.scorer(seed).score(works)
-    return Made(works, score, inputs, facts)
+    return Made(works, np.asarray(score, np.float64), inputs, facts)
 
 
 def _timed(maker: Maker, n: int, rng: np.random.Generator) -> tuple[Works, dict[str, float]]:
     """N works, and the wall and CPU seconds that 1,000 more of them cost."""
     wall, cpu, asked = time.perf_counter(), time.process_time(), n
     works = maker.generate(n, rng)
-    if isinstance(maker, Stocked):
+    if maker.stock:
         # Its stock was paid for while it was fitted: measured is what further works cost.
         wall, cpu, asked = time.perf_counter(), time.process_time(), max(1, n // STOCK_SHARE)
         maker.generate(maker.stock + asked, rng)
