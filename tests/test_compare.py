@@ -60,7 +60,7 @@ class Small(DrawingWorld):
         return trials(self.held_out, seed)
 
 
-class Stub:
+class Stub(makers.Maker):
     """Gives back human works, or noise; counts how often it was made and asked."""
 
     def __init__(self, context, name, noise=0.0, temperature=1.0, image=False, own=False):
