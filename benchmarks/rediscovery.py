@@ -24,9 +24,10 @@ from move37.agents.compare.joining import term
 from move37.agents.runs.config import CORPUS
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import World, find_world, make_world
-from move37.envs.drawing.corpus.icons import _kanjivg
+from move37.envs.drawing.corpus.sources import kanjivg
 from move37.envs.drawing.judging.descriptor import Descriptor
 from move37.envs.files.pictures import save_png
+from move37.envs.files.sheets import sheet
 from move37.novelty.knn import nearest
 from move37.novelty.measures.rediscovery import rediscovered
 from move37.novelty.measures.styles import cluster
@@ -71,7 +72,7 @@ def with_radical(world: World, radical: str) -> tuple[str, ...]:
     form of.
     """
     part = re.compile(f' kvg:(?:element|original)="{re.escape(radical)}"'.encode())
-    codes = {label.removesuffix(".svg") for label, data in _kanjivg().records if part.search(data)}
+    codes = {label.removesuffix(".svg") for label, data in kanjivg().records if part.search(data)}
     names = (*world.train.names, *world.held_out.names)
     return tuple(sorted(name for name in names if name.rpartition(" ")[2] in codes))
 
@@ -179,8 +180,8 @@ def measure(folders: Sequence[Path], corpus: str) -> None:
     )
     if pairs:
         works = join_works([Works(work.world, work.moves, work.briefs) for work, _ in pairs])
-        picture = find_world(configs[0]["world"]).sheet(
-            works, 8, captions=[said for _, said in pairs]
+        picture = sheet(
+            find_world(configs[0]["world"]), works, 8, captions=[said for _, said in pairs]
         )
         save_png(Path(__file__).parent / "results" / f"{name}.png", picture)
         text += (

@@ -11,7 +11,8 @@ from move37.envs.drawing.judging.descriptor import Descriptor
 from move37.envs.drawing.judging.novelty_reward import ArchiveNovelty
 from move37.envs.drawing.judging.quality import HumanLevelQuality
 from move37.envs.drawing.moves import SIZE, moves_of
-from move37.novelty.archive import NoveltyArchive, leave_one_out_novelty
+from move37.novelty.archive import NoveltyArchive
+from move37.novelty.diversity import leave_one_out_novelty
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from move37.agents.makers.maker import Maker, TrainContext
 from move37.agents.makers.scoring import RewardScorer
 from move37.envs.base.works import PAD, Works, pad_moves
 from move37.envs.base.world import Evaluator, Reward, World
-from move37.novelty.archive import leave_one_out_novelty
+from move37.novelty.diversity import leave_one_out_novelty
 
 CELLS = 1500
 """Cells of the archive, where the budget is large enough."""

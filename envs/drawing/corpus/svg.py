@@ -33,8 +33,7 @@ MAX_DEFAULTS = 512
 MAX_TOKENS = 20_000
 """Most path commands and numbers in one file, which bounds its segments."""
 MAX_WORK = 10_000_000
-"""Most distances that are looked at to simplify one line, which can take the square of its points.
-"""
+"""Most distances computed to simplify one line, which can take the square of its points."""
 TOLERANCE = 0.35
 """Ramer-Douglas-Peucker tolerance, in cells of the board."""
 
@@ -52,6 +51,8 @@ _NOT_DRAWN = frozenset(
 _STEPS = np.linspace(0.0, 1.0, 25)
 _TURN = np.exp(1j * np.linspace(0.0, 2.0 * np.pi, 73))
 
+Strokes = list[NDArray[np.int64]]
+"""The strokes of a drawing, each (P, 2) of x, y in 0..23."""
 Line = NDArray[np.complex128]
 """A polyline, (P,) complex: x + iy in user units."""
 Box = tuple[float, float, float, float]
@@ -72,7 +73,7 @@ class _State:
     drawn: bool = True
 
 
-def read_svg(data: bytes) -> list[NDArray[np.int64]]:
+def read_svg(data: bytes) -> Strokes:
     """Read an SVG file's outlines as strokes on the board.
 
     A viewBox of 24 x 24 is taken 1:1; any other (or width and height, or else the bounding box of
@@ -125,6 +126,9 @@ def fit(lines: Sequence[Line], box: Box, low: float, high: float) -> list[Line]:
 
 def simplify(line: Line, tolerance: float = TOLERANCE) -> Line:
     """Ramer-Douglas-Peucker: drop points closer than ``tolerance`` to what remains.
+
+    Not skimage.measure.approximate_polygon: its work is not bounded, and where two points of a
+    symmetric curve are equally far it picks the other one, so that works would change.
 
     Raises:
         SvgError: If the line is so intricate that this would take very long.
@@ -200,7 +204,7 @@ class _Reader:
         self, element: str, name: str, kind: str, default: str | None, required: int
     ) -> None:
         # Like entities they multiply: one long default, on every element of that name. Short ones
-        # stand in honest files: KanjiVG's declare the namespace of its own attributes.
+        # are legitimate: KanjiVG's files declare the namespace of their own attributes.
         self._defaults += len(default or "")
         if self._defaults > MAX_DEFAULTS:
             what = f"{name!r:.40} of {element!r:.40}"
