@@ -20,8 +20,8 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
 from move37.agents.learner.ppo import WorksCallback, make_ppo
+from move37.envs.base.batch import WorldBatch
 from move37.envs.base.sb3 import WorldVecEnv
-from move37.envs.base.simulator import WorldBatch
 from move37.envs.base.works import Works
 from move37.envs.base.world import make_world
 

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from move37.agents.learner.imitation import evaluate, imitate, positions_of, sample_works
+from move37.agents.learner.imitation import evaluate, imitate, positions_of
 from move37.agents.learner.policy import PriorPolicy
 from move37.agents.learner.ppo import (
     WorksCallback,
@@ -31,6 +31,7 @@ from move37.agents.learner.ppo import (
     make_ppo,
     warm_value,
 )
+from move37.agents.learner.rollout import sample_works
 from move37.agents.runs.checkpoint_io import load_intact_checkpoint, save_checkpoint
 from move37.agents.runs.config import Config, options_of, parse
 from move37.agents.runs.dashboard import Dashboard
@@ -38,8 +39,9 @@ from move37.agents.runs.run_dir import Interrupts, RunDir, quiet_writers
 from move37.agents.runs.shift_curves import ShiftCurves
 from move37.agents.runs.terminal import Clock
 from move37.agents.runs.train_state import TrainState, newest_checkpoint, write_checkpoint
+from move37.envs.base.batch import NotFiniteError, WorldBatch
 from move37.envs.base.sb3 import WorldVecEnv
-from move37.envs.base.simulator import NotFiniteError, Simulator, WorldBatch
+from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import Works, join_works, write_atomically
 from move37.envs.base.world import World, make_world, practice_of
 from move37.envs.files.pictures import save_png

@@ -8,6 +8,7 @@ from move37.envs.base.world import make_world
 from move37.envs.composition.judging.descriptor import Descriptor
 from move37.envs.composition.judging.evaluator import pictures_of, scores_of_works
 from move37.envs.composition.judging.novelty_reward import ArchiveNovelty, contours
+from move37.envs.composition.modes import BASS
 from move37.envs.composition.moves import BASS_ROW, FIRST_NOTE, HOLD
 from move37.envs.composition.score.roll import read_rolls, rolls_of
 from move37.novelty.archive import NoveltyArchive
@@ -16,13 +17,21 @@ from move37.novelty.archive import NoveltyArchive
 def test_a_line_that_climbs_in_every_work_is_a_habit():
     world = make_world("composition", limit=200)
     scores = scores_of_works(world.train)
-    human = contours(scores)
+    human = contours(scores, BASS)
     assert human.shape == (len(scores), 16) and np.abs(human.sum(axis=1)).max() < 1e-9
     x = Descriptor.fit(scores)
     archive = NoveltyArchive(x.dim, 5)
     archive.pin(x(scores))
     novelty_reward = ArchiveNovelty(
-        x, archive, scores, 1.3, floor=0.0, own_count=False, view=read_rolls, memory=600
+        x,
+        archive,
+        scores,
+        1.3,
+        floor=0.0,
+        own_count=False,
+        view=read_rolls,
+        memory=600,
+        mode=BASS,
     )
     rolls = pictures_of(world.train)
     climbing = scores[:1].copy()

@@ -11,8 +11,8 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
 from move37.envs.base.appraisal import Appraisal
+from move37.envs.base.batch import WorldBatch
 from move37.envs.base.sb3 import WorldVecEnv
-from move37.envs.base.simulator import WorldBatch
 from move37.envs.drawing.dynamics import DrawingSimulator, images_of
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, N_MOVES, moves_of, strokes_of
 from move37.envs.drawing.rules.form import form_quality

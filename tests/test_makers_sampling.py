@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from PIL import Image
 
 from move37.agents.makers import char_rnn, collage, gan, random_moves
 from move37.agents.makers.maker import BUDGETS, TrainContext
+from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works, pad_moves
 from move37.envs.drawing.dynamics import DrawingSimulator, images_of
 from move37.envs.drawing.moves import (
@@ -26,37 +28,23 @@ from move37.envs.drawing.moves import (
 )
 from move37.novelty.storage import StorageError
 
-
-class Board(DrawingSimulator):
-    end_move = END
+Board = DrawingSimulator
 
 
-class Echo:
+class Echo(Simulator):
     """A world whose works have 6 moves out of 4, and whose briefs say what each should be."""
 
-    n_moves, max_moves = 4, 6
+    n_actions, max_moves, brief_width, world = 4, 6, 6, "echo"
+    observations = property(lambda self: {})
 
-    def __init__(self, n):
-        self.n = n
-        self.observations = {}
-        self.moves = np.full((n, 6), PAD, np.int16)
-        self.counts = np.zeros(n, np.int64)
-        self.briefs = np.zeros((n, 6), np.int16)
-        self.brief = None
+    def observation_space(self):
+        return spaces.Dict({})
 
-    def set_brief(self, brief):
-        self.brief = brief
+    def _play(self, actions):
+        pass
 
-    def reset(self, rows, briefs=None):
-        default = np.tile(np.arange(6, dtype=np.int16) % 4, (len(rows), 1))
-        if briefs is None:
-            briefs = default if self.brief is None else np.tile(self.brief, (len(rows), 1))
-        self.briefs[rows], self.moves[rows], self.counts[rows] = briefs, PAD, 0
-
-    def step(self, actions):
-        self.moves[np.arange(self.n), self.counts] = actions
-        self.counts += 1
-        return self.counts == 6
+    def _default_briefs(self, n):
+        return np.tile(np.arange(6, dtype=np.int16) % 4, (n, 1))
 
     def images(self, rows):
         image = np.zeros((len(rows), 8, 6), np.uint8)
@@ -195,21 +183,10 @@ def test_likelihoods_are_a_distribution_and_samples_follow_it(brief):
     class Short(Echo):
         """Three moves, and briefs are moves made before."""
 
-        max_moves = 3
+        max_moves, brief_width = 3, None
 
-        def __init__(self, n):
-            super().__init__(n)
-            self.moves, self.briefs = self.moves[:, :3], self.briefs[:, :0]
-
-        def reset(self, rows, briefs=None):
-            given = self.brief if self.brief is not None else np.zeros(0, np.int16)
-            if self.briefs.shape[1] != len(given):
-                self.briefs = np.zeros((self.n, len(given)), np.int16)
-            self.briefs[rows], self.moves[rows], self.counts[rows] = given, PAD, 0
-
-        def step(self, actions):
-            super().step(actions)
-            return self.counts == 3
+        def _default_briefs(self, n):
+            return np.zeros((n, 0), np.int16)
 
     network = tiny()
     with torch.no_grad():

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 
 from move37.agents.learner import train_loop as training
 from move37.agents.makers import evolution, rl_imitation, selection, variation
 from move37.agents.makers import learner as creator
 from move37.agents.makers.maker import Budget, Critical, TrainContext, find_factory
 from move37.agents.makers.scoring import Scorer
+from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works, WorksError, pad_moves
 from move37.envs.base.world import make_world
 from move37.envs.drawing.dynamics import images_of
@@ -253,34 +255,30 @@ def test_another_worlds_archive_is_refused(makers, context):
         evolution.make(context)
 
 
-class FixedCore:
+class FixedSimulator(Simulator):
     """A world without END: works of four moves out of five, as long as their brief says."""
 
-    n_moves, max_moves = 5, 4
+    n_actions, max_moves, brief_width, world = 5, 4, 1, "fixed"
+    observations = property(lambda self: {})
 
-    def __init__(self, n):
-        self.n = n
-        self.observations = {}
-        self.moves = np.full((n, 4), PAD, np.int16)
-        self.counts = np.zeros(n, np.int64)
-        self.briefs = np.zeros((n, 1), np.int16)
+    def observation_space(self):
+        return spaces.Dict({})
 
-    def reset(self, rows, briefs=None):
-        self.moves[rows], self.counts[rows] = PAD, 0
-        self.briefs[rows] = 4 if briefs is None else briefs
+    def _play(self, actions):
+        pass
 
-    def step(self, actions):
-        assert ((actions >= 0) & (actions < 5)).all() and (self.counts < 4).all()
-        self.moves[np.arange(self.n), self.counts] = actions
-        self.counts += 1
-        return self.counts >= self.briefs[:, 0]
+    def _default_briefs(self, n):
+        return np.full((n, 1), 4, np.int16)
+
+    def _ends(self, actions):
+        return (self.counts >= self.briefs[:, 0]) & (actions != PAD)
 
 
 class FixedWorld:
     """Quality is the share of moves that are 3; the descriptor is the moves."""
 
     id = "fixed"
-    simulator = FixedCore
+    simulator = FixedSimulator
     scale, k_neighbors = 1.0, 3
 
     def __init__(self):

@@ -23,8 +23,8 @@ from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_c
 from move37.agents.runs.config import parse
 from move37.agents.runs.run_dir import Interrupts, RunDir
 from move37.agents.runs.train_state import TrainState, newest_checkpoint, path_of, write_checkpoint
+from move37.envs.base.batch import NotFiniteError, WorldBatch
 from move37.envs.base.sb3 import WorldVecEnv
-from move37.envs.base.simulator import NotFiniteError, WorldBatch
 from move37.envs.base.works import Works
 from move37.envs.drawing.dynamics import DrawingSimulator
 from move37.envs.drawing.moves import MAX_MOVES
@@ -371,7 +371,7 @@ def small_imitation(**keywords):
 
 def core_positions(simulator, rng):
     simulator.reset(np.arange(simulator.n))
-    moves = rng.integers(0, simulator.n_moves, simulator.n)
+    moves = rng.integers(0, simulator.n_actions, simulator.n)
     simulator.step(moves)
     seen = {key: value.copy() for key, value in simulator.observations.items()}
     return {k: np.tile(v, (3,) + (1,) * (v.ndim - 1)) for k, v in seen.items()}, np.tile(moves, 3)

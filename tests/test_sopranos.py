@@ -18,7 +18,7 @@ from move37.envs.composition.moves import (
     SOPRANO,
     SOPRANO_HIGH,
     SOPRANO_LOW,
-    check,
+    check_briefs,
     sounding,
 )
 from move37.envs.composition.world import ANSWERS, PRACTISED, CompositionWorld
@@ -39,7 +39,7 @@ def codes_of(*pitches):
 
 
 def test_they_are_briefs(made):
-    check(np.zeros((len(made), 0), np.int16), made)
+    check_briefs(made)
     assert made.shape == (600, BRIEFS.shape[1]) and (made >= 0).all()
     pitches = sounding(made[:, SOPRANO:FERMATA], SOPRANO_LOW)
     assert ((pitches == -1) | ((pitches >= SOPRANO_LOW) & (pitches <= SOPRANO_HIGH))).all()
@@ -89,13 +89,13 @@ def test_a_learner_practises_on_more_than_there_is_to_imitate():
     assert len(np.unique(simulator.briefs, axis=0)) == 32 // ANSWERS
     # In which portions boards are started anew makes no difference.
     other = practice_of(world, 32)
-    dealt = np.concatenate([other.draw(n) for n in (5, 1, 20, 6)])
+    dealt = np.concatenate([other._default_briefs(n) for n in (5, 1, 20, 6)])
     np.testing.assert_array_equal(dealt, simulator.briefs)
 
 
 def test_every_brief_is_dealt_once_before_any_comes_again():
     simulator = CompositionSimulator(1, BRIEFS[:7], seed=3, group=2)
-    first, second = simulator.draw(14), simulator.draw(14)
+    first, second = simulator._default_briefs(14), simulator._default_briefs(14)
     for dealt in (first, second):
         rows, counts = np.unique(dealt, axis=0, return_counts=True)
         assert len(rows) == 7 and (counts == 2).all()

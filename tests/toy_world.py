@@ -4,39 +4,32 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from torch import nn
 
-from move37.envs.base.works import Works, pad_moves
+from move37.envs.base.simulator import Simulator
+from move37.envs.base.works import PAD, Works, pad_moves
 
 LETTERS = 16
 END = LETTERS
 LONGEST = 8
 
 
-class ToyCore:
-    n_moves = LETTERS + 1
+class ToyCore(Simulator):
+    n_actions = LETTERS + 1
     max_moves = LONGEST
+    end_move = END
+    world = "toy"
 
-    def __init__(self, n):
-        self.n = n
-        self.observations = {"moves": np.full((n, LONGEST), LETTERS + 1, np.int64)}
-        self.moves = np.full((n, LONGEST), -1, np.int16)
-        self.counts = np.zeros(n, np.int64)
-        self.briefs = np.zeros((n, 0), np.int16)
+    @property
+    def observations(self):
+        return {"moves": np.where(self.moves == PAD, LETTERS + 1, self.moves).astype(np.int64)}
 
-    def set_brief(self, brief):
-        assert brief is None
+    def observation_space(self):
+        return spaces.Dict({"moves": spaces.Box(0, LETTERS + 1, (LONGEST,), np.int64)})
 
-    def reset(self, rows, briefs=None):
-        self.observations["moves"][rows] = LETTERS + 1
-        self.moves[rows], self.counts[rows] = -1, 0
-
-    def step(self, actions):
-        every = np.arange(self.n)
-        self.moves[every, self.counts] = actions
-        self.observations["moves"][every, self.counts] = actions
-        self.counts += 1
-        return (actions == END) | (self.counts == LONGEST)
+    def _play(self, actions):
+        pass
 
 
 class ToyNetwork(nn.Module):

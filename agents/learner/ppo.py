@@ -15,8 +15,8 @@ from stable_baselines3.common.logger import Logger
 from torch import nn
 
 from move37.agents.learner.policy import PriorPolicy
+from move37.envs.base.batch import NotFiniteError, Step
 from move37.envs.base.sb3 import WorldVecEnv
-from move37.envs.base.simulator import NotFiniteError, Step
 from move37.envs.base.works import Works, join_works
 
 LEAST_ENTROPY = 0.05

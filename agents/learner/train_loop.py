@@ -12,8 +12,9 @@ import torch
 from move37.agents.learner.policy import PriorPolicy
 from move37.agents.learner.ppo import WorksCallback, make_ppo, warm_value
 from move37.agents.makers.maker import TrainContext
+from move37.envs.base.appraisal import Appraiser
+from move37.envs.base.batch import WorldBatch
 from move37.envs.base.sb3 import WorldVecEnv
-from move37.envs.base.simulator import Appraiser, WorldBatch
 from move37.envs.base.works import Works
 from move37.envs.base.world import practice_of, settings_of
 

@@ -28,7 +28,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from move37.agents.runs.checkpoint_io import Checkpoint, save_checkpoint
 from move37.agents.runs.train_state import TrainState
-from move37.envs.base.simulator import NotFiniteError
+from move37.envs.base.batch import NotFiniteError
 from move37.envs.base.works import write_atomically
 from move37.novelty.storage import StorageError, read_json
 

@@ -26,14 +26,13 @@ from move37.agents.learner.ppo import WorksCallback
 from move37.agents.runs.checkpoint_io import (
     Arrays,
     Checkpoint,
-    digest,
     load_intact_checkpoint,
     save_checkpoint,
 )
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import Reward
-from move37.novelty.storage import load_moments, moments_of, one_line, part
+from move37.novelty.storage import digest, load_moments, moments_of, one_line, part
 
 TRACED = 4096
 """Works as they were made that are kept at most."""
@@ -107,7 +106,9 @@ class TrainState:
         assert isinstance(model.env, WorldVecEnv) and model.ep_info_buffer is not None
         assert isinstance(model._last_obs, dict) and model._last_episode_starts is not None
         arrays = {name: value.copy() for name, value in self.weights().items()}
-        arrays |= {f"batch/{key}": value for key, value in model.env.batch.state().items()}
+        arrays |= {
+            f"batch/{key}": value for key, value in model.env.batch.simulator.state().items()
+        }
         arrays |= {f"seen/{key}": value.copy() for key, value in model._last_obs.items()}
         arrays["starts"] = np.array(model._last_episode_starts)
         arrays |= {f"reward/{key}": value for key, value in self.reward.state().items()}
@@ -151,7 +152,7 @@ class TrainState:
         assert isinstance(model.env, WorldVecEnv)
         try:
             self._restore_weights(arrays)
-            model.env.batch.load_state(part(arrays, "batch"))
+            model.env.batch.simulator.load_state(part(arrays, "batch"))
             model._last_obs = {k: v.copy() for k, v in part(arrays, "seen").items()}
             model._last_episode_starts = arrays["starts"].copy()
             self.reward.load_state(part(arrays, "reward"))

@@ -11,6 +11,20 @@ from numpy.typing import NDArray
 Terms = dict[str, NDArray[np.float64]]
 
 
+class Appraiser(Protocol):
+    """Says what finished works are worth."""
+
+    def __call__(
+        self, moves: NDArray[np.int16], images: NDArray[np.uint8]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Named terms, each (R,) float64, of R works; ``reward`` must be among them.
+
+        Args:
+            moves: (R, T) int16, padded with -1.
+            images: (R, H, W) uint8, briefs included.
+        """
+
+
 class Quality(Protocol):
     """Named terms of works' quality; ``quality`` in [0, 1] must be among them."""
 

@@ -12,7 +12,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from move37.envs.base.simulator import Appraiser, Simulator, WorldBatch
+from move37.envs.base.appraisal import Appraiser
+from move37.envs.base.batch import WorldBatch
+from move37.envs.base.simulator import Simulator
 
 Observation = dict[str, NDArray[Any]]
 Render = Callable[[Simulator, int, int], NDArray[np.uint8]]
@@ -36,7 +38,7 @@ class WorldEnv(gymnasium.Env[Observation, np.int64]):
             raise ValueError(f"render_mode: {render_mode!r} is unknown; use 'rgb_array' or None")
         self.batch = WorldBatch(simulator, appraiser)
         self.observation_space = cast(spaces.Space[Observation], simulator.observation_space())
-        self.action_space = spaces.Discrete(simulator.n_moves)
+        self.action_space = spaces.Discrete(simulator.n_actions)
         self.render_mode = render_mode
         self._size = render_size
         self._parse_brief = parse_brief
@@ -100,7 +102,7 @@ class WorldVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self.batch = WorldBatch(simulator, appraiser)
         self.num_envs = simulator.n
         self.single_observation_space = simulator.observation_space()
-        self.single_action_space = spaces.Discrete(simulator.n_moves)
+        self.single_action_space = spaces.Discrete(simulator.n_actions)
         self.observation_space = batch_space(self.single_observation_space, simulator.n)
         self.action_space = batch_space(self.single_action_space, simulator.n)
         self.render_mode = render_mode

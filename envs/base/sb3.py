@@ -11,7 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from move37.envs.base.simulator import Step, WorldBatch
+from move37.envs.base.batch import Step, WorldBatch
 
 
 class WorldVecEnv(VecEnv):
@@ -35,7 +35,7 @@ class WorldVecEnv(VecEnv):
         self.seconds_environment = 0.0
         simulator = batch.simulator
         super().__init__(
-            simulator.n, simulator.observation_space(), spaces.Discrete(simulator.n_moves)
+            simulator.n, simulator.observation_space(), spaces.Discrete(simulator.n_actions)
         )
         self._actions = np.zeros(simulator.n, np.int64)
         self._start = time.perf_counter()

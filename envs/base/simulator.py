@@ -1,170 +1,297 @@
-"""One batch of boards with its appraisal: what every environment view is made of.
+"""N boards that works are made on, move by move: the dynamics of a world and nothing else.
 
-A world gives a core (its compiled dynamics); whoever builds an environment may give an appraiser.
+A world writes a subclass of :class:`Simulator` with three methods: ``observation_space``,
+``observations``, and ``_play``. Everything else has an implementation here: which works there are,
+which of them are finished, what is refused, and how a batch is saved and restored. It knows nothing
+of rewards or of Gymnasium.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
+from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.works import PAD, check_moves
 
-class Simulator(Protocol):
-    """The batched dynamics of a world; see ``move37.envs.drawing.dynamics.DrawingSimulator``."""
+_NO_END = -2
+"""Stands for ``end_move`` where there is none."""
 
-    n: int
-    n_moves: int
-    max_moves: int
-    moves: NDArray[np.int16]
-    counts: NDArray[np.int64]
-    briefs: NDArray[np.int16]
 
-    @property
-    def observations(self) -> dict[str, NDArray[Any]]:
-        """What is seen of every board, each (N, ...); good until the next step."""
+@njit(cache=True, nogil=True)
+def _record(
+    actions: NDArray[np.int64],
+    n_actions: int,
+    end_move: int,
+    moves: NDArray[np.int16],
+    counts: NDArray[np.int64],
+    done: NDArray[np.bool_],
+    finished: NDArray[np.bool_],
+) -> int:
+    """Write one move of every board behind its last one, in place.
 
+    Returns:
+        -1; or the first board that may not make its move, and then nothing is written.
+    """
+    longest = moves.shape[1]
+    for i in range(actions.shape[0]):
+        if actions[i] == PAD:
+            continue
+        possible = 0 <= actions[i] < n_actions and 0 <= counts[i] < longest
+        if done[i] or not possible:
+            return i
+    for i in range(actions.shape[0]):
+        finished[i] = False
+        if actions[i] != PAD:
+            moves[i, counts[i]] = actions[i]
+            counts[i] += 1
+            finished[i] = actions[i] == end_move or counts[i] == longest
+    return -1
+
+
+class Simulator(ABC):
+    """N boards, each with a work in progress.
+
+    A board is `done` before its first :meth:`reset` and once its work is finished. It then refuses
+    every move until it is reset. :data:`PAD` in place of a move leaves a board as it is, so that
+    boards which are done can wait for the others.
+
+    What a subclass must have: ``n_actions``, ``max_moves``, :meth:`observation_space`,
+    :attr:`observations` and :meth:`_play`. What it may have: ``end_move`` or :meth:`_ends`;
+    ``brief_width``, :meth:`_check_briefs`, :meth:`_default_briefs` and :meth:`parse_brief` if works
+    answer briefs; :meth:`_begin` if boards hold more than their moves. A board must depend on its
+    brief and its moves alone: that is how a batch is restored (:meth:`load_state`).
+
+    Args:
+        n: Number of boards.
+
+    Attributes:
+        n_actions: Moves are 0 to ``n_actions - 1``.
+        max_moves: T: a work has at most so many moves.
+        end_move: The move that finishes a work; None if there is none.
+        brief_width: B: the width of a brief; 0: works answer no briefs; None: any width.
+        world: Id of the world.
+        n: N, the number of boards.
+        moves: (N, T) int16: the moves made, padded with -1.
+        counts: (N,) int64: how many moves were made.
+        briefs: (N, B) int16: what each board answers, padded with -1.
+        done: (N,) bool: which boards take no move until they are reset.
+    """
+
+    n_actions: ClassVar[int]
+    max_moves: ClassVar[int]
+    end_move: ClassVar[int | None] = None
+    brief_width: ClassVar[int | None] = 0
+    world: ClassVar[str] = ""
+
+    def __init__(self, n: int) -> None:
+        if n < 0:
+            raise ValueError(f"n: expected a number of boards, got {n}")
+        self.n = n
+        self.moves = np.full((n, self.max_moves), PAD, np.int16)
+        self.counts = np.zeros(n, np.int64)
+        self.briefs = np.full((n, self.brief_width or 0), PAD, np.int16)
+        self.done = np.ones(n, np.bool_)
+        self._brief: NDArray[np.int16] | None = None
+        self._finished = np.zeros(n, np.bool_)
+
+    # What a world says.
+
+    @abstractmethod
     def observation_space(self) -> spaces.Dict:
         """The space of one board's observation."""
 
-    def set_brief(self, brief: NDArray[np.int16] | None) -> None:
-        """Give every board reset from now on this brief; None: the world's default."""
+    @property
+    @abstractmethod
+    def observations(self) -> dict[str, NDArray[Any]]:
+        """What is seen of every board, each (N, ...); good until the next step or reset."""
 
-    def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
-        """Start the boards ``rows`` anew, from ``briefs`` (R, B) if given."""
+    @abstractmethod
+    def _play(self, actions: NDArray[np.int64]) -> None:
+        """Change the boards by one move each.
 
-    def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Play one move on every board; return which works are finished."""
-
-    def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """(R, H, W) uint8: what is seen or heard of the works, briefs included."""
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """What else changes, beside the attributes above; empty if there is nothing."""
-
-    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back what :meth:`state` gave; the attributes above are set by the caller."""
-
-
-class NotFiniteError(ValueError):
-    """A number that is NaN or infinite where work would go on with it.
-
-    Attributes:
-        arrays: What it came from, to be looked at.
-    """
-
-    def __init__(self, message: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        super().__init__(message)
-        self.arrays = dict(arrays)
-
-
-class Appraiser(Protocol):
-    """Says what finished works are worth."""
-
-    def __call__(
-        self, moves: NDArray[np.int16], images: NDArray[np.uint8]
-    ) -> Mapping[str, NDArray[np.float64]]:
-        """Named terms, each (R,) float64, of R works; ``reward`` must be among them.
+        ``moves`` and ``counts`` hold the moves already; all of them were checked.
 
         Args:
-            moves: (R, T) int16, padded with -1.
-            images: (R, H, W) uint8, briefs included.
+            actions: (N,) int64, C-contiguous; PAD on boards that stay as they are.
         """
 
+    def _ends(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which works these moves (N,) finish, (N,) bool, for a reason of the world's own.
 
-@dataclass(frozen=True)
-class Step:
-    """What one move on every board brought.
+        Those that end by ``end_move`` or by their last move need not be among them.
+        """
+        return np.zeros(self.n, np.bool_)
 
-    Attributes:
-        rewards: (N,) float32.
-        finished: (R,) int64: the boards whose work is finished (and already started anew).
-        terms: the appraisal of the finished works, each (R,) float64.
-        final_observations: the last observation of the finished works, each (R, ...).
-        moves: (R, T) int16: the finished works.
-        briefs: (R, B) int16: what they answer.
-    """
+    def _begin(self, rows: NDArray[np.int64]) -> None:  # noqa: B027  # may stay empty
+        """Clear what the boards ``rows`` (R,) hold; ``moves`` and ``briefs`` are those of now."""
 
-    rewards: NDArray[np.float32]
-    finished: NDArray[np.int64]
-    terms: Mapping[str, NDArray[np.float64]]
-    final_observations: Mapping[str, NDArray[Any]]
-    moves: NDArray[np.int16]
-    briefs: NDArray[np.int16]
+    def _check_briefs(self, briefs: NDArray[np.int16]) -> None:
+        """Refuse briefs (R, B) that are none.
 
+        Raises:
+            ValueError: If something in them is out of range. By default: if it is no move.
+        """
+        check_moves("briefs", briefs, self.n_actions)
 
-class WorldBatch:
-    """A core and an appraiser: steps N boards, appraises finished works, starts them anew."""
+    def _default_briefs(self, n: int) -> NDArray[np.int16]:
+        """The next n briefs (n, B) that the world lays before its boards; by default empty ones."""
+        return np.full((n, self.brief_width or 0), PAD, np.int16)
 
-    def __init__(self, simulator: Simulator, appraiser: Appraiser) -> None:
-        self.simulator = simulator
-        self.appraiser = appraiser
+    @classmethod
+    def parse_brief(cls, brief: Any) -> NDArray[np.int16]:
+        """A brief (B,) int16 of what a user gives for one; (0,) for None.
 
-    def observations(self) -> dict[str, NDArray[Any]]:
-        """Copies of the observations, each (N, ...)."""
-        return {key: value.copy() for key, value in self.simulator.observations.items()}
+        Raises:
+            ValueError: If it is none.
+        """
+        if brief is None or len(brief) == 0:
+            return np.zeros(0, np.int16)
+        given = np.asarray(brief)
+        if given.ndim != 1 or given.dtype.kind not in "iu":
+            raise ValueError(f"brief: expected whole numbers, got {given.dtype} {given.shape}")
+        given = given[given != PAD]
+        check_moves("brief", given[None], cls.n_actions)
+        return given.astype(np.int16)
 
-    def reset(self, brief: NDArray[np.int16] | None = None) -> None:
-        """Start every board anew, from ``brief`` if given, else from the world's default."""
-        self.simulator.set_brief(brief)
-        self.simulator.reset(np.arange(self.simulator.n))
+    def seed(self, seed: int) -> None:  # noqa: B027  # may stay empty
+        """Draw default briefs from now on as a new simulator with this seed does."""
+
+    # What everybody calls.
+
+    def set_brief(self, brief: NDArray[np.int16] | None) -> None:
+        """Give every board that is reset from now on this brief (B,); None: the world's default.
+
+        Raises:
+            ValueError: If it is no brief.
+        """
+        self._brief = None
+        if brief is not None and len(brief):
+            self._brief = self._checked_briefs(np.asarray(brief)[None], 1)[0]
+
+    def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
+        """Start the boards ``rows`` (R,) anew.
+
+        Args:
+            rows: Indices of boards.
+            briefs: (R, B) int16, padded with -1; (R, 0): empty ones. None: the brief of
+                :meth:`set_brief`, or else the world's default.
+
+        Raises:
+            ValueError: If there is no such board, or something is no brief.
+        """
+        rows = np.asarray(rows, np.int64)
+        if not len(rows):
+            return
+        if rows.min() < 0 or rows.max() >= self.n:
+            raise ValueError(f"rows: boards are 0 to {self.n - 1}, got {rows.min()}..{rows.max()}")
+        if briefs is None:
+            if self._brief is None:
+                briefs = self._default_briefs(len(rows))
+            else:
+                briefs = np.tile(self._brief, (len(rows), 1))
+        briefs = self._checked_briefs(np.asarray(briefs), len(rows))
+        wider = briefs.shape[1] - self.briefs.shape[1]
+        if wider > 0:
+            self.briefs = np.pad(self.briefs, ((0, 0), (0, wider)), constant_values=PAD)
+        self.briefs[rows] = PAD
+        self.briefs[rows, : briefs.shape[1]] = briefs
+        self.moves[rows] = PAD
+        self.counts[rows] = 0
+        self.done[rows] = False
+        self._begin(rows)
+
+    def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Play one move on every board.
+
+        Args:
+            actions: (N,) whole numbers from 0 to ``n_actions - 1``; PAD (-1): the board waits.
+
+        Returns:
+            (N,) bool: which works were finished by this move. The array is used again by the next
+            step.
+
+        Raises:
+            ValueError: If the shape is wrong, an action is no move, or its board is done. Then no
+                board has changed.
+        """
+        actions = np.asarray(actions)
+        if actions.shape != (self.n,):
+            raise ValueError(f"actions: expected shape ({self.n},), got {actions.shape}")
+        if actions.dtype.kind not in "iu":
+            raise ValueError(f"actions: expected whole numbers, got {actions.dtype}")
+        actions = np.ascontiguousarray(actions, np.int64)
+        end = _NO_END if self.end_move is None else self.end_move
+        wrong = _record(
+            actions, self.n_actions, end, self.moves, self.counts, self.done, self._finished
+        )
+        if wrong >= 0:
+            self._refuse(wrong, int(actions[wrong]))
+        self._play(actions)
+        self._finished |= self._ends(actions)
+        self.done |= self._finished
+        return self._finished
+
+    def _refuse(self, i: int, action: int) -> None:
+        if not 0 <= action < self.n_actions:
+            last = self.n_actions - 1
+            raise ValueError(f"actions: {action} is no move (board {i}); moves are 0 to {last}")
+        raise ValueError(
+            f"actions: board {i} is done and takes no move ({action}) until it is reset; {PAD} "
+            "lets it wait"
+        )
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Copies of all that the boards are; the appraiser has a state of its own."""
-        simulator = self.simulator
-        state = {f"observations/{key}": value for key, value in simulator.observations.items()}
-        state |= {"moves": simulator.moves, "counts": simulator.counts, "briefs": simulator.briefs}
-        state |= {f"core/{key}": value for key, value in simulator.state().items()}
+        """Copies of everything that changes.
+
+        What observations are made of is in it: the brief and the moves of every board. A subclass
+        adds whatever else it has, for instance how far its default briefs are dealt.
+        """
+        brief = np.zeros(0, np.int16) if self._brief is None else self._brief
+        state = {"moves": self.moves, "briefs": self.briefs, "done": self.done, "brief": brief}
         return {key: value.copy() for key, value in state.items()}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from where :meth:`state` was taken.
+        """Go on from where :meth:`state` was taken: the moves are played again.
 
         Raises:
             KeyError: If an array is missing.
-            ValueError: If the state is of another core, or of another number of boards.
+            ValueError: If the state is of other boards, or cannot be.
         """
-        simulator = self.simulator
-        now = self.state()
-        for key in [key for key in now if not key.startswith("core/")]:
-            # The width of the briefs is that of the longest so far.
-            shape = now[key].shape[: 1 if key == "briefs" else None]
-            found = state[key]
-            if found.dtype != now[key].dtype or found.shape[: len(shape)] != shape:
+        moves, briefs, done = state["moves"], state["briefs"], state["done"]
+        for key, found, shape in (
+            ("moves", moves, self.moves.shape), ("done", done, (self.n,)),
+            ("briefs", briefs, (self.n, *briefs.shape[1:2])),
+        ):  # fmt: skip
+            if found.dtype != getattr(self, key).dtype or found.shape != shape:
                 raise ValueError(
-                    f"{key}: expected {now[key].dtype} {shape}, got {found.dtype} {found.shape}"
+                    f"{key}: expected {getattr(self, key).dtype} {shape}, got {found.dtype} "
+                    f"{found.shape}"
                 )
-        for key, value in simulator.observations.items():
-            value[...] = state[f"observations/{key}"]
-        simulator.moves[...], simulator.counts[...] = state["moves"], state["counts"]
-        simulator.briefs = state["briefs"].copy()
-        simulator.load_state({k[5:]: v for k, v in state.items() if k.startswith("core/")})
+        self.set_brief(state["brief"])
+        self.reset(np.arange(self.n), briefs)
+        for column in moves.T:
+            if (column != PAD).any():
+                self.step(column.astype(np.int64))
+        if not np.array_equal(self.moves, moves):
+            raise ValueError("moves: a move stands after the last one")
+        self.done |= done
 
-    def step(self, actions: NDArray[np.int64], autoreset: bool = True) -> Step:
-        """Play one move ((N,) int64) on every board.
-
-        Raises:
-            ValueError: If an action is no move.
-            NotFiniteError: If the appraiser gives a reward that is not finite.
-        """
-        simulator = self.simulator
-        finished = np.flatnonzero(simulator.step(actions))
-        rewards = np.zeros(simulator.n, np.float32)
-        if not len(finished):
-            return Step(rewards, finished, {}, {}, simulator.moves[:0], simulator.briefs[:0])
-        moves, briefs = simulator.moves[finished], simulator.briefs[finished]
-        terms = self.appraiser(moves, simulator.images(finished))
-        if not np.isfinite(terms["reward"]).all():
-            bad = int(np.flatnonzero(~np.isfinite(terms["reward"]))[0])
-            values = {key: float(value[bad]) for key, value in terms.items()}
-            message = f"the appraiser gave a reward that is not finite: {values}"
-            raise NotFiniteError(message, {**terms, "moves": moves, "briefs": briefs})
-        rewards[finished] = terms["reward"]
-        final = {key: value[finished] for key, value in simulator.observations.items()}
-        if autoreset:
-            simulator.reset(finished)
-        return Step(rewards, finished, terms, final, moves, briefs)
+    def _checked_briefs(self, briefs: NDArray[Any], n: int) -> NDArray[np.int16]:
+        """Briefs (n, B) that were checked."""
+        width = self.brief_width
+        if briefs.ndim == 2 and briefs.shape[1] == 0 and width:
+            briefs = np.full((len(briefs), width), PAD, np.int16)
+        if briefs.ndim != 2 or len(briefs) != n or width not in (None, briefs.shape[1]):
+            wanted = "B" if width is None else width
+            raise ValueError(f"briefs: expected shape ({n}, {wanted}), got {briefs.shape}")
+        if briefs.dtype.kind not in "iu":
+            raise ValueError(f"briefs: expected whole numbers, got {briefs.dtype}")
+        if briefs.size:
+            self._check_briefs(briefs)
+        return np.array(briefs, np.int16, order="C")  # a copy: these may be the boards' own

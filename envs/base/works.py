@@ -18,6 +18,7 @@ __all__ = [
     "PAD",
     "Works",
     "WorksError",
+    "check_moves",
     "join_works",
     "pad_moves",
     "read_npz",
@@ -127,8 +128,8 @@ class Works:
             if meta["format"] != "move37-works-1":
                 raise WorksError(f"{path}: not a file of works (format {meta['format']!r:.40})")
             world, moves, briefs = str(meta["world"]), arrays["moves"], arrays["briefs"]
-            _check_moves("moves", moves, _number_of_moves(world))
-            _check_moves("briefs", briefs, _number_of_moves(world))
+            _check_rows("moves", moves, _number_of_moves(world))
+            _check_rows("briefs", briefs, _number_of_moves(world))
             images = arrays.get("images")
             if images is not None and (images.dtype != np.uint8 or images.max(initial=0) > 1):
                 raise ValueError("images: expected uint8 in {0, 1}")
@@ -147,16 +148,30 @@ def _number_of_moves(world: str) -> int:
     """How many moves a world has; of an unknown world, as many as int16 can tell apart."""
     from move37.envs.base.world import ENTRY_POINTS, find_world  # here: worlds are made of works
 
-    return find_world(world).simulator(1).n_moves if world in ENTRY_POINTS else 1 << 15
+    return find_world(world).simulator(1).n_actions if world in ENTRY_POINTS else 1 << 15
 
 
-def _check_moves(name: str, moves: NDArray[Any], n_moves: int) -> None:
-    """Compiled code writes where moves point to: nothing but moves, then padding, may get there."""
+def check_moves(name: str, moves: NDArray[Any], n_actions: int) -> None:
+    """Refuse what is neither a move nor padding: compiled code writes where a move points to.
+
+    Args:
+        name: Of the array, for the error.
+        moves: Whole numbers of any shape.
+        n_actions: Moves are 0 to ``n_actions - 1``.
+
+    Raises:
+        ValueError: If there is anything else in it than -1 to ``n_actions - 1``.
+    """
+    if moves.size and not PAD <= moves.min() <= moves.max() < n_actions:
+        bad = moves[(moves < PAD) | (moves >= n_actions)][0]
+        raise ValueError(f"{name}: {bad} is no move; moves are 0 to {n_actions - 1}")
+
+
+def _check_rows(name: str, moves: NDArray[Any], n_actions: int) -> None:
+    """Refuse what is no array of moves, each row padded behind its last one."""
     if moves.dtype != np.int16 or moves.ndim != 2:
         raise ValueError(f"{name}: expected int16 of shape (N, T), got {moves.dtype} {moves.shape}")
-    if moves.size and not PAD <= moves.min() <= moves.max() < n_moves:
-        bad = moves[(moves < PAD) | (moves >= n_moves)][0]
-        raise ValueError(f"{name}: {bad} is no move; moves are 0 to {n_moves - 1}")
+    check_moves(name, moves, n_actions)
     if ((moves[:, :-1] == PAD) & (moves[:, 1:] != PAD)).any():
         raise ValueError(f"{name}: a move stands after the last one")
 

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from move37.envs.base.simulator import Appraiser, Simulator
+from move37.envs.base.appraisal import Appraiser
+from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import Works
 from move37.novelty.archive import NoveltyArchive
 

@@ -27,11 +27,12 @@ from move37.envs.composition.judging.evaluator import (
 )
 from move37.envs.composition.judging.novelty_reward import ArchiveNovelty
 from move37.envs.composition.judging.quality import HumanLevelQuality
-from move37.envs.composition.moves import EIGHTHS, moves_and_briefs, steps_of, writes_both
+from move37.envs.composition.modes import BASS, Mode
 from move37.envs.composition.network import CompositionNetwork
 from move37.envs.composition.rules.explain import explain
 from move37.envs.composition.score import notation, page, render, sound, soundfont
 from move37.envs.composition.score.roll import read_rolls
+from move37.envs.composition.scores import moves_and_briefs, steps_of
 from move37.envs.files.pictures import save_png
 from move37.envs.judging.critics import judge
 from move37.envs.judging.reward import LearningReward, reward_archive
@@ -47,9 +48,10 @@ def _each(kind: str, make: Callable[[NDArray[np.int16], str, bool], bytes]) -> E
     """
 
     def write(works: Works, folder: Path) -> None:
+        both = not Mode.of(works).soprano_is_given
         for i, score in enumerate(scores_of_works(works)):
             name = works.names[i] or f"{i:05d}"
-            write_atomically(folder / f"{name}.{kind}", make(score, name, writes_both(works.moves)))
+            write_atomically(folder / f"{name}.{kind}", make(score, name, both))
 
     return write
 
@@ -94,6 +96,7 @@ class CompositionWorld:
 
     id = "composition"
     env_id = "Move37/Composition-v0"
+    mode: ClassVar[Mode] = BASS
     corpora = "bach (default), a folder of MusicXML files"
     picture_file: ClassVar[str] = "PNG"
     exports: ClassVar[Mapping[str, tuple[str, str, Export]]] = {
@@ -194,8 +197,8 @@ class CompositionWorld:
         return splits[self.evaluation].briefs
 
     def brief_steps(self, briefs: NDArray[np.int16]) -> NDArray[np.int64]:
-        """What briefs (N, 67) say of each move, (N, T, 6): see :func:`.moves.steps_of`."""
-        return steps_of(briefs, self.simulator(1).max_moves // EIGHTHS)
+        """What briefs (N, 67) say of each move, (N, T, 6): see :func:`.scores.steps_of`."""
+        return steps_of(briefs, self.mode.voices)
 
     @staticmethod
     def network(dropout: float = 0.0) -> nn.Module:
@@ -208,8 +211,8 @@ class CompositionWorld:
 
         Soprano and bass are read from the roll, so the works have moves and briefs of their own.
         """
-        moves, briefs = moves_and_briefs(read_rolls((np.asarray(images) > 0.5).astype(np.uint8)))
-        return Works("composition", moves, briefs)
+        scores = read_rolls((np.asarray(images) > 0.5).astype(np.uint8))
+        return Works("composition", *moves_and_briefs(scores, BASS))
 
     @staticmethod
     def read_folder(folder: Path) -> tuple[Works, list[str]]:
@@ -245,7 +248,7 @@ class CompositionWorld:
         novelty_reward = ArchiveNovelty(
             evaluator.descriptor, archive, scores_of_works(self.train),
             CAP * evaluator.thresholds.novelty, floor=self.floor, exponent=1.5, duplicate_above=0.7,
-            own_count=self.own_count, view=read_rolls, both=writes_both(self.train.moves),
+            own_count=self.own_count, view=read_rolls, mode=Mode.of(self.train),
         )  # fmt: skip
         return LearningReward(quality, novelty_reward, pictures_of)
 

@@ -6,7 +6,6 @@ of rewards or of Gymnasium.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from gymnasium import spaces
 from numba import njit
 from numpy.typing import NDArray
 
-from move37.envs.base.works import PAD
+from move37.envs.base.simulator import Simulator
+from move37.envs.base.works import PAD, check_moves
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, N_MOVES, POINTS, SIZE
 
 N_RECENT = 6
@@ -56,15 +56,13 @@ def step_boards(
     ink: NDArray[np.uint8],
     recent: NDArray[np.int16],
     pen: NDArray[np.int16],
-    moves: NDArray[np.int16],
     counts: NDArray[np.int64],
-    done: NDArray[np.bool_],
 ) -> None:
     """Play one move on every board, in place. Shapes as in :class:`DrawingSimulator`."""
     for i in range(actions.shape[0]):
         a = actions[i]
-        moves[i, counts[i]] = a
-        counts[i] += 1
+        if a == PAD:
+            continue
         for j in range(N_RECENT - 1, 0, -1):
             recent[i, j] = recent[i, j - 1]
         recent[i, 0] = a
@@ -80,7 +78,6 @@ def step_boards(
                 pen[i, 2] = a
             pen[i, 1] = a
         pen[i, 3] = MAX_MOVES - counts[i]
-        done[i] = a == END or counts[i] == MAX_MOVES
 
 
 @njit(cache=True, nogil=True)
@@ -100,17 +97,6 @@ def ink_of(moves: NDArray[np.int16], ink: NDArray[np.uint8], value: int) -> None
             down, at = True, a
 
 
-def check_moves(moves: NDArray[np.integer[Any]]) -> None:
-    """Compiled code writes where a move points to, without looking.
-
-    Raises:
-        ValueError: If anything is neither a move nor padding.
-    """
-    if moves.size and not (moves.min() >= PAD and moves.max() < N_MOVES):
-        bad = moves[(moves < PAD) | (moves >= N_MOVES)][0]
-        raise ValueError(f"moves: {bad} is no move; moves are 0 to {N_MOVES - 1}")
-
-
 def images_of(
     moves: NDArray[np.int16], briefs: NDArray[np.int16] | None = None
 ) -> NDArray[np.uint8]:
@@ -119,48 +105,47 @@ def images_of(
     Raises:
         ValueError: If there is anything else than moves in them.
     """
-    check_moves(moves)
+    check_moves("moves", moves, N_MOVES)
     ink = np.zeros((len(moves), POINTS), np.uint8)
     ink_of(np.ascontiguousarray(moves, np.int16), ink, 1)
     if briefs is not None and briefs.shape[1]:
-        check_moves(briefs)
+        check_moves("briefs", briefs, N_MOVES)
         ink_of(np.ascontiguousarray(briefs, np.int16), ink, 1)
     return ink.reshape(-1, SIZE, SIZE)
 
 
-class DrawingSimulator:
-    """N boards.
+class DrawingSimulator(Simulator):
+    """N boards; empty from the beginning.
 
     Attributes:
         observations: ``ink`` (N, 576) uint8: 0 empty, 1 drawn, 2 given by the brief. ``recent``
             (N, 6) int16: the last six moves, newest first, 578 for none. ``pen`` (N, 4) int16:
             down (0 or 1), where it is, where its stroke began (576 while lifted), moves left.
         moves: (N, 48) int16, padded with -1.
-        counts: (N,) int64: moves made.
-        briefs: (N, B) int16, padded with -1: what each board started from.
+        briefs: (N, B) int16, padded with -1: the moves each board started from.
     """
 
-    n_moves = N_MOVES
-    end_move = END
+    n_actions = N_MOVES
     max_moves = MAX_MOVES
+    end_move = END
+    brief_width = None
+    world = "drawing"
 
     def __init__(self, n: int) -> None:
-        self.n = n
-        self.observations: dict[str, NDArray[Any]] = {
+        super().__init__(n)
+        self._observed: dict[str, NDArray[Any]] = {
             "ink": np.zeros((n, POINTS), np.uint8),
             "recent": np.full((n, N_RECENT), NO_MOVE, np.int16),
             "pen": np.zeros((n, 4), np.int16),
         }
-        self.moves = np.full((n, MAX_MOVES), PAD, np.int16)
-        self.counts = np.zeros(n, np.int64)
-        self.briefs = np.zeros((n, 0), np.int16)
-        self._done = np.zeros(n, np.bool_)
-        self._brief = np.zeros(0, np.int16)
-        self._start = np.zeros(POINTS, np.uint8)
         self.reset(np.arange(n))
 
-    @staticmethod
-    def observation_space() -> spaces.Dict:
+    @property
+    def observations(self) -> dict[str, NDArray[Any]]:
+        """What is seen of every board: see the class."""
+        return self._observed
+
+    def observation_space(self) -> spaces.Dict:
         """The space of one board's observation."""
         pen_high = np.array([1, NO_POINT, NO_POINT, MAX_MOVES], np.int16)
         return spaces.Dict(
@@ -171,70 +156,25 @@ class DrawingSimulator:
             }
         )
 
-    def set_brief(self, brief: NDArray[np.int16] | None) -> None:
-        """Start every board reset from now on from these given moves ((B,), checked), or empty."""
-        self._brief = brief = np.zeros(0, np.int16) if brief is None else brief
-        self._start = np.zeros(POINTS, np.uint8)
-        ink_of(brief[None], self._start[None], GIVEN)
+    def _begin(self, rows: NDArray[np.int64]) -> None:
+        start = np.zeros((len(rows), POINTS), np.uint8)
+        ink_of(self.briefs[rows], start, GIVEN)
+        self._observed["ink"][rows] = start
+        self._observed["recent"][rows] = NO_MOVE
+        self._observed["pen"][rows] = np.array([0, NO_POINT, NO_POINT, MAX_MOVES], np.int16)
 
-    def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
-        """Clear the boards ``rows`` ((R,) int64) and draw the brief, or ``briefs`` (R, B)."""
-        obs = self.observations
-        width = len(self._brief) if briefs is None else briefs.shape[1]
-        if width > self.briefs.shape[1]:
-            more = np.full((self.n, width - self.briefs.shape[1]), PAD, np.int16)
-            self.briefs = np.concatenate([self.briefs, more], axis=1)
-        self.briefs[rows] = PAD
-        if briefs is None:
-            self.briefs[rows, :width] = self._brief
-            obs["ink"][rows] = self._start
-        else:
-            check_moves(briefs)
-            self.briefs[rows, :width] = briefs
-            start = np.zeros((len(rows), POINTS), np.uint8)
-            ink_of(np.ascontiguousarray(briefs, np.int16), start, GIVEN)
-            obs["ink"][rows] = start
-        obs["recent"][rows] = NO_MOVE
-        obs["pen"][rows] = np.array([0, NO_POINT, NO_POINT, MAX_MOVES], np.int16)
-        self.moves[rows] = PAD
-        self.counts[rows] = 0
+    def _play(self, actions: NDArray[np.int64]) -> None:
+        obs = self._observed
+        step_boards(actions, obs["ink"], obs["recent"], obs["pen"], self.counts)
 
-    def step(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Play one move on every board.
-
-        Args:
-            actions: (N,) int64 in 0..577.
-
-        Returns:
-            (N,) bool: which works are finished, by END or by their 48th move. The array is
-            used again by the next step.
-
-        Raises:
-            ValueError: If an action is out of range or the shape is wrong.
-        """
-        if actions.shape != (self.n,):
-            raise ValueError(f"actions: expected shape ({self.n},), got {actions.shape}")
-        if actions.min() < 0 or actions.max() >= N_MOVES:
-            bad = actions[(actions < 0) | (actions >= N_MOVES)][0]
-            raise ValueError(f"actions: {bad} is no move; moves are 0 to {N_MOVES - 1}")
-        obs = self.observations
-        step_boards(
-            actions, obs["ink"], obs["recent"], obs["pen"], self.moves, self.counts, self._done
-        )
-        return self._done
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """The brief that boards are reset to; see :class:`move37.envs.base.simulator.Simulator`."""
-        return {"brief": self._brief}
-
-    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back what :meth:`state` gave."""
-        check_moves(state["brief"])
-        self.set_brief(state["brief"].astype(np.int16))
+    @classmethod
+    def parse_brief(cls, brief: Any) -> NDArray[np.int16]:
+        """A brief as moves; see :func:`parse_brief`."""
+        return parse_brief(brief)
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """(R, 24, 24) uint8 in {0, 1}: what stands on the boards ``rows``, brief included."""
-        image: NDArray[np.uint8] = (self.observations["ink"][rows] > 0).astype(np.uint8)
+        image: NDArray[np.uint8] = (self._observed["ink"][rows] > 0).astype(np.uint8)
         return image.reshape(-1, SIZE, SIZE)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from move37.envs.base.appraisal import Appraisal
+from move37.envs.base.appraisal import Appraisal, Appraiser
 from move37.envs.base.gym_views import WorldEnv, WorldVectorEnv
-from move37.envs.base.simulator import Appraiser, Simulator
+from move37.envs.base.simulator import Simulator
 from move37.envs.drawing.dynamics import DrawingSimulator, parse_brief
 from move37.envs.drawing.rules.form import form_quality
 from move37.envs.drawing.view.render import picture

@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.composition.judging.descriptor import N_CONTOUR, N_FEATURES, features
+from move37.envs.composition.modes import Mode
 from move37.envs.judging import novelty_reward as novelty_reward
 
 
-def contours(scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float64]:
-    """Contours (N, 16) of the bass of scores (N, 5, 32), of ``both`` voices (N, 32).
+def contours(scores: NDArray[np.int16], mode: Mode) -> NDArray[np.float64]:
+    """Contours (N, 16 a voice) of the voices of scores that are written, the bass first.
 
     Their heights are about the mean of the line, in units of two octaves.
     """
-    found = features(scores, both)
+    found = features(scores, mode)
     ends = range(N_FEATURES, found.shape[1] + 1, N_FEATURES)
     return np.concatenate([found[:, end - N_CONTOUR : end] for end in ends], axis=1)
 
@@ -31,23 +32,23 @@ class ArchiveNovelty(novelty_reward.ArchiveNovelty):
     human ones in different ways, and rises where, say, the line climbs in every work.
 
     Args:
-        both: Whether the soprano is written too.
+        mode: In which works are written.
     """
 
-    def __init__(self, *args: Any, both: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, mode: Mode, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._both = both
-        human = contours(self._sample, both)
+        self._mode = mode
+        human = contours(self._sample, mode)
         self._usual = human.mean(axis=0)
         self._spread = float(((human - self._usual) ** 2).sum(axis=1).mean())
         self._lines = np.zeros((len(self._own.rows), human.shape[1]))
 
     def kept(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """The contours of piano rolls (R, 64, 64)."""
-        return contours(self._view(images), self._both)
+        return contours(self._view(images), self._mode)
 
     def mode_collapse(self, lines: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(R,) float64 in [0, 1] of contours (R, 16), of both voices (R, 32)."""
+        """(R,) float64 in [0, 1] of contours (R, 16 a voice)."""
         filled = len(self._own)
         if not filled:
             return np.zeros(len(lines))

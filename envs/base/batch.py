@@ -1,0 +1,88 @@
+"""A simulator with an appraiser: what every environment view is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from move37.envs.base.appraisal import Appraiser
+from move37.envs.base.simulator import Simulator
+
+
+class NotFiniteError(ValueError):
+    """A number that is NaN or infinite where work would go on with it.
+
+    Attributes:
+        arrays: What it came from, to be looked at.
+    """
+
+    def __init__(self, message: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        super().__init__(message)
+        self.arrays = dict(arrays)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one move on every board brought.
+
+    Attributes:
+        rewards: (N,) float32.
+        finished: (R,) int64: the boards whose work is finished (and already started anew).
+        terms: the appraisal of the finished works, each (R,) float64.
+        final_observations: the last observation of the finished works, each (R, ...).
+        moves: (R, T) int16: the finished works.
+        briefs: (R, B) int16: what they answer.
+    """
+
+    rewards: NDArray[np.float32]
+    finished: NDArray[np.int64]
+    terms: Mapping[str, NDArray[np.float64]]
+    final_observations: Mapping[str, NDArray[Any]]
+    moves: NDArray[np.int16]
+    briefs: NDArray[np.int16]
+
+
+class WorldBatch:
+    """Steps N boards, appraises finished works, starts their boards anew."""
+
+    def __init__(self, simulator: Simulator, appraiser: Appraiser) -> None:
+        self.simulator = simulator
+        self.appraiser = appraiser
+
+    def observations(self) -> dict[str, NDArray[Any]]:
+        """Copies of the observations, each (N, ...)."""
+        return {key: value.copy() for key, value in self.simulator.observations.items()}
+
+    def reset(self, brief: NDArray[np.int16] | None = None) -> None:
+        """Start every board anew, from ``brief`` if given, else from the world's default."""
+        self.simulator.set_brief(brief)
+        self.simulator.reset(np.arange(self.simulator.n))
+
+    def step(self, actions: NDArray[np.int64], autoreset: bool = True) -> Step:
+        """Play one move ((N,) int64) on every board.
+
+        Raises:
+            ValueError: If an action is no move.
+            NotFiniteError: If the appraiser gives a reward that is not finite.
+        """
+        simulator = self.simulator
+        finished = np.flatnonzero(simulator.step(actions))
+        rewards = np.zeros(simulator.n, np.float32)
+        if not len(finished):
+            return Step(rewards, finished, {}, {}, simulator.moves[:0], simulator.briefs[:0])
+        moves, briefs = simulator.moves[finished], simulator.briefs[finished]
+        terms = self.appraiser(moves, simulator.images(finished))
+        if not np.isfinite(terms["reward"]).all():
+            bad = int(np.flatnonzero(~np.isfinite(terms["reward"]))[0])
+            values = {key: float(value[bad]) for key, value in terms.items()}
+            message = f"the appraiser gave a reward that is not finite: {values}"
+            raise NotFiniteError(message, {**terms, "moves": moves, "briefs": briefs})
+        rewards[finished] = terms["reward"]
+        final = {key: value[finished] for key, value in simulator.observations.items()}
+        if autoreset:
+            simulator.reset(finished)
+        return Step(rewards, finished, terms, final, moves, briefs)
