@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Terms
 from move37.envs.drawing.moves import SIZE
-from move37.envs.judging.rule_scores import marks, softened_product
+from move37.envs.judging.rule_scores import rule_scores, softened_product
 
 RULES = (
     "ink",
@@ -241,7 +241,7 @@ def measure(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def form_terms(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
     """Each rule's term in [0, 1], (N,) float64, for images (N, 24, 24) in {0, 1}."""
-    return marks(measure(images), RULES, CALIBRATION)
+    return rule_scores(measure(images), RULES, CALIBRATION)
 
 
 FLOOR = 0.005
