@@ -1,4 +1,4 @@
-"""The documents: links lead somewhere, tables say what the code does, words are those of the code."""
+"""The documents: links and paths exist, examples run, tables and words are those of the code."""
 
 import inspect
 import re
@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(p for p in ROOT.glob("docs/**/*.md") if p.parent.name != "comparison")]
 )
+TESTS = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
 ENVIRONMENTS = {
     "drawing": "Drawing",
     "composition": "Composition",
@@ -52,6 +53,29 @@ def test_words_are_those_of_the_code(page):
     found = re.findall(rf"\b(?:{'|'.join(OLD_WORDS)})\w*", text, re.IGNORECASE)
     assert not found
     assert not re.findall(r"/root/|/home/|/tmp/wt|/work/", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_tests_exist(page):
+    names = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL))
+    tops = ("agents/", "envs/", "novelty/", "move37/", "docs/", "tests/", "benchmarks/")
+    for name in names:
+        path, _, test = name.partition("::")
+        if path.startswith(tops) and not set(path) & set("* ="):
+            assert (ROOT / path).exists(), name
+        elif re.fullmatch(r"test_\w+\.py", path):
+            assert (ROOT / "tests" / path).exists(), name
+        test = test or (path if re.fullmatch(r"test_\w+", path) else "")
+        assert not test or f"def {test}(" in TESTS, name
+
+
+@pytest.mark.parametrize("page", ["README.md"])
+def test_examples_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert examples
+    for example in examples:
+        exec(compile(example, page, "exec"), {})
 
 
 def table(text, *heads):
@@ -120,8 +144,13 @@ def test_the_arguments_table_is_the_signature(documented):
 def test_a_page_that_is_wrong_is_found():
     text = (ROOT / "docs/environments/drawing.md").read_text()
     env = gymnasium.make("Move37/Drawing-v0").unwrapped
-    for right, wrong in (("(6,)", "(7,)"), ("int16 | 0 to 578", "int16 | 0 to 577"),
-                         ("| 3 | 0 to 48 |", "| 3 | 0 to 47 |"), ("| `ink` |", "| `inks` |")):  # fmt: skip
+    changes = {
+        "(6,)": "(7,)",
+        "int16 | 0 to 578": "int16 | 0 to 577",
+        "| 3 | 0 to 48 |": "| 3 | 0 to 47 |",
+        "| `ink` |": "| `inks` |",
+    }
+    for right, wrong in changes.items():
         assert right in text
         with pytest.raises((AssertionError, KeyError)):
             test_the_observation_tables_are_the_observation_space((text.replace(right, wrong), env))
