@@ -27,6 +27,7 @@ from move37.envs.base.world import World, find_world, make_world
 from move37.envs.drawing.corpus.sources import kanjivg
 from move37.envs.drawing.judging.descriptor import Descriptor
 from move37.envs.files.pictures import save_png
+from move37.envs.files.sheets import sheet
 from move37.novelty.knn import nearest
 from move37.novelty.measures.rediscovery import rediscovered
 from move37.novelty.measures.styles import cluster
@@ -179,8 +180,8 @@ def measure(folders: Sequence[Path], corpus: str) -> None:
     )
     if pairs:
         works = join_works([Works(work.world, work.moves, work.briefs) for work, _ in pairs])
-        picture = find_world(configs[0]["world"]).sheet(
-            works, 8, captions=[said for _, said in pairs]
+        picture = sheet(
+            find_world(configs[0]["world"]), works, 8, captions=[said for _, said in pairs]
         )
         save_png(Path(__file__).parent / "results" / f"{name}.png", picture)
         text += (

@@ -45,6 +45,7 @@ from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import Works, join_works, write_atomically
 from move37.envs.base.world import World, make_world, practice_of
 from move37.envs.files.pictures import save_png
+from move37.envs.files.sheets import sheet, side_by_side
 from move37.novelty.storage import load_weights, read_json, save_weights
 
 TRACED_EACH = 64
@@ -299,9 +300,9 @@ def run_in(folder: RunDir, config: Config, clock: Clock, interrupts: Interrupts)
         model.logger.record(f"final/{key}", value)
     model.logger.dump(model.num_timesteps)
     best = fresh[np.argsort(-np.asarray(fresh.appraisal["reward"]), kind="stable")[:100]]
-    save_png(path / "best.png", world.sheet(best, columns=10))
-    save_png(path / "imitator-and-learner.png", world.sheets_side_by_side(
-        imitations[:60], fresh[:60], ("imitator, unselected", "learner, unselected"), columns=6
+    save_png(path / "best.png", sheet(world, best, 10))
+    save_png(path / "imitator-and-learner.png", side_by_side(
+        world, imitations[:60], fresh[:60], ("imitator, unselected", "learner, unselected")
     ))  # fmt: skip
     write_atomically(path / "summary.json", json.dumps(summary, indent=2).encode())
     (path / SO_FAR).unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from move37.agents.compare.table import Figure, read_table
 from move37.envs.base.works import write_atomically
 from move37.envs.base.world import find_world
 from move37.envs.files.pictures import save_png
+from move37.envs.files.sheets import sheet
 
 TITLE = "Which of these makers are creative?"
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -54,7 +55,7 @@ def write_sheets(results: Results) -> dict[str, NDArray[np.uint8]]:
     for name in results.shown:
         for suffix in ("", "-best"):
             works = results.works(name, bool(suffix))[:SHOWN]
-            picture = results.world.sheet(works, columns=SHEET_COLUMNS)
+            picture = sheet(results.world, works, SHEET_COLUMNS)
             save_png(results.out / "sheets" / f"{name}{suffix}.png", picture, colours=256)
             out[name + suffix] = picture
     return out
