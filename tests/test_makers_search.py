@@ -178,7 +178,6 @@ def test_selection_keeps_the_best_in_the_order_of_sampling(world):
     lengths = every.generate(1000, np.random.default_rng(0)).lengths
     assert sorted(kept.lengths) == sorted(lengths)[-20:]
     assert list(kept.lengths) != sorted(kept.lengths)
-    assert maker.works_appraised == 1000
     with pytest.raises(ValueError, match="ratio"):
         selection.Selection(Coin(), world, Longest, ratio=0)
 
@@ -214,12 +213,12 @@ def test_the_whole_image_critic_learns_and_the_learner_is_paid_by_it_alone(world
 
 def test_evolution_improves_and_spends_what_it_may(context):
     maker = evolution.make(context)
-    assert maker.works_appraised == BUDGET.works
+    assert maker.works_searched == BUDGET.works
     assert len(maker.archive) <= maker.archive.cells == evolution.LEAST_CELLS
     first = float(maker.archive.stats.obj_mean)
     maker.search(np.random.default_rng(9), 1500)
     assert float(maker.archive.stats.obj_mean) > first
-    assert maker.works_appraised == BUDGET.works + 1500
+    assert maker.works_searched == BUDGET.works + 1500
     assert (maker.archive.data("objective") > 0).all()
 
 
@@ -228,13 +227,12 @@ def test_elites_are_given_once_and_more_than_the_archive_holds(makers):
     held = {row.tobytes() for row in maker.archive.data("solution")}
     some = maker.generate(len(held), np.random.default_rng(0))
     assert {row.tobytes() for row in some.moves} == held
-    size, cost = len(held), maker.works_appraised
+    size = len(held)
     many = maker.generate(size + 30, np.random.default_rng(0))
     again = maker.generate(size + 30, np.random.default_rng(0))
     np.testing.assert_array_equal(many.moves, again.moves)
     assert len(many) == size + 30
     assert len({row.tobytes() for row in many.moves}) == size + 30
-    assert maker.works_appraised > cost
     assert len(maker.archive) == size
     check_finished(many)
 
@@ -243,7 +241,7 @@ def test_evolution_may_be_held_to_cpu_time(context):
     budget = replace(BUDGET, seconds=0.3)
     maker = evolution.make(replace(context, budget=budget))
     assert maker.cpu_seconds >= 0.3
-    assert maker.works_appraised % evolution.BATCH == 0
+    assert maker.works_searched % evolution.BATCH == 0
     assert maker.archive.cells == evolution.CELLS
 
 
