@@ -16,6 +16,7 @@ from torch import nn
 
 from move37.agents.learner.rollout import BOARDS, sample_works
 from move37.agents.makers.maker import MAKERS, Maker
+from move37.agents.runs.config import preset_value
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
 
@@ -46,9 +47,15 @@ class Scale:
 
 
 SCALES = {
-    "smoke": Scale(1, 200, 600, 60, 1, 400),
-    "default": Scale(),
-    "full": Scale(critic_updates=4000),
+    preset: Scale(
+        seeds=seeds,
+        works=works,
+        human_works=preset_value(preset, "human_works"),
+        critic_updates=preset_value(preset, "critic_updates"),
+        pools=preset_value(preset, "critic_pools"),
+        imitations=2 * preset_value(preset, "eval_works"),
+    )
+    for preset, seeds, works in (("smoke", 1, 200), ("default", 3, 1000), ("full", 3, 1000))
 }
 
 
