@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from move37.agents.compare.config import CompareConfig, Entry, Imitator, check_run
+from move37.agents.compare.config import CompareConfig, check_run
+from move37.agents.compare.entries import Entry, Imitator
 from move37.agents.learner.imitation import fit_imitator
 from move37.agents.learner.train_loop import IMITATOR
 from move37.agents.makers.learner import fitting_cost
@@ -63,7 +64,7 @@ class ModelStore:
 
     def maker(self, entry: Entry, seed: int) -> tuple[Maker, dict[str, Any]]:
         """The maker of a line, fitted, with what fitting it cost."""
-        key = (entry.name if entry.timed else entry.recipe, seed)
+        key = (entry.key, seed)
         if key not in self._made:
             self._made[key] = self._fit(entry, seed, self._folder(*key))
         maker = self._made[key]
@@ -85,16 +86,16 @@ class ModelStore:
         return read_json(path) if path.exists() else {}
 
     def _fit(self, entry: Entry, seed: int, folder: Path) -> Maker:
-        if entry.recipe == "imitator":
+        if entry.maker == "imitator":
             return Imitator(self.network(seed), self._world)
-        if entry.recipe == "learner" and self._options.run_of(seed) is not None:
+        if entry.maker == "learner" and self._options.run_of(seed) is not None:
             self._check_run(folder)
             return load_learner(folder, self._world, lambda: copy.deepcopy(self.reward(seed)))
         folder.mkdir(parents=True, exist_ok=True)
         context = self._context(entry, seed, folder)
         torch.manual_seed(seed)
         begin, cpu = time.perf_counter(), time.process_time()
-        maker = find_factory(entry.recipe)(context)
+        maker = find_factory(entry.maker)(context)
         seconds = {
             "wall_seconds": time.perf_counter() - begin,
             "cpu_seconds": time.process_time() - cpu,
