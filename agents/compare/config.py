@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from move37.agents.compare.entries import FIXED, Entry, all_entries, chosen_entries
-from move37.agents.runs.config import CORPUS
+from move37.agents.runs.config import CORPUS, preset_value
 from move37.envs.base.world import ENTRY_POINTS, World, find_world
 
 
@@ -36,9 +36,15 @@ class Scale:
 
 
 SCALES = {
-    "smoke": Scale(1, 200, 600, 60, 1, 400),
-    "default": Scale(),
-    "full": Scale(critic_updates=4000),
+    preset: Scale(
+        seeds=seeds,
+        works=works,
+        human_works=preset_value(preset, "human_works"),
+        critic_updates=preset_value(preset, "critic_updates"),
+        pools=preset_value(preset, "critic_pools"),
+        imitations=2 * preset_value(preset, "eval_works"),
+    )
+    for preset, seeds, works in (("smoke", 1, 200), ("default", 3, 1000), ("full", 3, 1000))
 }
 
 

@@ -480,13 +480,14 @@ def start_or_resume(
     """Do a run, or what is left of it if its folder holds it already; see :class:`TrainingRun`.
 
     Raises:
-        ValueError: If the folder holds a run with other options, threads apart.
+        ValueError: If the folder holds a run with other options, threads and the imitator's path
+            apart.
     """
     folder = Path(config.run_dir)
     resume = (folder / FILE).exists()
     if resume:
         found = load_config(folder)
-        if replace(found, threads=config.threads) != config:
+        if replace(found, threads=config.threads, imitator=config.imitator) != config:
             raise ValueError(f"{folder}: holds a run with other options than are asked for")
-        config = found
+        config = replace(config, threads=found.threads)
     return kind(config, resume, evaluator, log).run()
