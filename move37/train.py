@@ -253,7 +253,7 @@ def run_in(folder: RunDir, config: Config, clock: Clock, interrupts: Interrupts)
     measured = evaluator.measure(fresh)
     result = world.summarise(measured)
     terms = {f"judged/{k}": v for k, v in measured.items()}
-    terms |= reward(fresh.moves, world.images(fresh))
+    terms |= reward(fresh)
     for key, whole in (("step", model.num_timesteps), ("seed", config.seed)):
         terms[key] = np.full(len(fresh), float(whole))
     fresh = fresh.with_appraisal(terms)

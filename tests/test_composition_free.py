@@ -14,7 +14,7 @@ from move37.envs.composition.dynamics import AHEAD, BEHIND
 from move37.envs.composition.free import FreeWorld, free_works
 from move37.envs.composition.free_dynamics import FreeSimulator, frames_of, parse_frame
 from move37.envs.composition.judging.descriptor import PairDescriptor, features
-from move37.envs.composition.judging.evaluator import Evaluator, negatives_of, scores_of_works
+from move37.envs.composition.judging.evaluator import Evaluator, negatives_of
 from move37.envs.composition.judging.progress_features import PAIR_UNITS, account_of
 from move37.envs.composition.judging.quality import HumanLevelQuality
 from move37.envs.composition.moves import (
@@ -43,6 +43,7 @@ from move37.envs.composition.rules.explain import explain, findings
 from move37.envs.composition.rules.form import SOPRANO_CALIBRATION, calibrate, form, form_terms
 from move37.envs.composition.rules.names import RULES, SOPRANO_RULES
 from move37.envs.composition.score.roll import read_rolls, rolls_of
+from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import CompositionWorld
 from move37.novelty.storage import save_weights
 
@@ -227,7 +228,7 @@ def test_works_are_judged_again_exactly(evaluator, tmp_path):
     terms = form_terms(scores_of_works(works), both=True)
     np.testing.assert_array_equal(again["form"], form(terms))
     assert {f"form/{rule}" for rule in SOPRANO_RULES} <= set(again)
-    said = quality(works.moves, rolls_of(scores_of_works(works)))
+    said = quality(works)
     np.testing.assert_array_equal(again["craft"], said["craft"])
     np.testing.assert_array_equal(again["form"], said["form"])
 

@@ -107,7 +107,7 @@ class EvaluationSuite:
         DEFLATE that has read the human works (or, if that is shorter, move by move).
         """
         out = dict(self.evaluator.measure(works))
-        terms = self.scorer.reward()(works.moves, self.world.images(works))
+        terms = self.scorer.reward()(works)
         if "craft" in terms:
             out["craft"] = np.asarray(terms["craft"], np.float64)
         if self.second is not None:

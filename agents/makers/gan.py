@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from move37.agents.makers.maker import Maker, TrainContext
+from move37.agents.makers.maker import Maker, TrainContext, images_of_briefs
 from move37.agents.makers.networks.gan_network import Critic, Generator, Shape, networks, shifted
 from move37.envs.base.works import Works, pad_moves, write_atomically
 from move37.envs.base.world import World
@@ -208,7 +208,7 @@ class GAN:
             simulator.reset(np.arange(simulator.n))
             rows = np.arange(min(simulator.n, n - made))
             briefs.extend(simulator.briefs[rows])
-            given = simulator.images(rows)
+            given = images_of_briefs(self.world, simulator.briefs[rows])
             noise = torch.from_numpy(rng.standard_normal((len(rows), shape.latent), np.float32))
             seen = _tensor(given) if shape.conditional else None
             images[made + rows] = np.maximum(_sample(self.generator, noise, seen), given)
@@ -218,7 +218,7 @@ class GAN:
         """(N,) float64: the critic's logit; more is more like human works."""
         out = np.zeros(len(works))
         images = self.world.images(works)
-        given = pictures_of_briefs(self.world, works.briefs) if self._conditional else None
+        given = images_of_briefs(self.world, works.briefs) if self._conditional else None
         with torch.no_grad():
             for begin in range(0, len(works), CHUNK):
                 part = slice(begin, begin + CHUNK)
@@ -247,13 +247,6 @@ class GAN:
         return cls(world, generator, critic)
 
 
-def pictures_of_briefs(world: World, briefs: NDArray[np.int16]) -> Arrays:
-    """What is seen before the first move: (N, H, W) uint8 for briefs (N, B)."""
-    simulator = world.simulator(max(1, len(briefs)))
-    simulator.reset(np.arange(len(briefs)), briefs)
-    return simulator.images(np.arange(len(briefs)))
-
-
 def make(context: TrainContext) -> Maker:
     """Train a GAN on images of the world's human works, or read the one in the folder."""
     world, seed, folder = context.world, context.seed, context.folder
@@ -261,10 +254,10 @@ def make(context: TrainContext) -> Maker:
 
     def human(epoch: int) -> tuple[Arrays, Arrays]:
         works = world.variations(epoch, seed)
-        return world.images(works), pictures_of_briefs(world, works.briefs)
+        return world.images(works), images_of_briefs(world, works.briefs)
 
     height, width = world.images(world.train[:1]).shape[1:]
-    conditional = bool(pictures_of_briefs(world, world.train.briefs).any())
+    conditional = bool(images_of_briefs(world, world.train.briefs).any())
     channels = CHANNELS if height * width <= SMALL else CHANNELS * 2 // 3
     shape = Shape(height, width, conditional, channels=channels)
     notes = {"updates": context.budget.updates, "seed": seed, "corpus": world.fingerprint}

@@ -10,6 +10,7 @@ so that no old trick pays again. The best that this learner can do is to draw wh
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -73,8 +74,9 @@ class WholeImageReward:
     """An appraiser that knows nothing but how human a work looks to a critic that learns.
 
     Args:
-        human: (M, H, W) uint8 in {0, 1}: images of the human works.
-        own: (N, H, W): images of the first works in the replay buffer.
+        images: (N, H, W) uint8 in {0, 1} of N works.
+        human: M human works.
+        own: The first works in the replay buffer.
         seed: Of the critic and of the order in which it sees works.
         rate: Adam's step size.
         batch_size: Human works, and own ones, per gradient step.
@@ -82,27 +84,28 @@ class WholeImageReward:
 
     def __init__(
         self,
-        human: NDArray[np.uint8],
-        own: NDArray[np.uint8],
+        images: Callable[[Works], NDArray[np.uint8]],
+        human: Works,
+        own: Works,
         seed: int,
         rate: float = 5e-4,
         batch_size: int = 64,
     ) -> None:
         torch.manual_seed(seed)
-        self.critic = ImageCritic(*human.shape[1:])
-        self._human, self._own = human, own[-REPLAY:]
+        self._images = images
+        self._human, self._own = images(human), images(own)[-REPLAY:]
+        self.critic = ImageCritic(*self._human.shape[1:])
         self._pending: list[NDArray[np.uint8]] = []
         self._rng = np.random.default_rng((seed, 2))
         self._optimizer = torch.optim.Adam(self.critic.parameters(), rate, betas=(0.5, 0.9))
         self._batch_size = batch_size
 
-    def __call__(
-        self, moves: NDArray[np.int16], images: NDArray[np.uint8]
-    ) -> dict[str, NDArray[np.float64]]:
+    def __call__(self, works: Works) -> dict[str, NDArray[np.float64]]:
         """``quality`` and ``reward``, both (R,) float64: the probability of being human.
 
         The works enter the replay buffer with the next :meth:`refresh`.
         """
+        images = self._images(works)
         self._pending.append(images)
         looks = self.judge(images)
         return {"quality": looks, "reward": looks.copy()}
@@ -192,8 +195,8 @@ def load(folder: Path, world: World) -> RLImitator:
     Raises:
         StorageError: If a file is missing, damaged, or of another world.
     """
-    human = world.images(world.train)
-    reward, network = WholeImageReward(human, human[:0], 0), world.network()
+    reward = WholeImageReward(world.images, world.train, world.train[:0], 0)
+    network = world.network()
     load_weights(folder / FILE, network, "network.")
     load_weights(folder / FILE, reward.critic, "critic.")
     steps = int(read_json(folder / FACTS).get("env_steps", 0))
@@ -208,8 +211,7 @@ def make(context: TrainContext) -> RLImitator:
     rng = np.random.default_rng((context.seed, 3))
     n = min(FIRST_WORKS, context.budget.works)
     first = sample_works(context.imitator, practice_of(world, BOARDS), world.id, n, rng)
-    human = world.images(world.train)
-    reward = WholeImageReward(human, world.images(first), context.seed)
+    reward = WholeImageReward(world.images, world.train, first, context.seed)
     loss = reward.learn(min(FIRST_UPDATES, context.budget.updates))
     context.log(f"rl_imitation: the critic's loss on the imitator's works is {loss:.3f}")
     trained = train_policy(

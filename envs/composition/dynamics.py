@@ -304,10 +304,6 @@ class CompositionSimulator(Simulator):
         )  # fmt: skip
         self._behind = True
 
-    def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """(R, 64, 64) uint8 in {0, 1}: piano rolls of the boards ``rows``, soprano included."""
-        return images_of(self.moves[rows], self.briefs[rows])
-
 
 def parse_brief(brief: Any) -> NDArray[np.int16]:
     """Check a brief: (67,) as in ``moves``, or the 32 codes of a soprano.

@@ -19,9 +19,9 @@ from move37.envs.base.works import Works
 from move37.envs.composition.dynamics import CompositionSimulator
 from move37.envs.composition.free_dynamics import FreeSimulator
 from move37.envs.composition.free_network import FreeNetwork
-from move37.envs.composition.judging.evaluator import scores_of_works
 from move37.envs.composition.moves import moves_and_briefs
 from move37.envs.composition.score.roll import read_rolls
+from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import ANSWERS, CompositionWorld
 
 

@@ -28,7 +28,7 @@ from skimage.filters import apply_hysteresis_threshold, threshold_otsu
 from torch import Tensor, nn
 from torch.nn import functional
 
-from move37.agents.makers.maker import TrainContext
+from move37.agents.makers.maker import TrainContext, images_of_briefs
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
 from move37.novelty.storage import save_weights
@@ -307,8 +307,5 @@ def works_of(
     if brief is not None:
         briefs = np.repeat(np.asarray(brief, np.int16)[None], len(inputs), axis=0)
     if briefs.size:
-        simulator = world.simulator(len(briefs))
-        rows = np.arange(len(briefs))
-        simulator.reset(rows, briefs)
-        images = np.maximum(images, simulator.images(rows))
+        images = np.maximum(images, images_of_briefs(world, briefs))
     return replace(world.from_images(images), briefs=briefs)

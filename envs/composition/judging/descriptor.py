@@ -8,12 +8,11 @@ so that a work's descriptor does not depend on what else is in the batch.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.works import Works
 from move37.envs.composition.moves import (
     ALTO_ROW,
     BASS_ROW,
@@ -28,6 +27,7 @@ from move37.envs.composition.moves import (
     in_four,
 )
 from move37.envs.composition.rules.counterpoint import read_voice
+from move37.envs.composition.works import scores_of_works
 from move37.envs.judging.pca import PrincipalComponents
 
 PARTS = (("intervals", 27), ("pairs", 49), ("degrees", 24), ("beats", 13), ("durations", 6),
@@ -123,15 +123,15 @@ def features_into(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
 
 
 class Descriptor(PrincipalComponents):
-    """Maps scores (N, 5, 32) int16 to 32 numbers."""
+    """Maps works to 32 numbers, as their basses go."""
 
     n_features = N_FEATURES
     n_components = 32
 
     @classmethod
-    def features(cls, x: Any) -> NDArray[np.float64]:
-        """Raw features (N, 151) float64 of scores (N, 5, 32)."""
-        return features(x)
+    def features(cls, works: Works) -> NDArray[np.float64]:
+        """Raw features (N, 151) float64 of works."""
+        return features(scores_of_works(works))
 
 
 class PairDescriptor(Descriptor):
@@ -140,13 +140,13 @@ class PairDescriptor(Descriptor):
     n_features = 2 * N_FEATURES
 
     @classmethod
-    def features(cls, x: Any) -> NDArray[np.float64]:
-        """Raw features (N, 302) float64 of scores (N, 5, 32)."""
-        return features(x, both=True)
+    def features(cls, works: Works) -> NDArray[np.float64]:
+        """Raw features (N, 302) float64 of works."""
+        return features(scores_of_works(works), both=True)
 
 
 class FourDescriptor(Descriptor):
-    """The same of bass, alto and tenor, for works in four parts (N, 7, 32)."""
+    """The same of bass, alto and tenor, for works in four parts."""
 
     n_features = 3 * N_FEATURES
     n_components = 48

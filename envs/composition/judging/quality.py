@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from move37.envs.base.appraisal import Terms
 from move37.envs.base.works import Works
 from move37.envs.composition.judging.craft import Critic, WholeCritic, hidden, planes_of
-from move37.envs.composition.judging.evaluator import negatives_of, scores_of_works
+from move37.envs.composition.judging.evaluator import negatives_of
 from move37.envs.composition.judging.progress_features import account_of
 from move37.envs.composition.moves import EIGHTHS, writes_both
 from move37.envs.composition.rules.form import form, form_terms
 from move37.envs.composition.rules.originality import ALLOWED, Originality
-from move37.envs.composition.score.roll import read_rolls
+from move37.envs.composition.works import scores_of_works
 from move37.envs.judging.critics import RankingCritic, as_they_are
 
 WHOLES = 5
@@ -97,9 +97,9 @@ class HumanLevelQuality:
     def _account(self, scores: NDArray[np.int16]) -> NDArray[np.float32]:
         return account_of(scores, both=self._both)
 
-    def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
-        """Terms of works (R, 32), each (R,) float64, ``quality`` among them."""
-        scores = read_rolls(images)
+    def __call__(self, works: Works) -> Terms:
+        """Terms of R works, each (R,) float64, ``quality`` among them."""
+        scores = scores_of_works(works)
         terms = form_terms(scores, self._both)
         shaped = form(terms)
         craft, account = self.critic(planes_of(scores)), self._account(scores)

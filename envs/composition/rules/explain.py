@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
-from move37.envs.composition.judging.evaluator import scores_of_works
 from move37.envs.composition.moves import SOPRANO_ROW, in_four, writes_both
 from move37.envs.composition.rules.chords import find_four, measure_four
 from move37.envs.composition.rules.counterpoint import find, find_voice, measure, measure_voice
@@ -21,6 +20,7 @@ from move37.envs.composition.rules.form import (
 )
 from move37.envs.composition.rules.names import FOUR_RULES, RULES, SOPRANO_RULES, one_voice
 from move37.envs.composition.score.staff import sheet_of
+from move37.envs.composition.works import scores_of_works
 
 FOUND = {
     "dissonance": "dissonance on the beat, neither prepared nor resolved by step",

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Terms
+from move37.envs.base.works import Works
 from move37.envs.composition.moves import SOPRANO_ROW, in_four, writes_both
 from move37.envs.composition.rules.chords import measure_four
 from move37.envs.composition.rules.counterpoint import measure, measure_voice
 from move37.envs.composition.rules.names import FOUR_RULES, RULES, SOPRANO_RULES, one_voice
-from move37.envs.composition.score.roll import read_rolls
+from move37.envs.composition.works import scores_of_works
 from move37.envs.judging.rule_scores import marks, softened_product
 
 INF = float("inf")
@@ -187,9 +188,9 @@ def form(terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     return softened_product([terms[rule] for rule in names], FLOOR, sharpness)
 
 
-def form_quality(moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
+def form_quality(works: Works) -> Terms:
     """Rule-based quality: every rule's term as ``form/...``, ``form``, and ``quality`` = form."""
-    terms = form_terms(read_rolls(images), writes_both(moves))
+    terms = form_terms(scores_of_works(works), writes_both(works.moves))
     value = form(terms)
     return {f"form/{key}": v for key, v in terms.items()} | {"form": value, "quality": value}
 
