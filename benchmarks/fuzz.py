@@ -31,11 +31,17 @@ if "--guided" in sys.argv:
 
     # Numba cannot compile what is instrumented.
     compiled = [
-        f"move37.envs.drawing.{name}" for name in ("dynamics", "originality", "descriptor", "form")
+        f"move37.envs.{name}"
+        for name in (
+            "judging.pca",
+            "drawing.dynamics",
+            "drawing.corpus.trace",
+            "drawing.judging.descriptor",
+            "drawing.rules.form",
+            "drawing.rules.originality",
+        )
     ]
-    with atheris.instrument_imports(
-        include=["novelty", "envs", "agents", "svgpathtools"], exclude=compiled
-    ):
+    with atheris.instrument_imports(include=["move37", "svgpathtools"], exclude=compiled):
         for module in (
             "move37.agents.runs.config",
             "move37.agents.runs.train_state",
@@ -49,7 +55,8 @@ import torch
 from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_checkpoint
 from move37.agents.runs.config import PRESETS, load_config, options_of
 from move37.envs.base.works import Works, WorksError, pad_moves
-from move37.envs.drawing.corpus.icons import _read_cache, _read_drawing, _write_cache
+from move37.envs.drawing.corpus.icons import _read_cache, _write_cache
+from move37.envs.drawing.corpus.quickdraw import read_drawing
 from move37.envs.drawing.corpus.svg import SvgError, read_svg
 from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.judging.craft import PatchCritic
@@ -59,7 +66,6 @@ from move37.novelty.archive import ArchiveError, NoveltyArchive
 from move37.novelty.storage import (
     StorageError,
     load_weights,
-    parse_npy,
     read_json,
     read_npz,
     save_weights,
@@ -165,14 +171,9 @@ def _load_cache(path: Path) -> None:
         _read_cache(path)
 
 
-def _write_npy(path: Path) -> None:
-    np.save(path.open("wb"), np.arange(6, dtype=np.int16).reshape(2, 3))
-
-
 LOADERS = {
     "works": Loader(_write_works, _load_works, WorksError),
     "npz": Loader(_write_works, read_npz, StorageError),
-    "npy": Loader(_write_npy, lambda p: parse_npy(p.read_bytes()), ValueError),
     "archive": Loader(_write_archive, _load_archive, ArchiveError),
     "descriptor": Loader(_write_descriptor, _load_descriptor, WorksError),
     "weights": Loader(
@@ -184,7 +185,7 @@ LOADERS = {
     "config": Loader(_write_config, _load_config, ValueError),
     "json": Loader(_write_config, read_json, StorageError),
     "svg": Loader(_write_svg, lambda p: read_svg(p.read_bytes()), SvgError),
-    "ndjson": Loader(_write_drawing, lambda p: _read_drawing("1", p.read_bytes()), SvgError),
+    "ndjson": Loader(_write_drawing, lambda p: read_drawing(p.read_bytes()), SvgError),
     "cache": Loader(_write_corpus, _load_cache, ValueError),
 }
 

@@ -24,7 +24,7 @@ from move37.agents.compare.joining import term
 from move37.agents.runs.config import CORPUS
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import World, find_world, make_world
-from move37.envs.drawing.corpus.icons import _kanjivg
+from move37.envs.drawing.corpus.sources import kanjivg
 from move37.envs.drawing.judging.descriptor import Descriptor
 from move37.envs.files.pictures import save_png
 from move37.novelty.knn import nearest
@@ -71,7 +71,7 @@ def with_radical(world: World, radical: str) -> tuple[str, ...]:
     form of.
     """
     part = re.compile(f' kvg:(?:element|original)="{re.escape(radical)}"'.encode())
-    codes = {label.removesuffix(".svg") for label, data in _kanjivg().records if part.search(data)}
+    codes = {label.removesuffix(".svg") for label, data in kanjivg().records if part.search(data)}
     names = (*world.train.names, *world.held_out.names)
     return tuple(sorted(name for name in names if name.rpartition(" ")[2] in codes))
 

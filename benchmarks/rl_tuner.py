@@ -4,8 +4,8 @@
     python -m benchmarks.rl_tuner runs/composition-free-default-0
 
 Bach's sopranos (held out), the imitator's and the learner's, by the definitions of
-``tuner``. The published figures are those of Jaques et al. (2016, 2017) for
-their own melodies of 32 steps in C major, learnt from popular music: they tell how such a tuner
+``melody_statistics``. The published figures are those of Jaques et al. (2016, 2017) for their own
+melodies of 32 steps in C major, learnt from popular music: they tell how such a tuner
 moves a network, not which melodies are better.
 """
 
@@ -17,10 +17,10 @@ from pathlib import Path
 from move37.envs.base.works import Works
 from move37.envs.base.world import find_world
 from move37.envs.composition.moves import KEY_ROW, SOPRANO_LOW, SOPRANO_ROW
-from move37.envs.composition.tuner import TITLES, melody_statistics
 from move37.envs.composition.works import scores_of_works
 from move37.novelty.storage import read_json
 
+from .melody_statistics import TITLES, melody_statistics
 from .reporting import write
 
 PUBLISHED = ("Note RNN", "Q", "Psi", "G")

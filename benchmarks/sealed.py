@@ -19,7 +19,8 @@ import torch
 from torch import nn
 
 from move37.agents.compare.table import Figure, figure
-from move37.agents.learner.imitation import evaluate, positions_of, sample_works
+from move37.agents.learner.imitation import evaluate, positions_of
+from move37.agents.learner.rollout import sample_works
 from move37.envs.base.works import Works
 from move37.envs.base.world import make_world
 from move37.envs.composition.corpus.augment import damage, damage_one

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from move37.agents.measures.likelihoods import THRESHOLD, move_likelihoods
 from move37.agents.measures.move37 import find_moments, left_the_known
-from move37.agents.measures.rollout import THRESHOLD, move_likelihoods
 from move37.agents.runs.terminal import Parser
 from move37.envs.base.works import Works, WorksError, write_atomically
 from move37.envs.base.world import ENTRY_POINTS, World, find_world, judge_again

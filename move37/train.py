@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from move37.agents.learner.imitation import evaluate, imitate, positions_of, sample_works
+from move37.agents.learner.imitation import evaluate, imitate, positions_of
 from move37.agents.learner.policy import PriorPolicy
 from move37.agents.learner.ppo import (
     WorksCallback,
@@ -31,6 +31,7 @@ from move37.agents.learner.ppo import (
     make_ppo,
     warm_value,
 )
+from move37.agents.learner.rollout import sample_works
 from move37.agents.runs.checkpoint_io import load_intact_checkpoint, save_checkpoint
 from move37.agents.runs.config import Config, options_of, parse
 from move37.agents.runs.dashboard import Dashboard

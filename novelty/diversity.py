@@ -1,60 +1,112 @@
-"""How different the rows of one set are from each other."""
+"""How different the rows of one set are from each other: novelty, repeats, the Vendi score."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from move37.novelty.knn import Table, as_rows, direct_distances
+from move37.novelty.knn import Table, as_rows, direct_distances, row_means
 
 CHUNK = 128
 """Rows compared with each other at once."""
+SMALL_GROUP = 64
+"""Groups up to this size are left out by asking for that many neighbours more."""
 
 
-def vendi_score(
-    x: ArrayLike, kernel: Literal["gaussian", "cosine"] = "gaussian", bandwidth: float = 1.0
-) -> float:
+def leave_one_out_novelty(
+    x: ArrayLike, k: int, groups: ArrayLike | None = None
+) -> NDArray[np.float64]:
+    """How far each row is from the others: mean distance to its k nearest.
+
+    Args:
+        x: (N, D) finite descriptors.
+        k: Neighbours in the mean, at least 1; all there are if there are fewer.
+        groups: (N,) labels: the rows of a row's own group are left out too, e.g. the variants of
+            one work. None: every row is on its own.
+
+    Returns:
+        (N,) float64, in the units of ``x``; inf for a row with no other to compare with.
+
+    Raises:
+        ValueError: If shapes do not match, k < 1, or a row holds NaN or infinity.
+    """
+    rows = as_rows(x, None, "x")
+    n = len(rows)
+    label = np.arange(n)
+    if groups is not None:
+        values = np.asarray(groups)
+        if values.shape != (n,):
+            raise ValueError(f"groups: expected shape ({n},), got {values.shape}")
+        label = np.unique(values, return_inverse=True)[1]
+    sizes = np.bincount(label, minlength=1)
+    small = sizes <= SMALL_GROUP
+    extra = int(sizes[small].max(initial=1)) - 1
+    out = np.full(n, np.inf)
+
+    (some,) = small[label].nonzero()
+    near, slots = Table.of(rows).nearest(rows[some], k + extra, some)
+    # Members of the own group go to the end as if infinitely far.
+    mine = label[slots] == label[some][:, None]
+    found = np.where(mine | (slots < 0), np.inf, near.astype(np.float64))
+    out[some] = row_means(np.sort(found, axis=1)[:, :k])
+    for group in (~small).nonzero()[0]:
+        inside = label == group
+        distances, _ = Table.of(rows[~inside]).nearest(rows[inside], k)
+        out[inside] = row_means(distances.astype(np.float64))
+    return out
+
+
+def novelty_in_groups(x: ArrayLike, k_neighbors: int, size: int = 400) -> NDArray[np.float64]:
+    """Novelty of rows among ``size`` of themselves at a time, so that sets of any size compare.
+
+    The more rows there are, the closer they lie. The last group is filled up with rows of the one
+    before.
+
+    Args:
+        x: (N, D) finite numbers.
+        k_neighbors: Neighbours in the mean.
+        size: Rows in a group; one group if there are fewer.
+
+    Returns:
+        (N,) float64, as :func:`leave_one_out_novelty` in each group.
+    """
+    rows = np.asarray(x)
+    out = np.zeros(len(rows))
+    for begin in range(0, len(rows), size):
+        first = max(0, min(begin, len(rows) - size))
+        among = leave_one_out_novelty(rows[first : first + size], k_neighbors)
+        out[begin : begin + size] = among[begin - first :]
+    return out
+
+
+def vendi_score(x: ArrayLike, bandwidth: float = 1.0) -> float:
     """Count the effectively different rows: the Vendi score (Friedman & Dieng, TMLR 2023).
 
     The exponential of the entropy of the eigenvalues of K / N, where K is the matrix of
-    similarities. It is 1 if all rows are the same and N if no two resemble each other.
+    similarities ``exp(-distance^2 / (2 bandwidth^2))``. It is 1 if all rows are the same and N if
+    no two resemble each other.
 
     Args:
         x: (N, D) finite numbers, N at least 1. Time grows with N^3: 2,000 rows take a second or so.
-        kernel: "gaussian", exp(-distance^2 / (2 bandwidth^2)), or "cosine".
         bandwidth: Of the Gaussian kernel, in the units of ``x``; above 0.
 
     Returns:
         A number between 1 and N.
 
     Raises:
-        ValueError: If ``x`` has no rows or bad ones, the kernel is unknown, the bandwidth is not
-            above 0, or a row is zero under the cosine kernel.
+        ValueError: If ``x`` has no rows or bad ones, or the bandwidth is not above 0.
     """
-    rows = as_rows(x, None, "x").double().cpu().numpy()
-    n = len(rows)
-    if n == 0:
+    rows = as_rows(x, None, "x").astype(np.float64)
+    if len(rows) == 0:
         raise ValueError("x: expected at least one row")
-    if kernel == "gaussian":
-        if not bandwidth > 0:
-            raise ValueError(f"bandwidth: expected above 0, got {bandwidth}")
-        rows = rows - rows.mean(axis=0)
-        norms = (rows * rows).sum(axis=1)
-        squared = np.maximum(norms[:, None] + norms - 2 * rows @ rows.T, 0.0)
-        similarity = np.exp(-squared / (2 * bandwidth**2))
-        np.fill_diagonal(similarity, 1.0)
-    elif kernel == "cosine":
-        norms = np.sqrt((rows * rows).sum(axis=1))
-        if not norms.all():
-            raise ValueError(f"row {int(np.argmin(norms))} of x is zero: it has no direction")
-        rows = rows / norms[:, None]
-        # Both products have the same eigenvalues other than 0; the smaller one is cheaper.
-        similarity = rows @ rows.T if n <= rows.shape[1] else rows.T @ rows
-    else:
-        raise ValueError(f"kernel: expected 'gaussian' or 'cosine', got {kernel!r}")
-    shares = np.linalg.eigvalsh(similarity / n)
+    if not bandwidth > 0:
+        raise ValueError(f"bandwidth: expected above 0, got {bandwidth}")
+    rows = rows - rows.mean(axis=0)
+    norms = (rows * rows).sum(axis=1)
+    squared = np.maximum(norms[:, None] + norms - 2 * rows @ rows.T, 0.0)
+    similarity = np.exp(-squared / (2 * bandwidth**2))
+    np.fill_diagonal(similarity, 1.0)
+    shares = np.linalg.eigvalsh(similarity / len(rows))
     shares = shares[shares > 1e-12]
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
@@ -77,14 +129,14 @@ def repeats(x: ArrayLike, threshold: float) -> NDArray[np.bool_]:
     """
     if not threshold >= 0:
         raise ValueError(f"threshold: expected at least 0, got {threshold}")
-    rows = as_rows(x, None, "x", "cpu")
+    rows = as_rows(x, None, "x")
     repeated = np.zeros(len(rows), np.bool_)
     kept = Table(rows.shape[1])
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
         repeated_part = repeated[start : start + CHUNK]  # a view
-        repeated_part[:] = kept.nearest(part, 1)[0][:, 0].numpy() <= threshold
-        within = direct_distances(part[:, None], part).numpy() <= threshold
+        repeated_part[:] = kept.nearest(part, 1)[0][:, 0] <= threshold
+        within = direct_distances(part[:, None], part) <= threshold
         for i in range(len(part)):
             if not repeated_part[i]:
                 repeated_part[i + 1 :] |= within[i, i + 1 :]

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from move37.novelty.knn import Table, direct_distances
@@ -52,13 +51,12 @@ class RecentBuffer:
         """
         n = len(x)
         nearest, mean = np.full(n, np.inf), np.full(n, np.inf)
-        rows = torch.from_numpy(x)
         if len(self):
-            near = self._table.nearest(rows, min(k, len(self)))[0].numpy().astype(np.float64)
+            near = self._table.nearest(x, min(k, len(self)))[0].astype(np.float64)
             nearest, mean = near[:, 0], near.mean(axis=1)
-        gaps = direct_distances(rows[:, None], rows[None])
-        before = torch.full_like(gaps, torch.inf).triu().add_(gaps).amin(dim=1)
-        return np.minimum(nearest, before.numpy()), mean
+        gaps = direct_distances(x[:, None], x)
+        gaps[np.triu_indices(n)] = np.inf
+        return np.minimum(nearest, gaps.min(axis=1, initial=np.inf)), mean
 
     def remember(self, x: NDArray[np.float32], features: NDArray[Any] | None = None) -> None:
         """Keep rows (N, dim), and ``features`` (N, F) beside them."""
@@ -74,9 +72,8 @@ class RecentBuffer:
         memory = len(self.rows)
         slots: NDArray[np.int64] = (self.count + np.arange(len(x))) % memory
         new = max(0, min(len(x), memory - self.count))
-        rows = torch.from_numpy(x)
-        self._table.extend(rows[:new])
-        self._table.put(torch.from_numpy(slots[new:]), rows[new:])
+        self._table.extend(x[:new])
+        self._table.put(slots[new:], x[new:])
         self.rows[slots] = x
         self.count += len(x)
         return slots
@@ -99,5 +96,4 @@ class RecentBuffer:
         self.rows[...] = state["works"]
         self._features[...] = state["features"]
         self.count = int(state["count"])
-        self._table = Table(self.rows.shape[1])
-        self._table.extend(torch.from_numpy(self.rows[: len(self)]))
+        self._table = Table.of(self.rows[: len(self)])

@@ -5,9 +5,10 @@ import pytest
 import torch
 from stable_baselines3.common.utils import obs_as_tensor
 
-from move37.agents.learner.imitation import evaluate, imitate, positions_of, sample_works
+from move37.agents.learner.imitation import evaluate, imitate, positions_of
 from move37.agents.learner.policy import PriorPolicy
 from move37.agents.learner.ppo import WorksCallback, make_ppo, warm_value
+from move37.agents.learner.rollout import sample_works
 from move37.envs.base.appraisal import Appraisal
 from move37.envs.base.batch import WorldBatch
 from move37.envs.base.sb3 import WorldVecEnv

@@ -16,12 +16,14 @@ from move37.envs.base.appraisal import Appraisal
 from move37.envs.base.batch import WorldBatch
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.works import Works
+from move37.envs.composition.briefs import parse_brief
 from move37.envs.composition.corpus.chorales import CorpusError, load_corpus
 from move37.envs.composition.corpus.musicxml import ChoraleError, find_key, read_chorale
 from move37.envs.composition.corpus.tunes import find_tunes
-from move37.envs.composition.dynamics import AHEAD, BEHIND, CompositionSimulator, parse_brief
+from move37.envs.composition.dynamics import AHEAD, BEHIND, CompositionSimulator
 from move37.envs.composition.judging.descriptor import features
-from move37.envs.composition.judging.progress_features import UNITS
+from move37.envs.composition.judging.progress_features import units
+from move37.envs.composition.modes import BASS
 from move37.envs.composition.moves import (
     BRIEF,
     EIGHTHS,
@@ -36,11 +38,8 @@ from move37.envs.composition.moves import (
     SOPRANO,
     SOPRANO_LOW,
     TONIC,
-    moves_and_briefs,
-    scores_of,
     shift_of,
     sounding,
-    steps_of,
 )
 from move37.envs.composition.network import CompositionNetwork
 from move37.envs.composition.rules.counterpoint import measure
@@ -50,6 +49,7 @@ from move37.envs.composition.score import notation, render, sound, soundfont
 from move37.envs.composition.score.page import html_page
 from move37.envs.composition.score.roll import read_rolls, rolls_of
 from move37.envs.composition.score.staff import sheet_of, written
+from move37.envs.composition.scores import moves_and_briefs, scores_of, steps_of
 from move37.envs.composition.world import CompositionWorld
 
 BACH = load_corpus("bach", progress=False)
@@ -112,7 +112,7 @@ def test_withheld_works_are_gone_and_an_unknown_pattern_is_an_error():
 def folder(tmp_path_factory):
     """A folder of chorales, as files."""
     path = tmp_path_factory.mktemp("chorales")
-    for i, score in enumerate(scores_of(some(2).moves, some(2).briefs)):
+    for i, score in enumerate(scores_of(some(2).moves, some(2).briefs, BASS)):
         (path / f"{i}.musicxml").write_bytes(notation.musicxml(score, f"piece {i}"))
     (path / "damaged.xml").write_bytes(b"<score-partwise><part")
     return path
@@ -203,9 +203,13 @@ def test_observations_equal_the_oracle():
             for key, value in want.items():
                 np.testing.assert_array_equal(simulator.observations[key][i], value, err_msg=key)
             silent = np.array([*moves[i], *[REST] * (EIGHTHS - len(moves[i]))], np.int16)
-            sofar = scores_of(silent[None], works.briefs[i : i + 1])
-            want = np.concatenate([measure(sofar)[0] / UNITS, features(sofar)[0]]).clip(-4, 4)
-            np.testing.assert_allclose(simulator.observations["account"][i], want, rtol=1e-6)
+            sofar = scores_of(silent[None], works.briefs[i : i + 1], BASS)
+            want = np.concatenate([measure(sofar)[0] / units(BASS), features(sofar, BASS)[0]]).clip(
+                -4, 4
+            )
+            np.testing.assert_allclose(
+                simulator.observations["progress_features"][i], want, rtol=1e-6
+            )
         actions = rng.integers(0, N_MOVES, 6)
         done = simulator.step(actions)
         for i in range(6):
@@ -265,8 +269,8 @@ def test_wrong_moves_and_briefs_are_refused():
     with pytest.raises(ValueError, match="expected shape"):
         env.reset(options={"brief": [2, 3]})
     with pytest.raises(ValueError, match="is no move"):
-        scores_of(np.full((1, EIGHTHS), 77), some(1).briefs)
-    assert parse_brief(None).size == 0
+        scores_of(np.full((1, EIGHTHS), 77), some(1).briefs, BASS)
+    assert parse_brief(None, BASS).size == 0
 
 
 def test_sb3_trains_on_it():
@@ -292,11 +296,11 @@ assert 'torch' not in sys.modules, 'torch was imported'
 
 
 def test_rolls_hold_the_whole_score():
-    scores = scores_of(BACH.works.moves, BACH.works.briefs)
+    scores = scores_of(BACH.works.moves, BACH.works.briefs, BASS)
     rolls = rolls_of(scores)
     assert rolls.shape[1:] == (64, 64) and rolls.max() == 1
     np.testing.assert_array_equal(read_rolls(rolls), scores)
-    moves, briefs = moves_and_briefs(scores)
+    moves, briefs = moves_and_briefs(scores, BASS)
     np.testing.assert_array_equal(moves, BACH.works.moves)
     np.testing.assert_array_equal(briefs, BACH.works.briefs)
     again = CompositionWorld.from_images(rolls[:5] * 0.9)
@@ -311,13 +315,13 @@ def test_pictures_have_their_sizes_and_differ():
     assert len(np.unique(render.thumbnails(works, 24).reshape(4, -1), axis=0)) == 4
     side = render.sheets_side_by_side(works, works[:1], ("left", "right"), 2)
     assert side.shape[1] > sheet.shape[1]
-    assert render.picture(works.moves[0][:5], works.briefs[0], 96).shape == (96, 96, 3)
+    assert render.picture(works.moves[0][:5], works.briefs[0], BASS, 96).shape == (96, 96, 3)
     with pytest.raises(ValueError, match="captions"):
         render.sheet(works, 2, ["a"])
 
 
 def test_written_values_fill_the_time_and_stay_in_their_bars():
-    for score in scores_of(some(20).moves, some(20).briefs):
+    for score in scores_of(some(20).moves, some(20).briefs, BASS):
         sheet = sheet_of(score)
         for voice in (0, 1):
             parts = [p for n in sheet.notes if n.voice == voice for p in written(n, sheet.first)]
@@ -328,7 +332,7 @@ def test_written_values_fill_the_time_and_stay_in_their_bars():
 
 def test_names_of_notes_fit_their_midi_numbers():
     degree = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-    for i, score in enumerate(scores_of(BACH.works.moves[::20], BACH.works.briefs[::20])):
+    for i, score in enumerate(scores_of(BACH.works.moves[::20], BACH.works.briefs[::20], BASS)):
         sheet = sheet_of(score)
         assert abs(sheet.fifths) <= 7, i
         for midi in range(36, 85):
@@ -341,7 +345,7 @@ def test_musicxml_and_midi_say_the_same_notes(tmp_path):
     from music21.converter.subConverters import ConverterMusicXML
 
     work = some(3)[2:]
-    score = scores_of(work.moves, work.briefs)[0]
+    score = scores_of(work.moves, work.briefs, BASS)[0]
     path = tmp_path / "work.musicxml"
     path.write_bytes(notation.musicxml(score, "a title"))
     reader = ConverterMusicXML()
@@ -361,7 +365,7 @@ def test_musicxml_and_midi_say_the_same_notes(tmp_path):
 
 def test_the_engraved_score_is_one_svg_with_a_time_for_each_note():
     work = some(1)
-    score = scores_of(work.moves, work.briefs)[0]
+    score = scores_of(work.moves, work.briefs, BASS)[0]
     picture, times = notation.svg_with_times(score)
     assert picture.lstrip().startswith("<") and picture.rstrip().endswith("</svg>")
     assert "http://" not in picture.replace("http://www.w3.org", "").replace(
@@ -378,7 +382,7 @@ def lonely_a():
     brief[SOPRANO] = REST
     moves = np.full((1, EIGHTHS), HOLD, np.int16)
     moves[0, 0] = 45 - LOW + FIRST_NOTE
-    return scores_of(moves, brief[None])[0]
+    return scores_of(moves, brief[None], BASS)[0]
 
 
 def test_sound_has_the_pitch_of_the_bass():
@@ -442,7 +446,7 @@ def test_the_explanation_says_where():
     brief[SOPRANO : SOPRANO + 6 : 2] = np.array([67, 69, 71]) - SOPRANO_LOW + FIRST_NOTE
     moves = np.full((1, EIGHTHS), HOLD, np.int16)
     moves[0, :6:2] = np.array([48, 50, 52]) - LOW + FIRST_NOTE
-    found = findings(scores_of(moves, brief[None])[0])
+    found = findings(scores_of(moves, brief[None], BASS)[0], BASS)
     assert [x for x in found if x[2] == "parallel fifths"] == [
         (2, "bar 1, beat 2", "parallel fifths"),
         (4, "bar 1, beat 3", "parallel fifths"),

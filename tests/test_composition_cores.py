@@ -8,9 +8,10 @@ from move37.envs.base.works import Works
 from move37.envs.composition.dynamics import CompositionSimulator
 from move37.envs.composition.four import FourWorld
 from move37.envs.composition.free import FreeWorld
-from move37.envs.composition.moves import N_MOVES, scores_of
+from move37.envs.composition.moves import N_MOVES
 from move37.envs.composition.rules.form import form_terms
 from move37.envs.composition.score.roll import rolls_of
+from move37.envs.composition.scores import scores_of
 from move37.envs.composition.world import CompositionWorld
 
 WORLDS = (CompositionWorld, FreeWorld, FourWorld)
@@ -39,7 +40,7 @@ def test_boards_in_a_batch_equal_boards_alone(world):
             simulator.step(row[i : i + 1])
             for key, value in simulator.observations.items():
                 np.testing.assert_array_equal(batch.observations[key][i], value[0])
-    scores = scores_of(actions.T.astype(np.int16), briefs)
+    scores = scores_of(actions.T.astype(np.int16), briefs, world.mode)
     works = Works(world.id, batch.moves, batch.briefs)
     np.testing.assert_array_equal(world.images(works), rolls_of(scores))
 
@@ -78,13 +79,11 @@ def test_single_and_vector_environment_give_the_same_rewards(world):
         assert terminated and not truncated
         assert reward == rewards[j] == pytest.approx(info["form"], abs=1e-6)
         assert infos["final_info"]["form"][j] == info["form"]
-    scores = scores_of(actions[:, j : j + 1].T.astype(np.int16), brief[None])
-    assert {f"form/{rule}" for rule in form_terms(scores, both=world.id == FreeWorld.id)} <= set(
-        info
-    )
+    scores = scores_of(actions[:, j : j + 1].T.astype(np.int16), brief[None], world.mode)
+    assert {f"form/{rule}" for rule in form_terms(scores, world.mode)} <= set(info)
 
 
-def test_an_account_is_the_same_whenever_it_is_asked_for(world):
+def test_progress_features_are_the_same_whenever_they_are_asked_for(world):
     rng = np.random.default_rng(4)
     seldom, often = core_of(world, 4), core_of(world, 4)
     for simulator in (seldom, often):
@@ -95,10 +94,12 @@ def test_an_account_is_the_same_whenever_it_is_asked_for(world):
             simulator.step(actions)
             if t == 7:  # two begin anew: once before anybody looks, once after
                 simulator.reset(np.array([1, 3]))
-        before = often.observations["account"].copy()
+        before = often.observations["progress_features"].copy()
         assert before[0].any()
-    np.testing.assert_array_equal(seldom.observations["account"], before)
+    np.testing.assert_array_equal(seldom.observations["progress_features"], before)
     seldom.reset(np.arange(4), often.briefs)
     often.reset(np.arange(4), often.briefs)
-    np.testing.assert_array_equal(seldom.observations["account"], often.observations["account"])
-    assert (often.observations["account"] != before).any()
+    np.testing.assert_array_equal(
+        seldom.observations["progress_features"], often.observations["progress_features"]
+    )
+    assert (often.observations["progress_features"] != before).any()

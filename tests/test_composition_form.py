@@ -11,20 +11,15 @@ import pytest
 
 from benchmarks.parallels import count_parallels
 from move37.envs.base.works import Works, WorksError
-from move37.envs.composition.corpus.augment import (
-    KINDS,
-    damage,
-    damage_one,
-    random_works,
-    reverse,
-)
+from move37.envs.composition.corpus.augment import KINDS, damage, damage_one, random_works, reverse
 from move37.envs.composition.corpus.chorales import load_corpus
 from move37.envs.composition.corpus.trivial import TRIVIAL
 from move37.envs.composition.judging.descriptor import Descriptor
 from move37.envs.composition.judging.evaluator import Evaluator, train_judge
 from move37.envs.composition.judging.forest import Forest, judged_features
-from move37.envs.composition.judging.progress_features import account_of
+from move37.envs.composition.judging.progress_features import progress_features
 from move37.envs.composition.judging.quality import TARGET
+from move37.envs.composition.modes import BASS
 from move37.envs.composition.moves import (
     BRIEF,
     EIGHTHS,
@@ -36,27 +31,21 @@ from move37.envs.composition.moves import (
     REST,
     SOPRANO,
     SOPRANO_LOW,
-    moves_and_briefs,
-    scores_of,
 )
+from move37.envs.composition.rules.calibrate import calibrate
+from move37.envs.composition.rules.calibration import CALIBRATION
 from move37.envs.composition.rules.counterpoint import find, measure
-from move37.envs.composition.rules.form import (
-    CALIBRATION,
-    FOUR_CALIBRATION,
-    calibrate,
-    form,
-    form_terms,
-)
+from move37.envs.composition.rules.form import form, form_terms
 from move37.envs.composition.rules.names import CHORD_RULES, RULES
 from move37.envs.composition.rules.originality import Originality
-from move37.envs.composition.score.roll import rolls_of
+from move37.envs.composition.scores import moves_and_briefs, scores_of
 from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import CompositionWorld
 
 BACH = load_corpus("bach", progress=False)
 ROWS = BACH.split()
 HELD = BACH.works[ROWS["held_out"]]
-HELD_SCORES = scores_of(HELD.moves, HELD.briefs)
+HELD_SCORES = scores_of(HELD.moves, HELD.briefs, BASS)
 
 
 def score_of(soprano, bass, *, minor=False, fermatas=(), place=0):
@@ -74,7 +63,7 @@ def score_of(soprano, bass, *, minor=False, fermatas=(), place=0):
             row[at] = REST
     for t in fermatas:
         brief[FERMATA + t] = 1
-    return scores_of(moves[None], brief[None])
+    return scores_of(moves[None], brief[None], BASS)
 
 
 def count(rule, *args, **kwargs):
@@ -139,7 +128,7 @@ def test_raised_degrees_belong_to_the_minor_mode_and_its_third_does_not_to_major
 
 
 def test_what_is_counted_is_where_it_was_found():
-    scores = scores_of(damage(HELD.moves, np.random.default_rng(0)), HELD.briefs)
+    scores = scores_of(damage(HELD.moves, np.random.default_rng(0)), HELD.briefs, BASS)
     measured, found = measure(scores), find(scores)
     for rule in ("fifths", "octaves", "direct", "forbidden_leaps", "key", "rests", "crossing",
                  "chromatic_leaps", "syncopation", "leading_note"):  # fmt: skip
@@ -185,7 +174,7 @@ def test_every_run_is_marked_not_the_longest_alone():
 
 
 def test_parallels_of_whole_works_are_those_that_music21_counts():
-    damaged = scores_of(damage(HELD.moves, np.random.default_rng(0)), HELD.briefs)
+    damaged = scores_of(damage(HELD.moves, np.random.default_rng(0)), HELD.briefs, BASS)
     for scores, most in ((HELD_SCORES, 0), (damaged, 3)):  # where voices cross they may differ
         measured = measure(scores)
         ours = measured[:, RULES.index("fifths")] + measured[:, RULES.index("octaves")]
@@ -195,7 +184,7 @@ def test_parallels_of_whole_works_are_those_that_music21_counts():
 
 def test_calibration_is_that_of_the_training_tunes():
     train = BACH.works[ROWS["train"]]
-    assert calibrate(measure(scores_of(train.moves, train.briefs)), RULES) == CALIBRATION
+    assert calibrate(measure(scores_of(train.moves, train.briefs, BASS)), RULES) == BASS.calibration
 
 
 def test_the_documented_bounds_are_those_in_use():
@@ -203,7 +192,7 @@ def test_the_documented_bounds_are_those_in_use():
     rows = dict(re.findall(r"^\| `(\w+)` \|.*?((?:\| [^|]*){2})\|$", text, re.MULTILINE))
     assert list(rows) == [*RULES, *CHORD_RULES]
     for rule, said in rows.items():
-        zero_below, low, high, zero_above = (CALIBRATION | FOUR_CALIBRATION)[rule]
+        zero_below, low, high, zero_above = CALIBRATION[rule]
         full, none = (cell.strip() for cell in said.strip("|").split("|"))
         ranges = [("up to", zero_below), ("from", zero_above)]
         assert none == ", ".join(f"{word} {x:g}" for word, x in ranges if np.isfinite(x)), rule
@@ -216,9 +205,9 @@ def test_the_documented_bounds_are_those_in_use():
 def test_bach_himself_has_good_form_and_no_parallels():
     for split in ("train", "held_out", "sealed"):
         works = BACH.works[ROWS[split]]
-        scores = scores_of(works.moves, works.briefs)
-        terms = form_terms(scores)
-        assert np.median(form(terms)) > 0.35
+        scores = scores_of(works.moves, works.briefs, BASS)
+        terms = form_terms(scores, BASS)
+        assert np.median(form(terms, BASS)) > 0.35
         assert all(np.mean(term) > 0.75 for term in terms.values())
         measured = measure(scores)
         parallels = measured[:, RULES.index("fifths")] + measured[:, RULES.index("octaves")]
@@ -236,11 +225,16 @@ def evaluator():
 
 @pytest.mark.parametrize("bass", TRIVIAL, ids=lambda bass: bass.__name__)
 def test_no_trivial_bass_passes_the_rules_or_the_judge(bass, evaluator):
-    scores = scores_of(bass(HELD.briefs, np.random.default_rng(0)), HELD.briefs)
-    shaped, judged = form(form_terms(scores)), evaluator.forest(judged_features(scores))
-    assert np.median(shaped) < np.quantile(form(form_terms(HELD_SCORES)), 0.05)
+    scores = scores_of(bass(HELD.briefs, np.random.default_rng(0)), HELD.briefs, BASS)
+    shaped, judged = (
+        form(form_terms(scores, BASS), BASS),
+        evaluator.forest(judged_features(scores, BASS)),
+    )
+    assert np.median(shaped) < np.quantile(form(form_terms(HELD_SCORES, BASS), BASS), 0.05)
     assert np.mean(shaped >= evaluator.thresholds.form) < 0.02
-    assert np.median(judged) < np.quantile(evaluator.forest(judged_features(HELD_SCORES)), 0.05)
+    assert np.median(judged) < np.quantile(
+        evaluator.forest(judged_features(HELD_SCORES, BASS)), 0.05
+    )
 
 
 def others(moves):
@@ -263,10 +257,15 @@ WRONG = {
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_bach_out_of_place_passes_neither_the_rules_nor_the_judge(kind, evaluator):
-    scores = scores_of(WRONG[kind](HELD.moves), HELD.briefs)
-    shaped, judged = form(form_terms(scores)), evaluator.forest(judged_features(scores))
-    assert np.median(shaped) < np.quantile(form(form_terms(HELD_SCORES)), 0.05)
-    assert np.median(judged) < np.quantile(evaluator.forest(judged_features(HELD_SCORES)), 0.05)
+    scores = scores_of(WRONG[kind](HELD.moves), HELD.briefs, BASS)
+    shaped, judged = (
+        form(form_terms(scores, BASS), BASS),
+        evaluator.forest(judged_features(scores, BASS)),
+    )
+    assert np.median(shaped) < np.quantile(form(form_terms(HELD_SCORES, BASS), BASS), 0.05)
+    assert np.median(judged) < np.quantile(
+        evaluator.forest(judged_features(HELD_SCORES, BASS)), 0.05
+    )
 
 
 def test_order_bach_damaged_random(evaluator):
@@ -327,9 +326,9 @@ EASY |= {kind: lambda briefs, rng, kind=kind: WRONG[kind](HELD.moves) for kind i
 
 @pytest.mark.parametrize("kind", EASY)
 def test_nothing_trivial_or_out_of_place_has_quality(kind, reward):
-    scores = scores_of(EASY[kind](HELD.briefs, np.random.default_rng(1)), HELD.briefs)
-    worth = reward.quality(scores[:, 1], rolls_of(scores))["quality"]
-    bach = reward.quality(HELD.moves, rolls_of(HELD_SCORES))["quality"]
+    moves = EASY[kind](HELD.briefs, np.random.default_rng(1))
+    worth = reward.quality(Works("composition", moves, HELD.briefs))["quality"]
+    bach = reward.quality(HELD)["quality"]
     assert np.median(worth) < np.quantile(bach, 0.05)
 
 
@@ -340,18 +339,18 @@ def test_the_critics_of_wholes_know_bach_from_damage_and_never_change(reward):
         assert (bach[key][:, None] > other[key][None]).mean() > 0.7, key
     assert (bach["quality"] <= np.minimum(bach["whole"] / TARGET, 1) + 1e-12).all()
     reward.refresh(HELD)
-    again = reward.quality(HELD.moves, rolls_of(HELD_SCORES))
+    again = reward.quality(HELD)
     assert all(np.array_equal(again[key], bach[key]) for key in bach)
 
 
 def test_the_critics_of_wholes_are_several(reward):
     names = [name for name in reward.quality.critics if name.startswith("whole")]
-    said = [reward.quality.critics[name](account_of(HELD_SCORES)) for name in names]
+    said = [reward.quality.critics[name](progress_features(HELD_SCORES, BASS)) for name in names]
     assert len(said) >= 3
     assert all(not np.array_equal(a, b) for a, b in itertools.combinations(said, 2))
     critics = [reward.quality.critics[name] for name in names]
     ranks = [critic.rank(some) for critic, some in zip(critics, said, strict=True)]
-    whole = reward.quality(HELD.moves, rolls_of(HELD_SCORES))["whole"]
+    whole = reward.quality(HELD)["whole"]
     np.testing.assert_allclose(whole, np.mean(ranks, axis=0))
 
 
@@ -374,21 +373,20 @@ def test_a_reward_goes_on_exactly_from_its_state(reward, evaluator):
         critic._others = reward.quality.critics[name]._others
     other.load_state(state)
     for _ in range(2):
-        a, b = (r(HELD.moves, rolls_of(HELD_SCORES)) for r in (reward, other))
+        a, b = (r(HELD) for r in (reward, other))
         assert all(np.array_equal(a[key], b[key]) for key in a)
         assert reward.refresh(HELD) == other.refresh(HELD)
 
 
 def test_a_repeated_work_is_no_longer_new(reward):
-    images = rolls_of(HELD_SCORES[[0, 0, 5]])
-    novelty_reward = reward(HELD.moves[[0, 0, 5]], images)
+    novelty_reward = reward(HELD[np.array([0, 0, 5])])
     assert novelty_reward["duplicate"][1] == 1 and novelty_reward["novelty_reward"][1] == 0
-    assert reward(HELD.moves[:1], images[:1])["duplicate"][0] == 1
+    assert reward(HELD[:1])["duplicate"][0] == 1
 
 
 def test_a_damaged_forest_is_refused(evaluator, tmp_path):
     evaluator.forest.save(tmp_path / "judge.npz")
-    width = judged_features(HELD_SCORES[:1]).shape[1]
+    width = judged_features(HELD_SCORES[:1], BASS).shape[1]
     forest = Forest.load(tmp_path / "judge.npz", width)
     forest.feature[:] = 10_000
     forest.save(tmp_path / "bad.npz")
@@ -411,7 +409,7 @@ def test_the_forest_says_what_scikit_learn_says():
 
 
 def works_of(scores):
-    return Works("composition", *moves_and_briefs(scores))
+    return Works("composition", *moves_and_briefs(scores, BASS))
 
 
 def test_descriptors_do_not_depend_on_the_batch_nor_on_transposed_octaves():
@@ -450,7 +448,7 @@ def test_a_passage_is_copied_in_any_transposition():
     other[:, 1, 16] = REST
     assert (known.longest(other) >= 16).all() and (known.longest(other) < EIGHTHS).all()
     rng = np.random.default_rng(0)
-    noise = scores_of(random_works(20, rng), HELD.briefs[:20])
+    noise = scores_of(random_works(20, rng), HELD.briefs[:20], BASS)
     assert (known.longest(noise) <= 4).all()
 
 

@@ -13,15 +13,15 @@ from move37.envs.base.works import Works
 from move37.envs.base.world import find_world, judge_again, make_world
 from move37.envs.composition.corpus.chorales import load_corpus, scores_in_four
 from move37.envs.composition.corpus.trivial import TRIVIAL
-from move37.envs.composition.dynamics import AHEAD, BEHIND
+from move37.envs.composition.dynamics import AHEAD, BEHIND, FourSimulator
 from move37.envs.composition.four import FourWorld, four_works
-from move37.envs.composition.four_dynamics import FourSimulator
 from move37.envs.composition.judging.craft import planes_of
 from move37.envs.composition.judging.descriptor import N_FEATURES, FourDescriptor, features
 from move37.envs.composition.judging.evaluator import Evaluator, negatives_of
 from move37.envs.composition.judging.forest import judged_features
-from move37.envs.composition.judging.progress_features import FOUR_UNITS, account_of
+from move37.envs.composition.judging.progress_features import progress_features, units
 from move37.envs.composition.judging.quality import HumanLevelQuality
+from move37.envs.composition.modes import BASS, FOUR
 from move37.envs.composition.moves import (
     ALTO_LOW,
     ALTO_ROW,
@@ -31,7 +31,6 @@ from move37.envs.composition.moves import (
     FERMATA,
     FERMATA_ROW,
     FIRST_NOTE,
-    FOUR_MOVES,
     HOLD,
     LOW,
     LOWEST,
@@ -46,27 +45,23 @@ from move37.envs.composition.moves import (
     TENOR_LOW,
     TENOR_ROW,
     TONIC,
-    moves_and_briefs,
-    scores_of,
-    silence_ahead,
     sounding,
 )
-from move37.envs.composition.rules.chords import find_four, measure_four
-from move37.envs.composition.rules.counterpoint import measure, measure_voice
+from move37.envs.composition.rules.calibrate import calibrate
+from move37.envs.composition.rules.calibration import CALIBRATION
+from move37.envs.composition.rules.chords import find_chords, measure_chords
+from move37.envs.composition.rules.counterpoint import measure
 from move37.envs.composition.rules.explain import explain, findings
-from move37.envs.composition.rules.form import (
-    CALIBRATION,
-    FOUR_CALIBRATION,
-    calibrate,
-    form,
-    form_terms,
-)
+from move37.envs.composition.rules.form import form, form_terms
+from move37.envs.composition.rules.measures import measure_rules
+from move37.envs.composition.rules.melody import measure_voice
 from move37.envs.composition.rules.names import CHORD_RULES, FOUR_RULES, MELODIC, RULES
 from move37.envs.composition.score.notation import midi, musicxml
 from move37.envs.composition.score.page import html_page
 from move37.envs.composition.score.render import marked_sheet, picture, sheet
 from move37.envs.composition.score.roll import read_rolls, rolls_of
 from move37.envs.composition.score.staff import sheet_of
+from move37.envs.composition.scores import moves_and_briefs, scores_of, silence_ahead
 from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import CompositionWorld
 from move37.novelty.storage import save_weights
@@ -99,7 +94,7 @@ def quarters(*chords):
 
 
 def of(score, rule):
-    return measure_four(score)[0, FOUR_RULES.index(rule)]
+    return measure_chords(score)[0, CHORD_RULES.index(rule)]
 
 
 C, F, G = (72, 67, 64, 48), (72, 69, 65, 53), (71, 67, 62, 55)
@@ -124,8 +119,8 @@ def test_parallels_with_an_inner_voice_are_found_and_those_of_the_outer_ones_are
     assert of(good, "inner_fifths") == of(good, "inner_octaves") == 0
     outer = four_voices(*quarters((72, 67, 64, 48), (74, 65, 65, 50)))
     assert of(outer, "inner_octaves") == 0
-    at = find_four(fifths)[0]
-    assert np.flatnonzero(at[FOUR_RULES.index("inner_fifths")]).tolist() == [2]
+    at = find_chords(fifths)[0]
+    assert np.flatnonzero(at[CHORD_RULES.index("inner_fifths")]).tolist() == [2]
 
 
 def test_order_spacing_leading_note_and_motion():
@@ -187,15 +182,15 @@ def _slow_parallels(score):
 def test_parallels_equal_a_slow_count_on_anything():
     rng = np.random.default_rng(0)
     codes = rng.choice(
-        [HOLD, REST, *range(2, 31)], (40, FOUR_MOVES), p=[0.5, 0.03] + [0.47 / 29] * 29
+        [HOLD, REST, *range(2, 31)], (40, FOUR.n_moves), p=[0.5, 0.03] + [0.47 / 29] * 29
     )
-    some = scores_of(codes.astype(np.int16), HELD.briefs[rng.integers(0, len(HELD), 40)])
+    some = scores_of(codes.astype(np.int16), HELD.briefs[rng.integers(0, len(HELD), 40)], FOUR)
     for score in np.concatenate([HELD_SCORES[:30], some])[:, None]:
-        assert measure_four(score)[0, :2].tolist() == _slow_parallels(score)
+        assert measure_chords(score)[0, :2].tolist() == _slow_parallels(score)
 
 
 def test_inner_voices_are_measured_by_the_rules_of_one_voice():
-    found = measure_four(HELD_SCORES)
+    found = measure_rules(HELD_SCORES, FOUR)[:, len(RULES) :]
     for k, row in enumerate((ALTO_ROW, TENOR_ROW)):
         columns = slice(
             len(CHORD_RULES) + k * len(MELODIC), len(CHORD_RULES) + (k + 1) * len(MELODIC)
@@ -216,24 +211,24 @@ def test_the_calibration_is_bachs():
     corpus = load_corpus("bach", progress=False)
     rows = corpus.split()["train"]
     four = scores_in_four(corpus.works[rows], corpus.inner[rows])
-    found = calibrate(measure_four(four), FOUR_RULES)
+    found = calibrate(measure_rules(four, FOUR)[:, len(RULES) :], FOUR_RULES)
     assert tuple(found) == FOUR_RULES
     for rule, bounds in found.items():
-        assert bounds == pytest.approx(FOUR_CALIBRATION[rule], abs=1e-3), rule
-    assert not set(FOUR_CALIBRATION) & set(CALIBRATION)
+        assert bounds == pytest.approx(CALIBRATION[rule], abs=1e-3), rule
+    assert not set(FOUR_RULES) & set(RULES)
 
 
 def test_human_works_keep_their_notes():
     world = CompositionWorld(limit=240)
     four = four_works(world.held_out, world.inner["held_out"])
     whole = (world.inner["held_out"] >= 0).all(axis=(1, 2))
-    assert 0.9 < whole.mean() and four.moves.shape == (whole.sum(), FOUR_MOVES)
+    assert 0.9 < whole.mean() and four.moves.shape == (whole.sum(), FOUR.n_moves)
     scores = scores_of_works(four)
     np.testing.assert_array_equal(scores[:, :5], scores_of_works(world.held_out[whole]))
     np.testing.assert_array_equal(scores[:, 5:], world.inner["held_out"][whole])
     np.testing.assert_array_equal(four.briefs, world.held_out.briefs[whole])
     assert four.names == world.held_out[whole].names
-    moves, briefs = moves_and_briefs(scores)
+    moves, briefs = moves_and_briefs(scores, FOUR)
     np.testing.assert_array_equal(moves, four.moves)
     np.testing.assert_array_equal(briefs, four.briefs)
 
@@ -303,16 +298,18 @@ def test_observations_equal_the_oracle():
     simulator.reset(np.arange(4), briefs)
     rng = np.random.default_rng(0)
     moves = [[] for _ in range(4)]
-    for k in range(FOUR_MOVES):
+    for k in range(FOUR.n_moves):
         for i in range(4):
             for key, value in oracle_observation(moves[i], briefs[i]).items():
                 np.testing.assert_array_equal(simulator.observations[key][i], value, err_msg=key)
-            so_far = np.full((1, FOUR_MOVES), REST, np.int16)
+            so_far = np.full((1, FOUR.n_moves), REST, np.int16)
             so_far[0, :k] = moves[i]
-            score = scores_of(so_far, briefs[i : i + 1])
-            rules = np.concatenate([measure(score), measure_four(score)], axis=1)[0]
-            want = np.concatenate([rules / FOUR_UNITS, features(score)[0]]).clip(-4, 4)
-            np.testing.assert_allclose(simulator.observations["account"][i], want, rtol=1e-6)
+            score = scores_of(so_far, briefs[i : i + 1], FOUR)
+            rules = measure_rules(score, FOUR)[0]
+            want = np.concatenate([rules / units(FOUR), features(score, FOUR)[0]]).clip(-4, 4)
+            np.testing.assert_allclose(
+                simulator.observations["progress_features"][i], want, rtol=1e-6
+            )
         actions = np.where(rng.random(4) < 0.5, HOLD, rng.integers(0, N_MOVES, 4))
         done = simulator.step(actions)
         for i in range(4):
@@ -322,8 +319,8 @@ def test_observations_equal_the_oracle():
 
 
 def test_what_is_not_written_yet_is_silent():
-    score = scores_of(HELD.moves[:1], HELD.briefs[:1])
-    silence_ahead(score, np.array([31]), (BASS_ROW, TENOR_ROW, ALTO_ROW))
+    score = scores_of(HELD.moves[:1], HELD.briefs[:1], FOUR)
+    silence_ahead(score, np.array([31]), FOUR)
     # 31 moves: 11 of the bass, 10 of the tenor, 10 of the alto.
     assert score[0, BASS_ROW, 11] == REST and score[0, BASS_ROW, 10] == HELD.moves[0, 30]
     assert score[0, TENOR_ROW, 10] == score[0, ALTO_ROW, 10] == REST
@@ -355,7 +352,7 @@ def test_the_judge_and_form_know_bach_from_one_voice_of_another_work(evaluator):
     for voice in (BASS_ROW, TENOR_ROW, ALTO_ROW):
         scores = HELD_SCORES.copy()
         scores[:, voice] = scores[rows, voice]
-        other = evaluator.measure(Works(FourWorld.id, *moves_and_briefs(scores)))
+        other = evaluator.measure(Works(FourWorld.id, *moves_and_briefs(scores, FOUR)))
         for key, least in (("heldout_quality", 0.75), ("form", 0.85)):
             assert (bach[key][:, None] > other[key][None]).mean() > least, (voice, key)
     thresholds = evaluator.thresholds
@@ -365,7 +362,7 @@ def test_the_judge_and_form_know_bach_from_one_voice_of_another_work(evaluator):
 
 def test_parallels_are_counted_in_all_voices(evaluator):
     fifths = four_voices(*quarters((72, 67, 60, 48), (74, 69, 62, 50)))
-    moves, briefs = moves_and_briefs(fifths)
+    moves, briefs = moves_and_briefs(fifths, FOUR)
     measured = evaluator.measure(Works(FourWorld.id, moves, briefs))
     assert measured["parallels"][0] == 5  # four with the inner voices, one of the outer ones
 
@@ -391,7 +388,7 @@ def test_no_trivial_voices_win(make, evaluator):
         scores[:, row] = np.where(
             codes >= FIRST_NOTE, np.minimum(codes + shift, N_MOVES - 1), codes
         )
-    measured = evaluator.measure(Works(FourWorld.id, *moves_and_briefs(scores)))
+    measured = evaluator.measure(Works(FourWorld.id, *moves_and_briefs(scores, FOUR)))
     bach = evaluator.measure(HELD)
     for key in ("form", "heldout_quality"):
         assert np.median(measured[key]) < np.quantile(bach[key], 0.05), key
@@ -411,7 +408,7 @@ def test_bachs_bass_with_lazy_inner_voices_does_not_win(evaluator):
         )
     bach = evaluator.measure(HELD)
     for scores in (lazy, doubled):
-        measured = evaluator.measure(Works(FourWorld.id, *moves_and_briefs(scores)))
+        measured = evaluator.measure(Works(FourWorld.id, *moves_and_briefs(scores, FOUR)))
         for key in ("form", "heldout_quality"):
             assert np.median(measured[key]) < np.quantile(bach[key], 0.05), key
 
@@ -431,8 +428,8 @@ def test_works_are_judged_again_exactly(evaluator, tmp_path):
     save_weights(tmp_path / "critic.safetensors", quality.critics["critic"].network)
     works = HELD[:5]
     again = judge_again(find_world("composition-four"), tmp_path, works)
-    terms = form_terms(scores_of_works(works))
-    np.testing.assert_array_equal(again["form"], form(terms))
+    terms = form_terms(scores_of_works(works), FOUR)
+    np.testing.assert_array_equal(again["form"], form(terms, FOUR))
     said = quality(works)
     np.testing.assert_array_equal(again["craft"], said["craft"])
     np.testing.assert_array_equal(again["form"], said["form"])
@@ -440,8 +437,8 @@ def test_works_are_judged_again_exactly(evaluator, tmp_path):
 
 def test_every_position_of_human_works_can_be_imitated():
     observations, moves = positions_of(WORLD.simulator, HELD)
-    assert len(moves) == len(HELD) * FOUR_MOVES
-    turns = observations["state"][:, -1].reshape(len(HELD), FOUR_MOVES)
+    assert len(moves) == len(HELD) * FOUR.n_moves
+    turns = observations["state"][:, -1].reshape(len(HELD), FOUR.n_moves)
     np.testing.assert_array_equal(turns, np.tile([0, 1, 2], (len(HELD), EIGHTHS)))
     network = WORLD.network()
     batch = {key: torch.as_tensor(value[:96]) for key, value in observations.items()}
@@ -489,23 +486,25 @@ def test_what_critics_and_judges_see_holds_every_voice():
         changed = HELD_SCORES[:1].copy()
         notes = np.flatnonzero(changed[0, row] >= FIRST_NOTE)
         changed[0, row, notes[3]] -= 2
-        for see in (planes_of, judged_features, account_of, features):
-            assert not np.array_equal(see(changed), see(HELD_SCORES[:1])), (row, see.__name__)
+        assert not np.array_equal(planes_of(changed), planes_of(HELD_SCORES[:1]))
+        for see in (judged_features, progress_features, features):
+            same = np.array_equal(see(changed, FOUR), see(HELD_SCORES[:1], FOUR))
+            assert not same, (row, see.__name__)
 
 
 def test_explanations_name_the_voice_and_only_what_costs_marks():
     scores = HELD_SCORES[:1].copy()
     scores[0, TENOR_ROW, 4:6] = [20, 8]
-    works = Works(FourWorld.id, *moves_and_briefs(scores))
+    works = Works(FourWorld.id, *moves_and_briefs(scores, FOUR))
     lines = explain(works)[0]
     assert any("tenor: forbidden leap" in line for line in lines)
-    terms = form_terms(scores)
-    for _, _, said in findings(scores[0]):
+    terms = form_terms(scores, FOUR)
+    for _, _, said in findings(scores[0], FOUR):
         voice, _, _ = said.partition(": ")
         if voice in ("alto", "tenor"):
             assert any(terms[r][0] < 1 for r in FOUR_RULES if r.startswith(f"{voice}_"))
     fifths = four_voices(*quarters((72, 67, 60, 48), (74, 69, 62, 50)))
-    assert (2, "bar 1, beat 2", "parallel fifths with an inner voice") in findings(fifths[0])
+    assert (2, "bar 1, beat 2", "parallel fifths with an inner voice") in findings(fifths[0], FOUR)
 
 
 def test_four_staves_sound_and_files(tmp_path):
@@ -525,15 +524,17 @@ def test_four_staves_sound_and_files(tmp_path):
 
 
 def test_pictures_and_pages_show_four_voices():
-    two = Works("composition", *moves_and_briefs(HELD_SCORES[:2, :5]))
+    two = Works("composition", *moves_and_briefs(HELD_SCORES[:2, :5], BASS))
     assert (sheet(HELD[:2]) != sheet(two)).any()
     marked = marked_sheet(HELD[:1], np.array([9]), [[10]], ["a"])
     assert (marked != marked_sheet(HELD[:1], np.array([9]), [[40]], ["a"])).any()
     page = html_page(HELD[:1], "t", [""], [[31]])
     assert '"marks": [10]' in page or '"marks":[10]' in page
     assert "Tenor" in page
-    empty = np.full(FOUR_MOVES, -1, np.int16)
-    assert (picture(empty, HELD.briefs[0]) != picture(HELD.moves[0], HELD.briefs[0])).any()
+    empty = np.full(FOUR.n_moves, -1, np.int16)
+    assert (
+        picture(empty, HELD.briefs[0], FOUR) != picture(HELD.moves[0], HELD.briefs[0], FOUR)
+    ).any()
 
 
 def test_the_world_by_name():
@@ -546,4 +547,4 @@ def test_the_world_by_name():
     )
     assert world.exam(3).pool().shape == world.held_out.briefs.shape
     assert world.fingerprint != make_world("composition", limit=100).fingerprint
-    assert world.simulator(2).max_moves == FOUR_MOVES
+    assert world.simulator(2).max_moves == FOUR.n_moves

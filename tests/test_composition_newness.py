@@ -6,7 +6,9 @@ from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import make_world
 from move37.envs.composition.judging.descriptor import Descriptor
 from move37.envs.composition.judging.mode_collapse import ContourCollapse, contours
-from move37.envs.composition.moves import BASS_ROW, FIRST_NOTE, HOLD, moves_and_briefs
+from move37.envs.composition.modes import BASS
+from move37.envs.composition.moves import BASS_ROW, FIRST_NOTE, HOLD
+from move37.envs.composition.scores import moves_and_briefs
 from move37.envs.composition.works import scores_of_works
 from move37.envs.judging.novelty_reward import ArchiveNovelty
 from move37.novelty.archive import NoveltyArchive
@@ -15,7 +17,7 @@ from move37.novelty.archive import NoveltyArchive
 def test_a_line_that_climbs_in_every_work_is_a_habit():
     world = make_world("composition", limit=200)
     scores = scores_of_works(world.train)
-    human = contours(scores)
+    human = contours(world.train)
     assert human.shape == (len(scores), 16) and np.abs(human.sum(axis=1)).max() < 1e-9
     x = Descriptor.fit(world.train)
     archive = NoveltyArchive(x.dim, 5)
@@ -27,7 +29,7 @@ def test_a_line_that_climbs_in_every_work_is_a_habit():
     climbing = scores[:1].copy()
     climbing[0, BASS_ROW] = HOLD
     climbing[0, BASS_ROW, ::4] = FIRST_NOTE + 3 * np.arange(8)
-    climbs = Works("composition", *moves_and_briefs(climbing))
+    climbs = Works("composition", *moves_and_briefs(climbing, BASS))
     assert novelty_reward(climbs)["mode_collapse"].tolist() == [0]
     for _ in range(4):  # as usual as human works are
         terms = novelty_reward(world.train)

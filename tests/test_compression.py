@@ -7,7 +7,6 @@ from move37.novelty.measures.compression import (
     WINDOW,
     compression_progress,
     deflate_bits,
-    lzma_bits,
     move_bytes,
     progress_of,
     train_dictionary,
@@ -77,16 +76,6 @@ def test_a_new_language_is_progress_and_noise_is_none():
     assert learnt.progress.value == pytest.approx(learnt.before - learnt.after)
     assert nothing.progress.value == pytest.approx(0, abs=1)
     assert abs(more.progress.value) < 0.3 * learnt.progress.value
-
-
-def test_lzma_describes_a_set_given_another():
-    rng = RNG(3)
-    vocabulary = rng.integers(0, 500, (30, 6))
-    human, same = (move_bytes(phrases(n, rng, vocabulary)) for n in (300, 60))
-    random = move_bytes(noise(60, rng))
-    assert lzma_bits(human[:60], human) < 0.2 * lzma_bits(human[:60])
-    assert lzma_bits(same, human) < 0.6 * lzma_bits(random, human)
-    assert lzma_bits([], human) == 0
 
 
 def test_progress_is_the_mean_of_what_was_saved():

@@ -1,10 +1,12 @@
 """Influence: a culture learns a new kind, and no noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from toy_world import END, ToyWorld, climbing, describe, evaluator, rows
 
-from move37.agents.measures.influence import Influences, noise_works
+from move37.agents.measures.influence import InfluenceConfig, Influences, noise_works
 
 RNG = np.random.default_rng
 QUIET = lambda text: None  # noqa: E731
@@ -12,10 +14,8 @@ QUIET = lambda text: None  # noqa: E731
 
 @pytest.fixture(scope="module")
 def influences():
-    return Influences(
-        ToyWorld(400, RNG(0)), evaluator, n_learnt=100, n_tested=60, n_samples=600, epochs=40,
-        radius=0.5, log=QUIET,
-    )  # fmt: skip
+    config = InfluenceConfig(n_learnt=100, n_tested=60, n_samples=600, epochs=40, radius=0.5)
+    return Influences(ToyWorld(400, RNG(0)), evaluator, config, log=QUIET)
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +53,10 @@ def test_noise_is_learnt_by_nobody(influences, learner):
     assert found.progress.progress.value < 0.2 * learner.progress.progress.value
 
 
-def test_only_works_at_or_above_the_bar_count(influences, learner, monkeypatch):
-    """Nothing passes a bar that no work reaches, and the ratio of any works stays."""
-    monkeypatch.setattr(influences, "_judge", lambda works: np.zeros(len(works)))
-    monkeypatch.setattr(influences, "_bar", 0.5)
+def test_only_works_of_the_least_quality_count(influences, learner, monkeypatch):
+    """Nothing is good where no work reaches the least quality, and the ratio of any works stays."""
+    monkeypatch.setattr(influences, "_scorer", lambda works: np.zeros(len(works)))
+    monkeypatch.setattr(influences, "_config", replace(influences._config, min_quality=0.5))
     found = influences.measure(climbing(160, RNG(2), step=-3), "learner")
     assert found.region == 0 and found.share_after == 0 and np.isnan(found.ratio.value)
     # All else is the same: the same seed, the same works.
@@ -80,4 +80,4 @@ def test_too_few_works_are_refused(influences):
     with pytest.raises(ValueError, match="160 of random needed, got 30"):
         influences.measure(climbing(30, RNG(0)), "random")
     with pytest.raises(ValueError, match="epochs"):
-        Influences(ToyWorld(10, RNG(0)), evaluator, epochs=0)
+        InfluenceConfig(epochs=0)

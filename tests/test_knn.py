@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,22 +90,6 @@ def test_a_query_does_not_depend_on_the_others():
             assert (alone[0][0] == d[row]).all() and (alone[1][0] == i[row]).all()
 
 
-def test_tensors_in_tensors_out():
-    x = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
-    d, i = nearest(x, x, 2)
-    assert isinstance(d, torch.Tensor) and (d[:, 0] == 0).all()
-    assert (i[:, 0] == torch.arange(30)).all()
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-def test_gpu_gives_the_same_neighbours():
-    x = torch.randn(5000, 48, generator=torch.Generator().manual_seed(0))
-    d, i = nearest(x[:300], x, 15)
-    on_gpu = nearest(x[:300].cuda(), x.cuda(), 15)
-    torch.testing.assert_close(on_gpu[0].cpu(), d)
-    assert (on_gpu[1].cpu() == i).float().mean() > 0.999
-
-
 def test_bad_input_is_named():
     x = np.zeros((5, 3), np.float32)
     bad = x.copy()
@@ -127,10 +110,8 @@ def test_bad_input_is_named():
 
 def test_vendi_score_of_known_sets():
     assert vendi_score(np.ones((6, 3))) == pytest.approx(1)
-    assert vendi_score(np.ones((6, 3)), "cosine") == pytest.approx(1)
-    assert vendi_score(np.eye(7), "cosine") == pytest.approx(7)
-    assert vendi_score(100 * np.eye(7), "gaussian", bandwidth=1) == pytest.approx(7)
-    assert vendi_score(np.repeat(np.eye(4), 5, axis=0), "cosine") == pytest.approx(4)
+    assert vendi_score(100 * np.eye(7), bandwidth=1) == pytest.approx(7)
+    assert vendi_score(np.repeat(100 * np.eye(4), 5, axis=0)) == pytest.approx(4)
     # Two rows with similarity s have eigenvalues (1 +- s) / 2.
     s = np.exp(-0.5)
     p = np.array([1 + s, 1 - s]) / 2
@@ -140,12 +121,8 @@ def test_vendi_score_of_known_sets():
 def test_vendi_score_refuses_nonsense():
     with pytest.raises(ValueError, match="at least one row"):
         vendi_score(np.zeros((0, 3)))
-    with pytest.raises(ValueError, match="row 1 of x is zero"):
-        vendi_score(np.array([[1.0, 0], [0, 0]]), "cosine")
     with pytest.raises(ValueError, match="bandwidth"):
         vendi_score(np.eye(2), bandwidth=0)
-    with pytest.raises(ValueError, match="kernel"):
-        vendi_score(np.eye(2), "linear")  # type: ignore[arg-type]
 
 
 def test_repeats_of_known_rows():

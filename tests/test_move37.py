@@ -5,9 +5,9 @@ import pytest
 import torch
 from toy_world import END, LETTERS, LONGEST, Scripted, ToyCore, rows
 
-from move37.agents.learner.imitation import sample_works
+from move37.agents.learner.rollout import finish_works, sample_works
+from move37.agents.measures.likelihoods import move_likelihoods
 from move37.agents.measures.move37 import counterfactuals, detect, find_moments, left_the_known
-from move37.agents.measures.rollout import finish_works, move_likelihoods
 from move37.envs.base.works import Works, join_works, pad_moves
 from move37.envs.drawing.dynamics import DrawingSimulator
 from move37.envs.drawing.network import DrawingNetwork
@@ -132,7 +132,7 @@ def test_only_moments_in_good_works_count_and_controls_have_none():
 
 
 def test_works_of_several_lengths_are_detected_in_pieces(monkeypatch):
-    monkeypatch.setattr("move37.agents.measures.rollout.WORKS_AT_ONCE", 3)
+    monkeypatch.setattr("move37.agents.measures.likelihoods.WORKS_AT_ONCE", 3)
     works = join_works([rows([1, END], [RARE, END]), rows([2, 3, RARE, 4, END]), rows([END])] * 3)
     found = find_moments(
         move_likelihoods(imitator(), ToyCore, works).log_p, np.ones(len(works), bool)

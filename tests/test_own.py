@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from move37.novelty.archive import leave_one_out_novelty, novelty_in_groups
+from move37.novelty.diversity import leave_one_out_novelty, novelty_in_groups
 from move37.novelty.recent import RecentBuffer
 
 

@@ -11,7 +11,8 @@ from move37.envs.drawing.judging.mode_collapse import InkCollapse
 from move37.envs.drawing.judging.quality import HumanLevelQuality
 from move37.envs.drawing.moves import SIZE, moves_of
 from move37.envs.judging.novelty_reward import ArchiveNovelty
-from move37.novelty.archive import NoveltyArchive, leave_one_out_novelty
+from move37.novelty.archive import NoveltyArchive
+from move37.novelty.diversity import leave_one_out_novelty
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,8 @@ def test_every_judge_orders_human_imitator_damaged_random():
     """Fits an imitator for some minutes; form, craft and the held-out judge must agree."""
     import torch
 
-    from move37.agents.learner.imitation import imitate, positions_of, sample_works
+    from move37.agents.learner.imitation import imitate, positions_of
+    from move37.agents.learner.rollout import sample_works
     from move37.envs.drawing.corpus.augment import damage, random_works
 
     torch.manual_seed(0)

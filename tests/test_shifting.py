@@ -3,7 +3,7 @@ import pytest
 
 from move37.agents.runs.shift_curves import ShiftCurves
 from move37.envs.base.works import Works
-from move37.novelty.archive import leave_one_out_novelty
+from move37.novelty.diversity import leave_one_out_novelty
 
 
 class Plane:

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from move37.envs.base.works import PAD
-from move37.envs.composition.dynamics import CompositionSimulator
-from move37.envs.composition.four_dynamics import FourSimulator
-from move37.envs.composition.free_dynamics import FreeSimulator, frames_of
+from move37.envs.composition.briefs import frames_of
+from move37.envs.composition.dynamics import CompositionSimulator, FourSimulator, FreeSimulator
 from move37.envs.composition.moves import BRIEF, EIGHTHS, FERMATA, SOPRANO
 from move37.envs.drawing.dynamics import DrawingSimulator
 from move37.envs.drawing.moves import END

@@ -22,7 +22,6 @@ from move37.agents.compare.config import (
     EXAMINED,
     CompareConfig,
     Entry,
-    Stocked,
     check_run,
     chosen_entries,
     machine,
@@ -37,7 +36,6 @@ from move37.agents.compare.evaluation_suite import (
 from move37.agents.compare.evidence import DEPTHS, NOISE, Evidence, noise, withheld_works
 from move37.agents.compare.joining import check_terms, read_joined, term
 from move37.agents.compare.model_store import ModelStore
-from move37.agents.makers.maker import Critical, Filter
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Evaluator, World, examined, make_world
 from move37.novelty.statistics import plain
@@ -321,7 +319,7 @@ class Comparison:
             rng = self._rng(entry, seed)
             begin, cpu, n = time.perf_counter(), time.process_time(), options.works
             works = maker.generate(n, rng)
-            if isinstance(maker, Stocked):
+            if maker.stock:
                 # What it has in stock was paid for before; asked is what more costs.
                 begin, cpu, n = time.perf_counter(), time.process_time(), max(1, n // MORE_SHARE)
                 maker.generate(maker.stock + n, rng)
@@ -330,13 +328,13 @@ class Comparison:
                 "seconds_per_1000": 1000 * (time.perf_counter() - begin) / n,
                 "cpu_per_1000": 1000 * (time.process_time() - cpu) / n,
             }
-            inputs = None
-            if isinstance(maker, Filter):
-                inputs = maker.inputs(len(works), self._rng(entry, seed))
-            critic: Critical = (
-                maker if isinstance(maker, Critical) else self.model_store.scorer(seed)
-            )
-            self._keep(suite, entry.name, seed, works, critic.score, facts, inputs)
+            inputs = maker.inputs(len(works), self._rng(entry, seed))
+
+            def score(works: Works) -> NDArray[np.float64]:
+                own = maker.score(works)
+                return self.model_store.scorer(seed).score(works) if own is None else own
+
+            self._keep(suite, entry.name, seed, works, score, facts, inputs)
         except Exception as error:  # named in the report; the others go on
             text = f"{type(error).__name__}: {error}"
             self.log(f"{entry.name}, seed {seed}: FAILED: {text}")

@@ -8,13 +8,13 @@ import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from move37.agents.learner.imitation import sample_works
+from move37.agents.learner.rollout import BOARDS, sample_works
 from move37.agents.makers.maker import MAKERS, Maker
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
@@ -22,7 +22,6 @@ from move37.envs.base.world import World
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5)
 EXAMINED = (1.0, 1.5)
 """Temperatures at which evidence of shift is taken: as fitted, and a high one as a control."""
-BOARDS = 512
 
 
 @dataclass(frozen=True)
@@ -160,26 +159,7 @@ def known_names() -> list[str]:
     return ["imitator", *MAKERS, *(e.name for e in all_entries())]
 
 
-@runtime_checkable
-class Tempered(Protocol):
-    """A maker that is sampled at a temperature."""
-
-    def with_temperature(self, temperature: float) -> Maker:
-        """The same maker at another temperature."""
-
-
-@runtime_checkable
-class Stocked(Protocol):
-    """A maker that holds works which were paid for while it was fitted.
-
-    Attributes:
-        stock: How many; only further ones cost anything.
-    """
-
-    stock: int
-
-
-class Imitator:
+class Imitator(Maker):
     """The network that the learner starts from, as a maker: samples of what exists.
 
     Args:
@@ -187,8 +167,6 @@ class Imitator:
         world: The world it works in.
         temperature: Divides the logits.
     """
-
-    env_steps = 0
 
     def __init__(self, network: nn.Module, world: World, temperature: float = 1.0) -> None:
         self.network, self.world, self.temperature = network, world, temperature

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from move37.agents.makers.scoring import Scorer
+from move37.agents.makers.scoring import RewardScorer
 from move37.envs.base.works import Works
 from move37.envs.base.world import Evaluator, Measures, World
 from move37.novelty.diversity import vendi_score
@@ -79,7 +79,7 @@ class EvaluationSuite:
     world: World
     evaluator: Evaluator
     second: Judge | None
-    scorer: Scorer
+    scorer: RewardScorer
     language: LanguageModel | None
     reference: NDArray[np.float32]
     dictionary: bytes
@@ -90,7 +90,7 @@ class EvaluationSuite:
         world: World,
         evaluator: Evaluator,
         second: Judge | None,
-        scorer: Scorer,
+        scorer: RewardScorer,
         language: LanguageModel | None,
     ) -> EvaluationSuite:
         """A panel with the world's human works as its reference."""

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from move37.agents.learner.imitation import sample_works
+from move37.agents.learner.rollout import sample_works
 from move37.agents.measures.decisions import decision_quality
-from move37.agents.measures.influence import Influences, noise_works
+from move37.agents.measures.influence import InfluenceConfig, Influences, noise_works
 from move37.agents.measures.move37 import detect
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import Evaluator, World
@@ -142,11 +142,16 @@ class Evidence:
     @cached_property
     def _influences(self) -> Influences:
         depth = self.depth
-        return Influences(
-            self.world, self.evaluator, depth.learnt, depth.tested, depth.influence_samples,
-            depth.epochs, self.seed, self.evaluator.judge, self._human_quality[0], self.radius,
-            log=self.log,
-        )  # fmt: skip
+        config = InfluenceConfig(
+            n_learnt=depth.learnt,
+            n_tested=depth.tested,
+            n_samples=depth.influence_samples,
+            epochs=depth.epochs,
+            seed=self.seed,
+            min_quality=self._human_quality[0],
+            radius=self.radius,
+        )
+        return Influences(self.world, self.evaluator, config, self.evaluator.judge, self.log)
 
     def measure(self, works: Works, best: Works, name: str) -> dict[str, Found]:
         """Everything about one maker.

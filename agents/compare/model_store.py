@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from move37.agents.compare.config import CompareConfig, Entry, Imitator, Tempered, check_run
+from move37.agents.compare.config import CompareConfig, Entry, Imitator, check_run
 from move37.agents.learner.imitation import imitate, positions_of
 from move37.agents.makers.maker import BUDGETS, Maker, TrainContext, budget_for, find_factory
-from move37.agents.makers.scoring import Scorer
+from move37.agents.makers.scoring import RewardScorer
 from move37.envs.base.works import write_atomically
 from move37.envs.base.world import Evaluator, Reward, World
 from move37.novelty.storage import load_weights, save_weights
@@ -46,10 +46,10 @@ class ModelStore:
         """Free the memory that makers take; they are read from their folders again."""
         self._made.clear()
 
-    def scorer(self, seed: int) -> Scorer:
+    def scorer(self, seed: int) -> RewardScorer:
         """The learner's reward of a seed as it was before learning."""
         reward = self.reward(seed)
-        return Scorer(self._world, lambda: reward)
+        return RewardScorer(self._world, lambda: reward)
 
     def maker(self, entry: Entry, seed: int) -> tuple[Maker, dict[str, Any]]:
         """The maker of a line, fitted, with what fitting it cost."""
@@ -60,8 +60,6 @@ class ModelStore:
             self._made[key, seed] = self._fit(entry, seed, folder, cost)
         maker = self._made[key, seed]
         if entry.temperature is not None:
-            if not isinstance(maker, Tempered):
-                raise TypeError(f"{entry.recipe}: has no with_temperature")
             maker = maker.with_temperature(entry.temperature)
         return maker, json.loads(cost.read_text())
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from move37.agents.runs.checkpoint_io import Arrays, Checkpoint
 from move37.envs.base.simulator import Simulator
-from move37.envs.base.works import PAD, Works, pad_moves
+from move37.envs.base.works import Works
 from move37.novelty.storage import load_moments, moments_of, one_line, part
 
 Observations = dict[str, NDArray[Any]]
@@ -209,49 +209,3 @@ def _restore(
         return Fit(float(nats), float(top1), int(epochs)), best_weights
     except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
         raise ValueError(f"the state is of another imitation ({one_line(error)})") from error
-
-
-def sample_works(
-    network: nn.Module,
-    simulator: Simulator,
-    world: str,
-    n: int,
-    rng: np.random.Generator,
-    temperature: float = 1.0,
-    brief: NDArray[np.int16] | None = None,
-) -> Works:
-    """Let a network make n works; (n, T) moves.
-
-    Args:
-        network: Maps observations to (logits, features).
-        simulator: Boards to work on; any number of them.
-        world: Id of the world.
-        n: Works to make.
-        rng: The only source of chance.
-        temperature: Divides the logits; lower is more certain.
-        brief: What every work answers; None for the world's default.
-    """
-    simulator.set_brief(brief)
-    out = np.full((n, simulator.max_moves), PAD, np.int16)
-    briefs: list[NDArray[np.int16]] = []
-    # Every round finishes all boards, and works stand in the order of the boards: taking those
-    # finished first would favour short works.
-    for made in range(0, n, simulator.n):
-        simulator.reset(np.arange(simulator.n))
-        going = np.ones(simulator.n, np.bool_)
-        while going.any():
-            rows = np.flatnonzero(going)
-            obs = {k: torch.as_tensor(v[rows]) for k, v in simulator.observations.items()}
-            with torch.no_grad():
-                logits = network(obs)[0].double() / temperature
-                share = torch.softmax(logits, 1).cumsum(1).numpy()
-            u = rng.random((len(rows), 1)) * share[:, -1:]
-            actions = np.full(simulator.n, PAD, np.int64)
-            actions[rows] = np.minimum((share < u).sum(axis=1), simulator.n_actions - 1)
-            finished = simulator.step(actions)
-            for i in np.flatnonzero(finished):
-                if made + i < n:
-                    out[made + i] = simulator.moves[i]
-            going &= ~finished
-        briefs.extend(simulator.briefs[: n - made].copy())
-    return Works(world, out, pad_moves(briefs))

@@ -12,30 +12,27 @@ never sees the board. Two things a world may say help it, both optional:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from move37.agents.learner.fitting import BestWeights, OneCycle
+from move37.agents.learner.rollout import BOARDS, Observations, draw_moves, rollout
+from move37.agents.makers.cache import Cache
 from move37.agents.makers.maker import Maker, TrainContext
 from move37.agents.makers.networks.move_rnn import MoveRNN, Shape, Trail
-from move37.envs.base.simulator import Simulator
-from move37.envs.base.works import PAD, Works, pad_moves, write_atomically
+from move37.envs.base.works import PAD, Works, pad_moves
 from move37.envs.base.world import World
-from move37.novelty.storage import load_weights, save_weights
 
 GIVEN_SHARE = 0.1
 """Share of works whose beginning is given as the brief, in worlds where human works have none."""
 FEWEST = 1200
 """Human works of an epoch; where there are fewer, each epoch passes over them more often."""
-BOARDS = 512
-"""Works made at the same time."""
 CHUNK = 128
 """Works whose likelihood is computed in one pass."""
 
@@ -126,44 +123,45 @@ def fit(
     """
     rng = np.random.default_rng((seed, 2))
     works = train(1)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
-    total = epochs * -(-len(works) // batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, learning_rate, total_steps=total + 1, pct_start=0.1
-    )
-    best, best_weights = float("inf"), network.state_dict()
+    updates = epochs * -(-len(works) // batch_size)
+    descent = OneCycle(network, learning_rate, weight_decay, updates + 1, clip=1.0)
+    best = BestWeights(network)
     placed = network.placed.numpy()[:-1]
     for epoch in range(1, epochs + 1):
         works = works if epoch == 1 else train(epoch)
         if not (works.briefs >= 0).any():
             works = give_beginnings(works, placed, GIVEN_SHARE, rng)
-        lengths = works.lengths
-        moves, briefs, given = _tensors(works, steps)
-        network.train()
-        running = 0.0
-        for rows in _batches(lengths, batch_size, rng):
-            longest = int(lengths[rows].max())
-            total_log_p = network.log_p(
-                moves[rows, :longest], briefs[rows], None if given is None else given[rows]
-            ).sum()
-            loss = -total_log_p / int(lengths[rows].sum())
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            running -= float(total_log_p.detach())
-        network.eval()
-        trained = running / lengths.sum()
+        trained = _fit_epoch(network, works, steps, batch_size, descent, rng)
         if not np.isfinite(trained):
             raise FloatingPointError(f"char-RNN: the loss became {trained} in epoch {epoch}")
         nats = -float(log_likelihood(network, held_out, steps).sum() / held_out.lengths.sum())
         log(f"char-RNN {epoch}/{epochs}: {nats:.3f} nats a move (fitted: {trained:.3f})")
-        if nats < best:
-            best = nats
-            best_weights = {k: v.clone() for k, v in network.state_dict().items()}
-    network.load_state_dict(best_weights)
-    return best
+        best.offer(nats)
+    best.restore()
+    return best.loss
+
+
+def _fit_epoch(
+    network: MoveRNN,
+    works: Works,
+    steps: BriefSteps | None,
+    batch_size: int,
+    descent: OneCycle,
+    rng: np.random.Generator,
+) -> float:
+    """Pass over the works once; the mean nats per move on the way. Ends in eval mode."""
+    lengths = works.lengths
+    moves, briefs, given = _tensors(works, steps)
+    running = 0.0
+    network.train()
+    for rows in _batches(lengths, batch_size, rng):
+        longest = int(lengths[rows].max())
+        known = None if given is None else given[rows]
+        total = network.log_p(moves[rows, :longest], briefs[rows], known).sum()
+        descent.step(-total / int(lengths[rows].sum()))
+        running -= float(total.detach())
+    network.eval()
+    return running / float(lengths.sum())
 
 
 def log_likelihood(
@@ -182,7 +180,7 @@ def log_likelihood(
     return out
 
 
-class CharRNN:
+class CharRNN(Maker):
     """Samples works from a fitted network.
 
     Args:
@@ -191,8 +189,6 @@ class CharRNN:
         nats: Its mean nats per held-out move.
         temperature: Divides the logits; lower is more certain.
     """
-
-    env_steps = 0
 
     def __init__(
         self, world: World, network: MoveRNN, nats: float, temperature: float = 1.0
@@ -212,49 +208,18 @@ class CharRNN:
     ) -> Works:
         """Make n works; see :class:`move37.agents.makers.maker.Maker`."""
         simulator = self.world.simulator(max(1, min(n, BOARDS)))
-        simulator.set_brief(brief)
-        out = np.full((n, simulator.max_moves), PAD, np.int16)
-        briefs: list[NDArray[np.int16]] = []
-        for made in range(0, n, simulator.n):
-            simulator.reset(np.arange(simulator.n))
-            rows = np.arange(min(simulator.n, n - made))
-            answered = simulator.briefs[rows].copy()
-            briefs.extend(answered)
-            for ready, moves in self._play(simulator, answered, rng):
-                out[made + ready] = moves
-        return Works(self.world.id, out, pad_moves(briefs))
+        player: _Player | None = None
 
-    def _play(
-        self, simulator: Simulator, briefs: NDArray[np.int16], rng: np.random.Generator
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int16]]]:
-        """Play the first boards, one for each brief; gives rows and moves of finished works."""
-        network, n = self.network, len(briefs)
-        trail = Trail(n, network.placed)
-        known: Tensor | None = None
-        with torch.no_grad():
-            state = network.start(torch.from_numpy(briefs).long())
-            if self._steps is not None:
-                known = network.read_given(torch.from_numpy(self._steps(briefs)).long())
-        going = np.arange(simulator.n) < n
-        for t in range(simulator.max_moves):
-            rows = np.flatnonzero(going)
-            now = trail.columns()[rows]
-            with torch.no_grad():
-                features, state[:, rows] = network(
-                    now[:, None], None if known is None else known[rows, t : t + 1], state[:, rows]
-                )
-                logits = network.scores(features[:, 0], now[:, 1]).double() / self.temperature
-                share = torch.softmax(logits, 1).cumsum(1).numpy()
-            u = rng.random((len(rows), 1)) * share[:, -1:]
-            actions = np.full(simulator.n, PAD, np.int64)
-            actions[rows] = np.minimum((share < u).sum(axis=1), simulator.n_actions - 1)
-            trail.add(torch.from_numpy(actions[:n]))
-            finished = simulator.step(actions)
-            ready = np.flatnonzero(finished)
-            yield ready, simulator.moves[ready]
-            going &= ~finished
-            if not going.any():
-                return
+        def choose(_: Observations, rows: NDArray[np.int64], t: int) -> NDArray[np.int64]:
+            nonlocal player
+            if t == 0 or player is None:
+                player = _Player(self.network, simulator.briefs[rows].copy(), self._steps)
+            moves = draw_moves(player.scores(rows, t), rng, self.temperature)
+            player.add(rows, moves)
+            return moves
+
+        moves, briefs = rollout(simulator, n, choose, brief=brief)
+        return Works(self.world.id, moves, briefs)
 
     def log_likelihood(self, works: Works) -> NDArray[np.float64]:
         """(N, T) float64, nats: log-probability of every move at temperature 1, 0 after the last.
@@ -268,20 +233,34 @@ class CharRNN:
         total: NDArray[np.float64] = self.log_likelihood(works).sum(axis=1)
         return total / np.maximum(works.lengths, 1)
 
-    def save(self, folder: Path, notes: dict[str, object] | None = None) -> None:
-        """Write ``rnn.safetensors`` and ``rnn.json``."""
-        save_weights(folder / "rnn.safetensors", self.network)
-        settings = {"shape": asdict(self.network.shape), "nats": self.nats, **(notes or {})}
-        write_atomically(folder / "rnn.json", json.dumps(settings, indent=2).encode())
 
-    @classmethod
-    def load(cls, world: World, folder: Path) -> CharRNN:
-        """Read what :meth:`save` wrote."""
-        settings = json.loads((folder / "rnn.json").read_text())
-        shape = settings["shape"] | {"given": tuple(settings["shape"]["given"])}
-        network = MoveRNN(Shape(**shape), coordinates_of(world))
-        load_weights(folder / "rnn.safetensors", network)
-        return cls(world, network, float(settings["nats"]))
+class _Player:
+    """What the network knows of the works in progress on the first boards, one for each brief."""
+
+    def __init__(
+        self, network: MoveRNN, briefs: NDArray[np.int16], steps: BriefSteps | None
+    ) -> None:
+        self._network = network
+        self._trail = Trail(len(briefs), network.placed)
+        self._known: Tensor | None = None
+        with torch.no_grad():
+            self._state = network.start(torch.from_numpy(briefs).long())
+            if steps is not None:
+                self._known = network.read_given(torch.from_numpy(steps(briefs)).long())
+
+    def scores(self, rows: NDArray[np.int64], t: int) -> Tensor:
+        """Logits (R, A) of move t of the works ``rows``."""
+        network, now = self._network, self._trail.columns()[rows]
+        known = None if self._known is None else self._known[rows, t : t + 1]
+        with torch.no_grad():
+            features, self._state[:, rows] = network(now[:, None], known, self._state[:, rows])
+            return network.scores(features[:, 0], now[:, 1])
+
+    def add(self, rows: NDArray[np.int64], moves: NDArray[np.int64]) -> None:
+        """Note one more move, (R,) int64, of the works ``rows``."""
+        made = torch.full((len(self._trail.last),), PAD)
+        made[rows] = torch.from_numpy(moves)
+        self._trail.add(made)
 
 
 def coordinates_of(world: World) -> Tensor:
@@ -312,22 +291,19 @@ def shape_for(world: World) -> Shape:
     return Shape(simulator.n_actions, simulator.max_moves)
 
 
-def make(context: TrainContext) -> Maker:
+def make(context: TrainContext) -> CharRNN:
     """Fit a char-RNN to the world's human works, or read the one in the folder."""
     world, seed = context.world, context.seed
     torch.set_num_threads(context.threads)
     shape = shape_for(world)
     epochs = context.budget.epochs * max(1, round(FEWEST / len(world.train)))
-    notes = {"epochs": epochs, "seed": seed, "corpus": world.fingerprint}
-    path = context.folder / "rnn.json"
-    if path.exists():
-        settings = json.loads(path.read_text())
-        wanted = json.loads(json.dumps({"shape": asdict(shape), **notes}))
-        if all(settings.get(key) == value for key, value in wanted.items()):
-            return CharRNN.load(world, context.folder)
+    cache = Cache(context, "rnn", shape=asdict(shape), epochs=epochs)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = MoveRNN(shape, coordinates_of(world))
+        known = cache.load_into(network)
+        if known is not None:
+            return CharRNN(world, network, float(known["nats"]))
         nats = fit(
             network,
             lambda epoch: world.variations(epoch, seed),
@@ -337,6 +313,5 @@ def make(context: TrainContext) -> Maker:
             seed=seed,
             log=context.log,
         )
-    maker = CharRNN(world, network, nats)
-    maker.save(context.folder, notes)
-    return maker
+    cache.save(network.state_dict(), nats=nats)
+    return CharRNN(world, network, nats)

@@ -12,22 +12,20 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from move37.agents.learner.rollout import BOARDS, Observations, rollout
 from move37.agents.makers.maker import Maker, TrainContext
-from move37.envs.base.works import PAD, Works, pad_moves
+from move37.envs.base.works import Works
 from move37.envs.base.world import World
 
 FEWEST, MOST = 2, 5
 """Parts of one work, both included."""
 TRIES = 1000
 """Draws of parts until some fit in one work."""
-BOARDS = 512
-"""Works played at the same time."""
-
 Parts = Callable[[Works], Sequence[NDArray[np.int16]]]
 Assemble = Callable[[Sequence[NDArray[np.int16]]], NDArray[np.int16]]
 
 
-class Collage:
+class Collage(Maker):
     """Puts parts of human works together, each at its own place.
 
     A world may say what its works consist of: ``parts(works)`` gives the parts of all works, each
@@ -38,8 +36,6 @@ class Collage:
     Args:
         world: Whose human works are cut up.
     """
-
-    env_steps = 0
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -54,30 +50,23 @@ class Collage:
     ) -> Works:
         """Make n works; see :class:`move37.agents.makers.maker.Maker`."""
         simulator = self.world.simulator(max(1, min(n, BOARDS)))
-        simulator.set_brief(brief)
         end_move: int | None = getattr(simulator, "end_move", None)
-        out = np.full((n, simulator.max_moves), PAD, np.int16)
-        briefs: list[NDArray[np.int16]] = []
-        for made in range(0, n, simulator.n):
-            simulator.reset(np.arange(simulator.n))
-            briefs.extend(simulator.briefs[: n - made].copy())
-            planned = np.zeros((simulator.n, simulator.max_moves), np.int64)
-            for i in range(min(simulator.n, n - made)):
-                if self._parts:
-                    moves = self._of_parts(simulator.max_moves, rng)
-                else:
-                    moves = self._of_windows(simulator.max_moves, end_move, rng)
-                planned[i, : len(moves)] = moves
-            going = np.arange(simulator.n) < n - made
-            t = 0
-            # Played, so that the world says where each work ends.
-            while going.any():
-                finished = simulator.step(np.where(going, planned[:, t], PAD))
-                ready = np.flatnonzero(finished)
-                out[made + ready] = simulator.moves[ready]
-                going &= ~finished
-                t += 1
-        return Works(self.world.id, out, pad_moves(briefs))
+        planned = np.zeros((simulator.n, simulator.max_moves), np.int64)
+
+        def choose(_: Observations, rows: NDArray[np.int64], t: int) -> NDArray[np.int64]:
+            if t == 0:
+                planned[:] = 0
+                for row in rows:
+                    if self._parts:
+                        moves = self._of_parts(simulator.max_moves, rng)
+                    else:
+                        moves = self._of_windows(simulator.max_moves, end_move, rng)
+                    planned[row, : len(moves)] = moves
+            return planned[rows, t]
+
+        # Played, so that the world says where each work ends.
+        moves, briefs = rollout(simulator, n, choose, brief=brief)
+        return Works(self.world.id, moves, briefs)
 
     def _of_parts(self, max_moves: int, rng: np.random.Generator) -> NDArray[np.int16]:
         """A few parts of any human works, drawn again if they do not fit in one work."""
@@ -116,6 +105,6 @@ class Collage:
         return np.array(moves if end_move is None else [*moves, end_move], np.int16)
 
 
-def make(context: TrainContext) -> Maker:
+def make(context: TrainContext) -> Collage:
     """A collage of the world's human works; nothing is learnt."""
     return Collage(context.world)

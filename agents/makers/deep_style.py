@@ -14,13 +14,11 @@ from torch import Tensor
 
 from move37.agents.makers.maker import TrainContext
 from move37.agents.makers.networks.feature_network import (
-    CHANNELS,
     FeatureNetwork,
-    drawn_on,
+    HumanFilter,
+    check_layers,
     feature_network,
-    human_works,
     soften,
-    works_of,
 )
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
@@ -29,11 +27,11 @@ BATCH = 64
 
 
 def make(context: TrainContext) -> DeepStyle:
-    """The filter on the workshop's network."""
+    """The filter on the network that the filters share."""
     return DeepStyle(context.world, feature_network(context))
 
 
-class DeepStyle:
+class DeepStyle(HumanFilter):
     """Content from one human work, style from another.
 
     Args:
@@ -49,8 +47,6 @@ class DeepStyle:
         ValueError: If there is no such layer.
     """
 
-    env_steps = 0
-
     def __init__(
         self,
         world: World,
@@ -61,11 +57,8 @@ class DeepStyle:
         steps: int = 50,
         learning_rate: float = 0.03,
     ) -> None:
-        for layer in (content_layer, *style_layers):
-            if not 1 <= layer <= len(CHANNELS):
-                raise ValueError(f"layers: expected 1 to {len(CHANNELS)}, got {layer}")
-        self.world, self.network = world, network
-        self.where = drawn_on(world.images(world.train))
+        check_layers(content_layer, *style_layers)
+        super().__init__(world, network)
         self.content_layer, self.style_layers = content_layer, style_layers
         self.style_weight, self.steps, self.learning_rate = style_weight, steps, learning_rate
 
@@ -73,13 +66,9 @@ class DeepStyle:
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:
         """Filter n pairs of human works; see :class:`move37.agents.makers.maker.Maker`."""
-        content, style = self.inputs(n, rng), human_works(self.world, n, rng)
+        content, style = self.inputs(n, rng), self.inputs(n, rng)
         soft = self.transfer(self.world.images(content), self.world.images(style))
-        return works_of(self.world, soft, self.where, content, brief)
-
-    def inputs(self, n: int, rng: np.random.Generator) -> Works:
-        """The human works that give the content; see :class:`move37.agents.makers.maker.Filter`."""
-        return human_works(self.world, n, rng)
+        return self.works_of(soft, content, brief)
 
     def transfer(self, content: NDArray[np.uint8], style: NDArray[np.uint8]) -> Tensor:
         """Soft images (N, kH, kW) in [0, 1]: contents (N, H, W) in the styles (N, H, W)."""

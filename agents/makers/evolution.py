@@ -2,35 +2,36 @@
 
 MAP-Elites on a centroidal Voronoi tessellation (Vassiliades, Chatzilygeroudis and Mouret 2018): an
 archive of cells tessellates the space of descriptors, each cell keeps the best work found in it.
-Parents are drawn from the cells and from the human works, changed by the world's own mutations, and
-their children are offered to the archive. No network, no gradient: what a user would try instead of
-reinforcement learning.
+Parents are drawn from the cells and from the human works, mutated, and their children are offered
+to the archive. No network, no gradient: what a user would try instead of reinforcement learning.
 
-The objective is the learner's reward without its memory: quality x surprise. Newness to the own
-earlier works, which the learner is paid for too, is what the cells are for.
+A world may bring mutations of its own, ``mutate(moves (N, T), rng, human (M, U)) -> moves (N, V)``
+of legal works; else :func:`mutate` changes lists of moves, whatever they mean.
+
+The objective is the learner's reward without its memory: quality x clipped novelty. Novelty among
+its own earlier works, which the learner is rewarded for too, is what the cells are for.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from ribs.archives import CVTArchive, k_means_centroids
+from torch import Tensor
 
-from move37.agents.makers.maker import TrainContext
-from move37.agents.makers.scoring import Scorer
-from move37.agents.makers.variation import mutate, play
-from move37.envs.base.works import Works, WorksError, pad_moves, read_npz, write_npz
+from move37.agents.learner.rollout import rollout
+from move37.agents.makers.cache import Cache
+from move37.agents.makers.maker import Maker, TrainContext
+from move37.agents.makers.scoring import RewardScorer
+from move37.envs.base.works import PAD, Works, pad_moves
 from move37.envs.base.world import Evaluator, Reward, World
-from move37.novelty.archive import leave_one_out_novelty
+from move37.novelty.diversity import leave_one_out_novelty
 
-FILE = "evolution.npz"
-FORMAT = "move37-evolution-1"
 CELLS = 1500
 """Cells of the archive, where the budget is large enough."""
 WORKS_PER_CELL = 40
@@ -43,8 +44,8 @@ BATCH = 256
 """Children per generation."""
 HUMAN_SHARE = 0.05
 """Share of the parents that are human works once there are elites."""
-SURPRISE_FULL = 1.15
-"""Surprise is 1 from this multiple of the human 95th percentile of novelty on."""
+FULL_NOVELTY = 1.15
+"""Clipped novelty is 1 from this multiple of the human 95th percentile of novelty on."""
 ANSWER_ROUNDS = 8
 """Rounds of change and choice by which an elite is fitted to a brief that it was not made for."""
 FIELDS = ("solution", "objective", "measures", "brief")
@@ -59,19 +60,18 @@ def _elites(archive: CVTArchive) -> dict[str, NDArray[Any]]:
     return {key: values[order] for key, values in fields.items()}
 
 
-class Evolution:
+class Evolution(Maker):
     """A search, and the archive of what it found.
 
     Args:
-        world: Human works, pictures, and ``mutate`` if it brings mutations of its own: (moves
-            (N, T), rng, human (M, U)) -> moves (N, V) of legal works.
+        world: Human works, pictures, and ``mutate`` if it brings mutations of its own.
         evaluator: For descriptors and the unit of novelty.
         new_reward: Makes the learner's reward as it is before any learning.
         centroids: (C, D) float64: the middle of each cell.
 
     Attributes:
         archive: The elites, with fields ``solution``, ``objective``, ``measures`` and ``brief``.
-        env_steps: 0: works are made whole.
+        stock: Elites in the archive after the latest :meth:`search`.
         works_searched: Works made and appraised by :meth:`search`.
         works_appraised: Works made and appraised so far, by the search and by :meth:`generate`.
         cpu_seconds: CPU seconds that the search took.
@@ -84,16 +84,15 @@ class Evolution:
         new_reward: Callable[[], Reward],
         centroids: NDArray[np.float64],
     ) -> None:
-        self.env_steps = 0
         self.works_searched = 0
         self.works_appraised = 0
         self.cpu_seconds = 0.0
         self._world = world
         self._evaluator = evaluator
-        self._scorer = Scorer(world, new_reward)
+        self._scorer = RewardScorer(world, new_reward)
         human = evaluator.describe(world.train)
         among = leave_one_out_novelty(human, evaluator.k_neighbors) / evaluator.scale
-        self._full = SURPRISE_FULL * float(np.quantile(among, 0.95))
+        self._full = FULL_NOVELTY * float(np.quantile(among, 0.95))
         self._max_moves = world.simulator(1).max_moves
         self._human = pad_moves(list(world.train.moves), self._max_moves)
         self._human_briefs = world.train.briefs
@@ -191,16 +190,12 @@ class Evolution:
                     f"elites, mean objective {float(self.archive.stats.obj_mean or 0):.3f}"
                 )
             if share >= 1:
+                self.stock = len(self.archive)
                 return
             n = BATCH if seconds > 0 else min(BATCH, works - made)
             self._generation(self.archive, reward, n, rng)
             self.works_searched += n
             made += n
-
-    @property
-    def stock(self) -> int:
-        """Elites in the archive: works that were paid for before they are asked for."""
-        return len(self.archive)
 
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
@@ -270,7 +265,7 @@ class Evolution:
         return Works(self._world.id, moves, briefs)
 
     def score(self, works: Works) -> NDArray[np.float64]:
-        """The learner's reward before any learning; see :meth:`score`."""
+        """The learner's reward before any learning; see :class:`RewardScorer`."""
         return self._scorer.score(works)
 
     def _copy(self) -> CVTArchive:
@@ -280,45 +275,87 @@ class Evolution:
             archive.add(**{key: elites[key] for key in FIELDS})
         return archive
 
-    def save(self, path: Path) -> None:
-        """Write the archive and what it cost (.npz, no pickle)."""
-        elites = _elites(self.archive)
-        facts = {
-            "format": FORMAT,
-            "works_searched": self.works_searched,
-            "cpu_seconds": self.cpu_seconds,
-        }
-        write_npz(
-            path,
-            {
-                **{key: elites[key] for key in FIELDS},
-                "centroids": self.archive.centroids,
-                "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8),
-            },
-        )
+    def tensors(self) -> dict[str, Tensor]:
+        """The middles of the cells and the elites, for :meth:`restore`."""
+        arrays = {key: _elites(self.archive)[key] for key in FIELDS}
+        arrays["centroids"] = np.asarray(self.archive.centroids)
+        return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
-    @classmethod
-    def load(
-        cls, path: Path, world: World, evaluator: Evaluator, new_reward: Callable[[], Reward]
-    ) -> Evolution:
-        """Read what :meth:`save` wrote.
+    def restore(
+        self, tensors: Mapping[str, Tensor], works_searched: int, cpu_seconds: float
+    ) -> None:
+        """Fill the archive, empty so far, with what :meth:`tensors` gave, and note what it cost."""
+        if len(tensors["objective"]):
+            self.archive.add(**{key: tensors[key].numpy() for key in FIELDS})
+        self.stock = len(self.archive)
+        self.works_searched = self.works_appraised = works_searched
+        self.cpu_seconds = cpu_seconds
 
-        Raises:
-            WorksError: If the file is missing, damaged, or no archive of elites of this world.
-        """
-        arrays = read_npz(path)
-        try:
-            facts = json.loads(arrays["facts"].tobytes())
-            if facts["format"] != FORMAT:
-                raise ValueError(f"format {facts['format']!r}")
-            found = cls(world, evaluator, new_reward, arrays["centroids"])
-            found.works_searched = found.works_appraised = int(facts["works_searched"])
-            found.cpu_seconds = float(facts["cpu_seconds"])
-            if len(arrays["objective"]):
-                found.archive.add(**{key: arrays[key] for key in FIELDS})
-        except (KeyError, TypeError, ValueError) as error:
-            raise WorksError(f"{path}: not an archive of elites ({error})") from error
-        return found
+
+def play(world: World, moves: NDArray[np.int16], briefs: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Play lists of moves in the world until every work is finished, so that they are legal works.
+
+    Args:
+        world: Gives the dynamics.
+        moves: (N, T) int16, padded with -1; a list that ends before its work does goes on with its
+            last move.
+        briefs: (N, B) int16, padded with -1.
+
+    Returns:
+        (N, max_moves) int16, padded with -1.
+    """
+    works = Works(world.id, moves, briefs)
+    n, lengths = len(works), works.lengths
+    last = np.where(lengths > 0, moves[np.arange(n), lengths - 1], 0).astype(np.int64)
+    simulator = world.simulator(max(1, n))
+    return rollout(simulator, n, lambda _, rows, t: last[rows], prefix=works)[0]
+
+
+def mutate(
+    moves: NDArray[np.int16], rng: np.random.Generator, human: NDArray[np.int16]
+) -> NDArray[np.int16]:
+    """Change each work a little: replace, delete, insert or swap a move, or splice two works.
+
+    New moves are drawn from human works or from other works of these. The last move of a work stays
+    the last. The results need not be legal: :func:`play` them.
+
+    Args:
+        moves: (N, T) int16, padded with -1: the parents.
+        rng: The only source of chance.
+        human: (M, U) int16, padded with -1, M at least 1: for new moves and splicing.
+
+    Returns:
+        (N, max(T, U) + 1) int16, padded with -1.
+    """
+    n, width = len(moves), max(moves.shape[1], human.shape[1]) + 1
+    rows, columns = np.arange(n), np.arange(width)[None]
+    padded = np.full((n, width), PAD, np.int16)
+    padded[:, : moves.shape[1]] = moves
+    donors = np.full((n, width), PAD, np.int16)
+    donors[:, : human.shape[1]] = human[rng.integers(0, len(human), n)]
+    others = rng.random(n) < 0.5
+    donors[others] = padded[rng.integers(0, max(n, 1), n)][others]
+    lengths, lent = (padded != PAD).sum(axis=1), (donors != PAD).sum(axis=1)
+
+    def place(length: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A position before the last move."""
+        return (rng.random(n) * np.maximum(length - 1, 1)).astype(np.int64)
+
+    at, to = place(lengths), place(lengths)
+    kind = rng.integers(0, 5, n)
+    replaces, inserts, deletes, swaps, splices = (kind == k for k in (0, 1, 2, 3, 4))
+    # Where each move comes from: inserting moves what follows to the right, deleting to the left.
+    shift = (deletes[:, None] & (columns >= at[:, None])).astype(np.int64)
+    shift -= inserts[:, None] & (columns > at[:, None])
+    shift[lengths < 2] = 0
+    out = padded[rows[:, None], np.clip(columns + shift, 0, width - 1)]
+    value = donors[rows, place(lent)]
+    new = (replaces | inserts) & (value != PAD)
+    out[rows[new], at[new]] = value[new]
+    swap = rows[swaps]
+    out[swap, at[swap]], out[swap, to[swap]] = padded[swap, to[swap]], padded[swap, at[swap]]
+    splice = splices[:, None] & (columns >= at[:, None]) & (lent > at)[:, None]
+    return np.where(splice, donors, out)
 
 
 def centroids_for(human: NDArray[np.float32], cells: int, seed: int) -> NDArray[np.float64]:
@@ -338,15 +375,23 @@ def centroids_for(human: NDArray[np.float32], cells: int, seed: int) -> NDArray[
 
 def make(context: TrainContext) -> Evolution:
     """Search at the learner's budget of works, or for ``budget.seconds`` of CPU time if given."""
-    world, budget, path = context.world, context.budget, context.folder / FILE
-    if path.exists():
-        return Evolution.load(path, world, context.evaluator, context.new_reward)
+    world, budget = context.world, context.budget
     cells = CELLS
     if budget.seconds <= 0:
         cells = int(np.clip(budget.works // WORKS_PER_CELL, LEAST_CELLS, CELLS))
+    cache = Cache(context, "evolution", cells=cells, works=budget.works, seconds=budget.seconds)
+    found = cache.load()
+    if found is not None:
+        tensors, facts = found
+        centroids = tensors["centroids"].numpy()
+        search = Evolution(world, context.evaluator, context.new_reward, centroids)
+        search.restore(tensors, int(facts["works_searched"]), float(facts["cpu_seconds"]))
+        return search
     centroids = centroids_for(context.evaluator.describe(world.train), cells, context.seed)
     search = Evolution(world, context.evaluator, context.new_reward, centroids)
     rng = np.random.default_rng(context.seed)
     search.search(rng, budget.works, budget.seconds, context.log)
-    search.save(path)
+    cache.save(
+        search.tensors(), works_searched=search.works_searched, cpu_seconds=search.cpu_seconds
+    )
     return search

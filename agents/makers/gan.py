@@ -11,10 +11,9 @@ In worlds whose human works answer briefs both networks see the brief's picture.
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
-from pathlib import Path
+from itertools import count
 
 import numpy as np
 import torch
@@ -22,12 +21,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from move37.agents.makers.cache import Cache
 from move37.agents.makers.maker import Maker, TrainContext, images_of_briefs
 from move37.agents.makers.networks.gan_network import Critic, Generator, Shape, networks, shifted
-from move37.envs.base.works import Works, pad_moves, write_atomically
+from move37.envs.base.works import Works, pad_moves
 from move37.envs.base.world import World
 from move37.envs.files.pictures import save_png
-from move37.novelty.storage import load_weights, save_weights
 
 BATCH = 64
 AVERAGE = 0.998
@@ -49,20 +48,20 @@ ROWS, COLUMNS, ZOOM = 8, 16, 4
 CHUNK = 512
 """Images made or looked at in one pass."""
 
-Arrays = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 
 
 def fit(
     generator: Generator,
     critic: Critic,
-    human: Callable[[int], tuple[Arrays, Arrays]],
+    human: Callable[[int], tuple[Images, Images]],
     *,
     updates: int,
     seed: int = 0,
     generator_rate: float = 2e-4,
     critic_rate: float = 4e-4,
     log: Callable[[str], None] = lambda _: None,
-) -> NDArray[np.uint8]:
+) -> Images:
     """Train both; the generator ends with the running mean of its weights.
 
     Args:
@@ -81,75 +80,125 @@ def fit(
     Raises:
         FloatingPointError: If a loss is not finite.
     """
-    shape = generator.shape
     rng = np.random.default_rng((seed, 3))
     chance = torch.Generator().manual_seed(seed)
-    mean = copy.deepcopy(generator)
-    adams = [
-        torch.optim.Adam(generator.parameters(), generator_rate, betas=(0.5, 0.9)),
-        torch.optim.Adam(critic.parameters(), critic_rate, betas=(0.5, 0.9)),
-    ]
-    schedules = [
-        torch.optim.lr_scheduler.LambdaLR(adam, lambda i: min(1.0, 2 * (1 - i / updates)))
-        for adam in adams
-    ]
-    epoch, images, given, order = 0, *human(1), np.zeros(0, np.int64)
-    batch = min(BATCH, len(images))
-    show_noise = torch.randn(COLUMNS, shape.latent, generator=chance)
-    show_given = _tensor(given[np.arange(COLUMNS) % len(given)]) if shape.conditional else None
+    game = _Game(generator, critic, updates, generator_rate, critic_rate)
+    batches = _batches(human, rng)
+    images, given = human(1)
+    show_noise = torch.randn(COLUMNS, generator.shape.latent, generator=chance)
+    show_given = game.seen(given[np.arange(COLUMNS) % len(given)])
     times = set(np.linspace(1, updates, ROWS).astype(int).tolist())
     rows: list[NDArray[np.float32]] = []
     for update in range(1, updates + 1):
-        if len(order) < batch:
-            epoch += 1
-            images, given = (images, given) if epoch == 1 else human(epoch)
-            order = rng.permutation(len(images))
-        taken, order = order[:batch], order[batch:]
-        dy, dx = rng.integers(-SHIFT, SHIFT + 1, 2).tolist()
-        real = shifted(_softened(images[taken]), dy, dx).requires_grad_()
-        brief = _tensor(given[taken]) if shape.conditional else None
-        seen = None if brief is None else shifted(brief, dy, dx)
-
-        noise = torch.randn(2 * batch, shape.latent, generator=chance)
-        with torch.no_grad():
-            fake = shifted(generator(noise[:batch], brief), dy, dx)
-        of_real, of_fake = critic(real, seen), critic(fake, seen)
-        critic_loss = functional.softplus(-of_real).mean() + functional.softplus(of_fake).mean()
-        loss = critic_loss
-        if update % PENALTY_EVERY == 0:
-            (slope,) = torch.autograd.grad(of_real.sum(), real, create_graph=True)
-            penalty = slope.square().sum((1, 2, 3)).mean() / 2
-            loss = loss + PENALTY_EVERY * PENALTY * penalty
-        adams[1].zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        adams[1].step()
-
-        critic.requires_grad_(False)
-        made = critic(shifted(generator(noise[batch:], brief), dy, dx), seen)
-        loss = functional.softplus(-made).mean()
-        adams[0].zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        adams[0].step()
-        critic.requires_grad_(True)
-        for schedule in schedules:
-            schedule.step()
-        _blend(mean, generator, min(AVERAGE, update / (update + 10)))
+        images, given = next(batches)
+        shift = rng.integers(-SHIFT, SHIFT + 1, 2).tolist()
+        noise = torch.randn(2 * len(images), generator.shape.latent, generator=chance)
+        losses = game.update(update, images, given, shift, noise)
         if update in times:
-            if not np.isfinite([loss.item(), critic_loss.item()]).all():
+            if not np.isfinite(losses).all():
                 raise FloatingPointError(f"GAN: a loss is not finite at update {update}")
-            log(f"GAN {update}/{updates}: critic's loss {critic_loss.item():.3f}")
-            rows.append(_sample(mean, show_noise, show_given))
-    generator.load_state_dict(mean.state_dict())
+            log(f"GAN {update}/{updates}: critic's loss {losses[0]:.3f}")
+            rows.append(_sample(game.mean, show_noise, show_given))
+    generator.load_state_dict(game.mean.state_dict())
     generator.eval()
     critic.eval()
     return _sheet(np.stack(rows))
 
 
-def _tensor(images: Arrays) -> Tensor:
+def _batches(
+    human: Callable[[int], tuple[Images, Images]], rng: np.random.Generator
+) -> Iterator[tuple[Images, Images]]:
+    """Images and briefs' pictures, epoch after epoch without end; what is left over is left out."""
+    for epoch in count(1):
+        images, given = human(epoch)
+        size = min(BATCH, len(images))
+        order = rng.permutation(len(images))
+        for begin in range(0, len(order) - size + 1, size):
+            rows = order[begin : begin + size]
+            yield images[rows], given[rows]
+
+
+class _Game:
+    """The two players and their optimisers.
+
+    Attributes:
+        mean: A generator with the running mean of the generator's weights.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        critic: Critic,
+        updates: int,
+        generator_rate: float,
+        critic_rate: float,
+    ) -> None:
+        self._generator, self._critic = generator, critic
+        self.mean = copy.deepcopy(generator)
+        self._adams = [
+            torch.optim.Adam(network.parameters(), rate, betas=(0.5, 0.9))
+            for network, rate in ((generator, generator_rate), (critic, critic_rate))
+        ]
+        self._schedules = [
+            torch.optim.lr_scheduler.LambdaLR(adam, lambda i: min(1.0, 2 * (1 - i / updates)))
+            for adam in self._adams
+        ]
+
+    def seen(self, given: Images) -> Tensor | None:
+        """The briefs' pictures as the networks see them; None if they do not."""
+        return _tensor(given) if self._generator.shape.conditional else None
+
+    def update(
+        self, update: int, images: Images, given: Images, shift: list[int], noise: Tensor
+    ) -> tuple[float, float]:
+        """One step of each, the critic first; their losses.
+
+        Args:
+            update: Which one this is, from 1.
+            images: (N, H, W) human works.
+            given: (N, H, W) the pictures of their briefs.
+            shift: By which images are moved before the critic sees them: down, right.
+            noise: (2 N, latent): the first half for the critic's step.
+        """
+        brief = self.seen(given)
+        shown = None if brief is None else shifted(brief, *shift)
+        real = shifted(_softened(images), *shift).requires_grad_()
+        with torch.no_grad():
+            fake = shifted(self._generator(noise[: len(images)], brief), *shift)
+        critic_loss = self._teach_critic(update, real, fake, shown)
+        self._critic.requires_grad_(False)
+        made = shifted(self._generator(noise[len(images) :], brief), *shift)
+        loss = functional.softplus(-self._critic(made, shown)).mean()
+        _descend(self._adams[0], loss)
+        self._critic.requires_grad_(True)
+        for schedule in self._schedules:
+            schedule.step()
+        _blend(self.mean, self._generator, min(AVERAGE, update / (update + 10)))
+        return critic_loss, loss.item()
+
+    def _teach_critic(self, update: int, real: Tensor, fake: Tensor, shown: Tensor | None) -> float:
+        of_real, of_fake = self._critic(real, shown), self._critic(fake, shown)
+        told = functional.softplus(-of_real).mean() + functional.softplus(of_fake).mean()
+        loss = told
+        if update % PENALTY_EVERY == 0:
+            (slope,) = torch.autograd.grad(of_real.sum(), real, create_graph=True)
+            penalty = slope.square().sum((1, 2, 3)).mean() / 2
+            loss = loss + PENALTY_EVERY * PENALTY * penalty
+        _descend(self._adams[1], loss)
+        return float(told.detach())
+
+
+def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+def _tensor(images: Images) -> Tensor:
     return torch.from_numpy(images[:, None].astype(np.float32))
 
 
-def _softened(images: Arrays) -> Tensor:
+def _softened(images: Images) -> Tensor:
     return SOFT + (1 - 2 * SOFT) * _tensor(images)
 
 
@@ -181,7 +230,7 @@ def _sheet(rows: NDArray[np.float32]) -> NDArray[np.uint8]:
     return grey[:, :, None].repeat(3, 2)
 
 
-class GAN:
+class GAN(Maker):
     """Makes images with a trained generator; its world thins them and traces their moves.
 
     Args:
@@ -190,15 +239,13 @@ class GAN:
         critic: Trained against it: the maker's own reward.
     """
 
-    env_steps = 0
-
     def __init__(self, world: World, generator: Generator, critic: Critic) -> None:
         self.world, self.generator, self.critic = world, generator.eval(), critic.eval()
 
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:
-        """Make n works, whose images have the brief's in them; see :class:`makers.Maker`."""
+        """Make n works, whose images have the brief's in them; see :class:`.Maker`."""
         shape = self.generator.shape
         simulator = self.world.simulator(max(1, min(n, CHUNK)))
         simulator.set_brief(brief)
@@ -218,7 +265,8 @@ class GAN:
         """(N,) float64: the critic's logit; more is more like human works."""
         out = np.zeros(len(works))
         images = self.world.images(works)
-        given = images_of_briefs(self.world, works.briefs) if self._conditional else None
+        conditional = self.generator.shape.conditional
+        given = images_of_briefs(self.world, works.briefs) if conditional else None
         with torch.no_grad():
             for begin in range(0, len(works), CHUNK):
                 part = slice(begin, begin + CHUNK)
@@ -226,33 +274,13 @@ class GAN:
                 out[part] = self.critic(_softened(images[part]), seen).numpy()
         return out
 
-    @property
-    def _conditional(self) -> bool:
-        return self.generator.shape.conditional
 
-    def save(self, folder: Path, notes: dict[str, object] | None = None) -> None:
-        """Write ``gan.safetensors`` and ``gan.json``."""
-        both = nn.ModuleDict({"generator": self.generator, "critic": self.critic})
-        save_weights(folder / "gan.safetensors", both)
-        settings = {"shape": asdict(self.generator.shape), **(notes or {})}
-        write_atomically(folder / "gan.json", json.dumps(settings, indent=2).encode())
-
-    @classmethod
-    def load(cls, world: World, folder: Path) -> GAN:
-        """Read what :meth:`save` wrote."""
-        settings = json.loads((folder / "gan.json").read_text())
-        generator, critic = networks(Shape(**settings["shape"]), 0)
-        both = nn.ModuleDict({"generator": generator, "critic": critic})
-        load_weights(folder / "gan.safetensors", both)
-        return cls(world, generator, critic)
-
-
-def make(context: TrainContext) -> Maker:
+def make(context: TrainContext) -> GAN:
     """Train a GAN on images of the world's human works, or read the one in the folder."""
-    world, seed, folder = context.world, context.seed, context.folder
+    world, seed, updates = context.world, context.seed, context.budget.updates
     torch.set_num_threads(context.threads)
 
-    def human(epoch: int) -> tuple[Arrays, Arrays]:
+    def human(epoch: int) -> tuple[Images, Images]:
         works = world.variations(epoch, seed)
         return world.images(works), images_of_briefs(world, works.briefs)
 
@@ -260,18 +288,11 @@ def make(context: TrainContext) -> Maker:
     conditional = bool(images_of_briefs(world, world.train.briefs).any())
     channels = CHANNELS if height * width <= SMALL else CHANNELS * 2 // 3
     shape = Shape(height, width, conditional, channels=channels)
-    notes = {"updates": context.budget.updates, "seed": seed, "corpus": world.fingerprint}
-    path = folder / "gan.json"
-    if path.exists():
-        settings = json.loads(path.read_text())
-        wanted = {"shape": asdict(shape), **notes}
-        if all(settings.get(key) == value for key, value in wanted.items()):
-            return GAN.load(world, folder)
     generator, critic = networks(shape, seed)
-    sheet = fit(
-        generator, critic, human, updates=context.budget.updates, seed=seed, log=context.log
-    )
-    save_png(folder / "gan-samples.png", sheet)
-    maker = GAN(world, generator, critic)
-    maker.save(folder, notes)
-    return maker
+    both = nn.ModuleDict({"generator": generator, "critic": critic})
+    cache = Cache(context, "gan", shape=asdict(shape), updates=updates)
+    if cache.load_into(both) is None:
+        sheet = fit(generator, critic, human, updates=updates, seed=seed, log=context.log)
+        save_png(context.folder / "gan-samples.png", sheet)
+        cache.save(both.state_dict())
+    return GAN(world, generator, critic)

@@ -22,12 +22,12 @@ from torch.nn import functional
 from move37.agents.makers.maker import TrainContext
 from move37.agents.makers.networks.feature_network import (
     CHANNELS,
+    LEAST,
     FeatureNetwork,
-    drawn_on,
+    HumanFilter,
+    check_layers,
     feature_network,
-    human_works,
     soften,
-    works_of,
 )
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
@@ -42,7 +42,7 @@ def make(context: TrainContext) -> Inceptionism:
     return Inceptionism(context.world, feature_network(context))
 
 
-class Inceptionism:
+class Inceptionism(HumanFilter):
     """Drives up activations from human works.
 
     Args:
@@ -59,8 +59,6 @@ class Inceptionism:
         ValueError: If there is no such layer.
     """
 
-    env_steps = 0
-
     def __init__(
         self,
         world: World,
@@ -71,11 +69,9 @@ class Inceptionism:
         rate: float = 0.01,
         jitter: int = 4,
     ) -> None:
-        if not 1 <= layer <= len(CHANNELS):
-            raise ValueError(f"layer: expected 1 to {len(CHANNELS)}, got {layer}")
-        self.world, self.network, self.layer = world, network, layer
-        self.where = drawn_on(world.images(world.train))
-        self.deterministic = deterministic
+        check_layers(layer)
+        super().__init__(world, network)
+        self.layer, self.deterministic = layer, deterministic
         self.steps, self.rate, self.jitter = steps, rate, jitter
 
     def generate(
@@ -84,11 +80,7 @@ class Inceptionism:
         """Filter n human works; see :class:`move37.agents.makers.maker.Maker`."""
         inputs = self.inputs(n, rng)
         soft = self.enhance(self.world.images(inputs), rng)
-        return works_of(self.world, soft, self.where, inputs, brief)
-
-    def inputs(self, n: int, rng: np.random.Generator) -> Works:
-        """The human works that are filtered; see :class:`move37.agents.makers.maker.Filter`."""
-        return human_works(self.world, n, rng)
+        return self.works_of(soft, inputs, brief)
 
     def enhance(self, images: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
         """Soft images (N, kH, kW) in [0, 1] of images (N, H, W) in {0, 1}.
@@ -114,7 +106,7 @@ class Inceptionism:
         height, width = soft.shape[1:]
         added = torch.zeros_like(soft)
         for i, scale in enumerate(OCTAVES):
-            size = (max(8, round(height * scale)), max(8, round(width * scale)))
+            size = (max(LEAST, round(height * scale)), max(LEAST, round(width * scale)))
             base = _resized(soft, size)
             x = (base + _resized(added, size)).clamp(0, 1)
             for dy, dx in shifts[i * self.steps : (i + 1) * self.steps]:

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from move37.agents.learner.imitation import sample_works
+from move37.agents.learner.rollout import sample_works
 from move37.agents.learner.train_loop import train_policy
-from move37.agents.makers.maker import TrainContext
-from move37.agents.makers.scoring import Scorer
+from move37.agents.makers.maker import Maker, TrainContext
+from move37.agents.makers.scoring import RewardScorer
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Reward, World
 from move37.novelty.storage import load_weights, read_json, save_weights
@@ -32,7 +32,7 @@ ADMIT = 256
 BOARDS = 512
 
 
-class Learner:
+class Learner(Maker):
     """A trained learner.
 
     Args:
@@ -53,7 +53,7 @@ class Learner:
         self.network = network
         self.env_steps = env_steps
         self._world = world
-        self._scorer = None if new_reward is None else Scorer(world, new_reward)
+        self._scorer = None if new_reward is None else RewardScorer(world, new_reward)
 
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
@@ -67,7 +67,7 @@ class Learner:
 
         What the critic and the archive learnt with this learner is left out, so that the scores of
         several makers compare. The order of the works matters: see
-        :meth:`move37.agents.makers.scoring.Scorer.score`.
+        :meth:`move37.agents.makers.scoring.RewardScorer.score`.
 
         Raises:
             ValueError: If the maker was loaded without a reward.

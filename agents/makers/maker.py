@@ -1,16 +1,20 @@
-"""Whatever makes works: one small protocol, what a maker is fitted with, and makers by name.
+"""Whatever makes works: the base class, what a maker is fitted with, and makers by name.
 
-A maker is a file in ``agents/`` with a function that takes a :class:`TrainContext` and returns a
-:class:`Maker`, and a line in :data:`MAKERS`. Makers never import each other.
+A maker is a file with a class derived from :class:`Maker` and a function that takes a
+:class:`TrainContext` and returns one. It is known by a line in :data:`MAKERS`, by an entry point
+of another package, or as ``module:function``; see ``docs/new-maker.md``. Makers never import each
+other.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol, cast, runtime_checkable
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +24,19 @@ from move37.envs.base.works import PAD, Works
 from move37.envs.base.world import Evaluator, Reward, World, settings_of
 
 
-class Maker(Protocol):
-    """Makes works.
+class Maker(ABC):
+    """Makes works. Only :meth:`generate` has to be written; the rest is what a maker may also have.
 
     Attributes:
         env_steps: Moves made in the world to become what it is; 0 for those that make none.
+        stock: Works it holds that were paid for while it was fitted; only further ones cost
+            anything.
     """
 
-    env_steps: int
+    env_steps: int = 0
+    stock: int = 0
 
+    @abstractmethod
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:
@@ -37,24 +45,27 @@ class Maker(Protocol):
         Args:
             n: How many.
             rng: The only source of chance.
-            brief: What every work answers; None for the world's default.
+            brief: (B,) int16: what every work answers; None for the world's default.
         """
 
+    def score(self, works: Works) -> NDArray[np.float64] | None:
+        """(N,) float64, more is better: its own reward; None if it has none."""
+        return None
 
-@runtime_checkable
-class Critical(Protocol):
-    """A maker that has a reward of its own to choose its best works by."""
+    def inputs(self, n: int, rng: np.random.Generator) -> Works | None:
+        """What ``generate(n, rng)`` makes its works from, for a generator in that state.
 
-    def score(self, works: Works) -> NDArray[np.float64]:
-        """(N,) float64; more is better."""
+        None if it makes them from nothing; only filters make each work from a given one.
+        """
+        return None
 
+    def with_temperature(self, temperature: float) -> Maker:
+        """The same maker, sampled at another temperature.
 
-@runtime_checkable
-class Filter(Protocol):
-    """A maker that makes each of its works from a given one."""
-
-    def inputs(self, n: int, rng: np.random.Generator) -> Works:
-        """The works that ``generate(n, rng)`` makes its own from, for a generator in that state."""
+        Raises:
+            TypeError: If it is not sampled at a temperature.
+        """
+        raise TypeError(f"{type(self).__name__} is not sampled at a temperature")
 
 
 @dataclass(frozen=True)
@@ -146,21 +157,36 @@ MAKERS: dict[str, str] = {
     "collage": "move37.agents.makers.collage:make",
     "learner": "move37.agents.makers.learner:make",
 }
-"""Makers by name: ``module:function``."""
+"""The makers of this package by name: ``module:function``."""
+
+ENTRY_POINTS = "move37.makers"
+"""The group of Python entry points by which other packages bring makers."""
 
 
-def register_maker(name: str, entry_point: str) -> None:
-    """Make a maker known by name; ``entry_point`` is ``module:function``."""
-    MAKERS[name] = entry_point
+def known_makers() -> dict[str, str]:
+    """Every maker by name, ``module:function`` each: this package's, then those of others."""
+    others = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
+    return MAKERS | {name: where for name, where in others.items() if name not in MAKERS}
 
 
 def find_factory(name: str) -> MakerFactory:
     """The function that makes a maker.
 
+    Args:
+        name: One of :func:`known_makers`, or ``module:function``.
+
     Raises:
-        ValueError: If there is no maker of that name.
+        ValueError: If there is no maker of that name, or no such function.
     """
-    if name not in MAKERS:
-        raise ValueError(f"maker {name!r} is none of {', '.join(MAKERS)}")
-    module, _, attribute = MAKERS[name].partition(":")
-    return cast(MakerFactory, getattr(import_module(module), attribute))
+    where = name if ":" in name else known_makers().get(name)
+    if where is None:
+        known = ", ".join(known_makers())
+        raise ValueError(f"maker {name!r} is none of {known}, and no module:function")
+    module, _, attribute = where.partition(":")
+    try:
+        factory = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"maker {name!r}: {error}") from error
+    if not callable(factory):
+        raise ValueError(f"maker {name!r}: {attribute} in {module} is no function")
+    return cast(MakerFactory, factory)

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from move37.agents.learner.imitation import sample_works
+from move37.agents.learner.rollout import sample_works
 from move37.agents.learner.train_loop import train_policy
-from move37.agents.makers.maker import TrainContext
+from move37.agents.makers.maker import Maker, TrainContext
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import World, practice_of
 from move37.novelty.storage import load_weights, read_json, save_weights
@@ -154,7 +154,7 @@ class WholeImageReward:
         return float(np.mean(losses)) if losses else 0.0
 
 
-class RLImitator:
+class RLImitator(Maker):
     """A learner whose only reward was to look human.
 
     Args:

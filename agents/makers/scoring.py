@@ -15,7 +15,7 @@ CHUNK = 512
 """Works that are appraised in one call of the reward."""
 
 
-class Scorer:
+class RewardScorer:
     """Hands out the learner's reward as new, as often as it is wanted.
 
     A reward learns, and it remembers what it appraises. Each copy starts without memory, so that

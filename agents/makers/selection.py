@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from move37.agents.learner.imitation import sample_works
-from move37.agents.makers.maker import TrainContext
-from move37.agents.makers.scoring import Scorer
+from move37.agents.learner.rollout import BOARDS, sample_works
+from move37.agents.makers.maker import Maker, TrainContext
+from move37.agents.makers.scoring import RewardScorer
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import Reward, World
 
@@ -23,12 +23,11 @@ KEPT = 1000
 """Works that a maker shows; these cost the budget once."""
 LEAST_RATIO = 2
 """Fewer samples than this for each work kept would be no selection."""
-BOARDS = 512
 CHUNK = 512
 """Works that are sampled, appraised and sifted at a time."""
 
 
-class Selection:
+class Selection(Maker):
     """The best samples of an imitator.
 
     Args:
@@ -38,7 +37,6 @@ class Selection:
         ratio: Samples for each work kept, at least 1.
 
     Attributes:
-        env_steps: 0: nothing is learnt. What selecting costs is in ``works_appraised``.
         works_appraised: Samples made and appraised by all calls of :meth:`generate` so far.
     """
 
@@ -48,11 +46,10 @@ class Selection:
         if ratio < 1:
             raise ValueError(f"ratio: expected at least 1, got {ratio}")
         self.ratio = ratio
-        self.env_steps = 0
         self.works_appraised = 0
         self._imitator = imitator
         self._world = world
-        self._scorer = Scorer(world, new_reward)
+        self._scorer = RewardScorer(world, new_reward)
 
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
@@ -79,7 +76,7 @@ class Selection:
         return kept
 
     def score(self, works: Works) -> NDArray[np.float64]:
-        """The learner's reward before any learning; see :meth:`score`."""
+        """The learner's reward before any learning; see :class:`RewardScorer`."""
         return self._scorer.score(works)
 
 

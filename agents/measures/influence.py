@@ -1,10 +1,10 @@
-"""After the airplane, airplanes are probable: does a culture learn from an agent's works?
+"""After the airplane, airplanes are probable: does a culture learn from a maker's works?
 
-An imitator is trained again from scratch, on the human works and on works of the agent. Before and
-after: how probable are other works of that agent, and how often does the imitator now make works
+An imitator is trained again from scratch, on the human works and on works of the maker. Before and
+after: how probable are other works of that maker, and how often does the imitator now make works
 of their kind? As many works of each maker are learnt, and of two controls: works of other humans,
-and noise. What nobody can learn from is Schmidhuber's noise: it becomes no shorter than its literal
-code, so its compression progress is none (IEEE TAMD 2010).
+and noise. Noise cannot be learnt: it becomes no shorter than its literal code, so that it gives no
+compression progress (Schmidhuber, IEEE TAMD 2010).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from move37.agents.learner.imitation import evaluate, imitate, positions_of, sample_works
-from move37.agents.measures.rollout import Judge, move_likelihoods
+from move37.agents.learner.imitation import evaluate, imitate, positions_of
+from move37.agents.learner.rollout import sample_works
+from move37.agents.measures.likelihoods import Scorer, move_likelihoods
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import Evaluator, World
 from move37.novelty.knn import nearest
@@ -41,17 +42,18 @@ class Influence:
             it need only be expected.
         progress: Compression progress in bits per work, each observer free to write the work down
             literally. Of noise only the lengths can be learnt.
-        region: Tested works that are good and new: at or above the bar, and no human work within
-            the radius. They and what is near them are the region.
+        region: Tested works that are good and new: of at least ``min_quality``, and no human work
+            within the radius. They and what is near them are the region.
         share_before: Share of the imitator's samples that are good and in that region, that is,
             within the radius of one of these works and nearer to it than to any human work.
         share_after: After.
         ratio: The airplane ratio, ``after / before``, with its exact interval; nan without hits.
         log_ratio: Its logarithm with half a hit added: one number per seed, always finite.
-        any_ratio: The ratio without the bar. Noise may win this one: who has seen noise makes more
-            of it.
+        any_ratio: The ratio with every work counted as good. Noise may win this one: an imitator
+            that has seen noise makes more of it.
         human_nats_before: Per move of human works held out.
-        human_nats_after: What learning the maker's works does to what was known.
+        human_nats_after: The same after learning the maker's works: if it rises, what was known is
+            forgotten.
     """
 
     learnt: int
@@ -70,6 +72,43 @@ class Influence:
     human_nats_after: float
 
 
+@dataclass(frozen=True)
+class InfluenceConfig:
+    """How influence is measured.
+
+    Attributes:
+        n_learnt: Works of each maker that an imitator learns.
+        n_tested: Other works of each maker, which it is tested on.
+        n_samples: Works that each imitator makes to see what it has become likely to make.
+        epochs: Passes of each imitator.
+        seed: Of the weights, the order of the positions, the samples and the intervals.
+        min_quality: Quality from which a work is good, e.g. the human lower quartile: an airplane
+            flies. Asked only where there is a scorer.
+        radius: Distance up to which two works are of one kind; None: the 95th percentile of the
+            distances of human works to their nearest other.
+        temperature: Of the samples.
+        boards: Samples made at the same time.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    n_learnt: int = 500
+    n_tested: int = 250
+    n_samples: int = 2000
+    epochs: int = 8
+    seed: int = 0
+    min_quality: float = -math.inf
+    radius: float | None = None
+    temperature: float = 1.0
+    boards: int = 500
+
+    def __post_init__(self) -> None:
+        for name in ("n_learnt", "n_tested", "n_samples", "epochs", "boards"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
+
+
 class Influences:
     """Measures the influence of makers, all against the same imitator of human works alone.
 
@@ -79,127 +118,100 @@ class Influences:
     Args:
         world: Human works and dynamics.
         evaluator: Describes works.
-        n_learnt: Works of each maker that are learnt.
-        n_tested: Other works of each maker.
-        n_samples: Works that each imitator makes to see what it has become likely to make.
-        epochs: Passes of each imitator.
-        seed: Of the weights, the order of the positions, the samples and the intervals.
-        judge: Says what works are worth, never a reward; None: every work is good.
-        bar: Quality from which a work is good, e.g. the human lower quartile: an airplane flies.
-        radius: Distance up to which two works are of one kind; None: the 95th percentile of the
-            distances of human works to their nearest other.
-        temperature: Of the samples.
-        boards: Boards that samples are made on at once.
+        config: How it is measured.
+        scorer: Says what works are worth, never a reward; None: every work is good.
         log: Takes one line about what happens.
 
     Attributes:
         network: The imitator of human works alone.
         samples: Its works.
-        radius: In the units of the descriptors.
-
-    Raises:
-        ValueError: If a number is out of range.
+        radius: Distance up to which two works are of one kind, in the units of the descriptors.
     """
 
     def __init__(
         self,
         world: World,
         evaluator: Evaluator,
-        n_learnt: int = 500,
-        n_tested: int = 250,
-        n_samples: int = 2000,
-        epochs: int = 8,
-        seed: int = 0,
-        judge: Judge | None = None,
-        bar: float = -math.inf,
-        radius: float | None = None,
-        temperature: float = 1.0,
-        boards: int = 500,
+        config: InfluenceConfig | None = None,
+        scorer: Scorer | None = None,
         log: Callable[[str], None] = print,
     ) -> None:
-        for name, value in (
-            ("n_learnt", n_learnt), ("n_tested", n_tested), ("n_samples", n_samples),
-            ("epochs", epochs), ("boards", boards),
-        ):  # fmt: skip
-            if value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
-        self._world, self._evaluator = world, evaluator
-        self._n_learnt, self._n_tested, self._n_samples = n_learnt, n_tested, n_samples
-        self._epochs, self._seed, self._log = epochs, seed, log
-        self._temperature, self._boards = temperature, boards
-        self._judge, self._bar = judge, bar
+        self._world, self._evaluator, self._scorer, self._log = world, evaluator, scorer, log
+        self._config = config = config or InfluenceConfig()
         self._held_out = positions_of(world.simulator, world.held_out)
         self._human = evaluator.describe(world.train)
-        self.radius = human_radius(self._human) if radius is None else float(radius)
+        self.radius = human_radius(self._human) if config.radius is None else config.radius
         self.network, self._human_nats = self._fit(None, "the human works")
         self.samples = self._sample(self.network)
-        self._n_moves = world.simulator(1).n_actions
 
-    def measure(self, works: Works, name: str = "") -> Influence:
+    def measure(self, works: Works, name: str = "the maker") -> Influence:
         """Measure one maker's influence; trains an imitator.
 
         Args:
-            works: The maker's works in an order that means nothing, ``n_learnt + n_tested`` of
-                them at least: the first are learnt, the next tested. No work of the one part
-                should be in the other: see ``novelty.repeats``.
-            name: For the line that is said.
+            works: The maker's works in random order, ``n_learnt + n_tested`` of them at least: the
+                first are learnt, the next tested. No work of the one part should be in the other:
+                duplicates have to be left out before.
+            name: Of the maker, for the log.
 
         Raises:
             ValueError: If there are too few works.
         """
-        needed = self._n_learnt + self._n_tested
+        config = self._config
+        needed = config.n_learnt + config.n_tested
         if len(works) < needed:
-            raise ValueError(f"works: {needed} of {name or 'the maker'} needed, got {len(works)}")
-        learnt, tested = works[: self._n_learnt], works[self._n_learnt : needed]
-        network, human_nats = self._fit(_plain(learnt), name or "a maker's works")
-        rng = np.random.default_rng((self._seed, 2))
-        simulator = self._world.simulator
-        bits = [
-            move_likelihoods(net, simulator, _plain(tested)).bits for net in (self.network, network)
-        ]
-        moves = np.maximum(tested.lengths, 1)
-        literal = moves * np.log2(self._n_moves)
-        progress = progress_of(np.minimum(bits[0], literal), np.minimum(bits[1], literal), rng)
-        nats = [b * np.log(2) for b in bits]
-
-        def gain(saved: NDArray[np.float64], count: NDArray[np.float64]) -> float:
-            return float(saved.sum() / count.sum())
-
-        x = self._evaluator.describe(tested)
-        new = nearest(x, self._human, 1)[0][:, 0] > self.radius
-        good = self._good(tested)
-        n = self._n_samples
-        made = (self.samples, self._sample(network))
-        any_before, any_after = (int(self._inside(some, x[new]).sum()) for some in made)
+            raise ValueError(f"works: {needed} of {name} needed, got {len(works)}")
+        learnt, tested = works[: config.n_learnt], works[config.n_learnt : needed]
+        network, human_nats = self._fit(_plain(learnt), name)
+        rng = np.random.default_rng((config.seed, 2))
         before, after = (
-            int((self._inside(some, x[new & good]) & self._good(some)).sum()) for some in made
+            move_likelihoods(imitator, self._world.simulator, _plain(tested)).bits
+            for imitator in (self.network, network)
         )
+        moves = np.maximum(tested.lengths, 1)
+        literal = moves * np.log2(self._world.simulator(1).n_actions)
+        progress = progress_of(np.minimum(before, literal), np.minimum(after, literal), rng)
+        nats = before * np.log(2), after * np.log(2)
+        gain = bootstrap(_per_move, nats[0] - nats[1], moves, rng=rng, paired=True)
+        hits = self._count_hits(tested, self._sample(network))
+        n = config.n_samples
         self._log(
-            f"{name}: {before / n:.2%} of the samples before, {after / n:.2%} after; "
+            f"{name}: {hits.before / n:.2%} of the samples before, {hits.after / n:.2%} after; "
             f"progress {progress.progress.value:.1f} bits a work"
         )
         return Influence(
             learnt=len(learnt),
             tested=len(tested),
-            nats_before=float(nats[0].sum() / moves.sum()),
-            nats_after=float(nats[1].sum() / moves.sum()),
-            nats_gain=bootstrap(gain, nats[0] - nats[1], moves, rng=rng, paired=True),
+            nats_before=_per_move(nats[0], moves),
+            nats_after=_per_move(nats[1], moves),
+            nats_gain=gain,
             progress=progress,
-            region=int((new & good).sum()),
-            share_before=before / n,
-            share_after=after / n,
-            ratio=airplane_ratio(after, n, before, n),
-            log_ratio=log_ratio(after, n, before, n),
-            any_ratio=airplane_ratio(any_after, n, any_before, n),
+            region=hits.region,
+            share_before=hits.before / n,
+            share_after=hits.after / n,
+            ratio=airplane_ratio(hits.after, n, hits.before, n),
+            log_ratio=log_ratio(hits.after, n, hits.before, n),
+            any_ratio=airplane_ratio(hits.any_after, n, hits.any_before, n),
             human_nats_before=self._human_nats,
             human_nats_after=human_nats,
         )
 
+    def _count_hits(self, tested: Works, samples: Works) -> _Hits:
+        """Count the imitators' samples in the region of the tested works, before and after."""
+        x = self._evaluator.describe(tested)
+        new = nearest(x, self._human, 1)[0][:, 0] > self.radius
+        good = self._good(tested)
+        counts = []
+        for some in (self.samples, samples):
+            counts.append(int((self._inside(some, x[new & good]) & self._good(some)).sum()))
+            counts.append(int(self._inside(some, x[new]).sum()))
+        before, any_before, after, any_after = counts
+        return _Hits(int((new & good).sum()), before, after, any_before, any_after)
+
     def _fit(self, extra: Works | None, name: str) -> tuple[nn.Module, float]:
         """An imitator trained from scratch, in eval mode, and its nats on human works held out."""
-        torch.manual_seed(self._seed)
-        network = self._world.network(dropout=0.3)
-        world, seed = self._world, self._seed
+        world, seed = self._world, self._config.seed
+        torch.manual_seed(seed)
+        network = world.network(dropout=0.3)
 
         def epoch(number: int) -> tuple[dict[str, NDArray[np.generic]], NDArray[np.int64]]:
             works = world.variations(number, seed)
@@ -207,21 +219,21 @@ class Influences:
                 works = join_works([_plain(works), extra])
             return positions_of(world.simulator, works)
 
-        fit = imitate(network, epoch, self._held_out, epochs=self._epochs, seed=seed)
+        fit = imitate(network, epoch, self._held_out, epochs=self._config.epochs, seed=seed)
         self._log(f"imitator of {name}: {fit.nats:.3f} nats a move of human works held out")
         return network.eval(), evaluate(network, *self._held_out)[0]
 
     def _sample(self, network: nn.Module) -> Works:
-        world = self._world
-        rng = np.random.default_rng((self._seed, 1))  # the same chance before and after
-        boards = world.simulator(min(self._boards, self._n_samples))
-        return sample_works(network, boards, world.id, self._n_samples, rng, self._temperature)
+        world, n = self._world, self._config.n_samples
+        rng = np.random.default_rng((self._config.seed, 1))  # the same randomness before and after
+        simulator = world.simulator(min(self._config.boards, n))
+        return sample_works(network, simulator, world.id, n, rng, self._config.temperature)
 
     def _good(self, works: Works) -> NDArray[np.bool_]:
-        """(N,) bool: at or above the bar."""
-        if self._judge is None:
+        """(N,) bool: of at least ``min_quality``."""
+        if self._scorer is None:
             return np.ones(len(works), np.bool_)
-        return np.asarray(self._judge(works) >= self._bar)
+        return np.asarray(self._scorer(works) >= self._config.min_quality)
 
     def _inside(self, works: Works, targets: NDArray[np.float32]) -> NDArray[np.bool_]:
         """(N,) bool: within the radius of a target, and nearer to it than to any human work."""
@@ -232,6 +244,30 @@ class Influences:
         to_human = nearest(x, self._human, 1)[0][:, 0]
         inside: NDArray[np.bool_] = (to_target <= self.radius) & (to_target < to_human)
         return inside
+
+
+@dataclass(frozen=True)
+class _Hits:
+    """Samples in the region of a maker's tested works, before and after these were learnt.
+
+    Attributes:
+        region: Tested works that are good and new.
+        before: Samples that are good and in their region.
+        after: After.
+        any_before: Samples near tested works that are new, whatever either is worth.
+        any_after: After.
+    """
+
+    region: int
+    before: int
+    after: int
+    any_before: int
+    any_after: int
+
+
+def _per_move(nats: NDArray[np.float64], moves: NDArray[np.float64]) -> float:
+    """Nats of works (N,), added up, for each of their moves (N,)."""
+    return float(nats.sum() / moves.sum())
 
 
 def noise_works(works: Works, rng: np.random.Generator) -> Works:

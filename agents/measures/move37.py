@@ -1,10 +1,10 @@
-"""Moves that no imitator would make, in works worth having: the Move-37 detector.
+"""Moves that are improbable under an imitator, in good works: the Move-37 detector.
 
 The 37th move of AlphaGo's second game against Lee Sedol had, under the network that was trained on
 human games, a probability of about one in ten thousand (Silver et al., Nature 2016; the essay that
-this project follows). The detector lists moves with such a probability under a frozen imitator in
-works of at least median human quality. For each it asks what would have come instead: the imitator
-finishes the work from the position before the move, and from the position after it, many times.
+this project follows). The detector lists moves with such a probability under a frozen imitator, in
+works of at least median human quality. Counterfactuals say what each move was worth: the imitator
+finishes the work many times from the position before the move, and from the position after it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from move37.agents.measures.rollout import THRESHOLD, Judge, finish_works, move_likelihoods
+from move37.agents.learner.rollout import finish_works
+from move37.agents.measures.likelihoods import THRESHOLD, Scorer, move_likelihoods
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import Works, join_works
 from move37.novelty.statistics import Interval, bootstrap, clopper_pearson
@@ -36,19 +37,19 @@ def find_moments(
         (M, 2) int64: work and index of the move, work by work in order of moves.
     """
     # nan compares as False: past the end there are no moments.
-    found: NDArray[np.int64] = np.argwhere((log_p <= np.log(threshold)) & good[:, None])
-    return found
+    moments: NDArray[np.int64] = np.argwhere((log_p <= np.log(threshold)) & good[:, None])
+    return moments
 
 
 def left_the_known(log_p: NDArray[np.float64], threshold: float = THRESHOLD) -> NDArray[np.int64]:
-    """(N,) int64: the first improbable move of each work, where it left the known; -1: never."""
+    """(N,) int64: index of the first improbable move of each work; -1: it has none."""
     rare = log_p <= np.log(threshold)
     return np.where(rare.any(axis=1), rare.argmax(axis=1), -1)
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One improbable move and what would have come instead.
+    """One improbable move and its counterfactuals.
 
     Attributes:
         work: Row of the work.
@@ -57,7 +58,7 @@ class Moment:
         probability: Under the imitator.
         quality: Of the work.
         without: Mean quality of works that the imitator finished from the position before it.
-        with_move: From the position after it.
+        with_move: Mean quality of those finished from the position after it.
         gain: ``with_move - without`` with its bootstrap interval: what the move itself was worth.
         worse: Share of the works finished without the move that are worse than the work.
     """
@@ -78,40 +79,41 @@ def counterfactuals(
     make_simulator: Callable[[int], Simulator],
     works: Works,
     moments: NDArray[np.int64],
-    judge: Judge,
+    scorer: Scorer,
     rng: np.random.Generator,
     completions: int = 32,
     temperature: float = 1.0,
     log_p: NDArray[np.float64] | None = None,
 ) -> list[Moment]:
-    """Ask for each move what the imitator would have made of the work without it and with it.
+    """Compare what the imitator makes of each work without the move and with it.
 
     Args:
         network: The frozen imitator.
         make_simulator: Makes boards.
-        works: The works that ``moments`` speaks of.
+        works: The works that ``moments`` refers to.
         moments: (M, 2) work and index of a move.
-        judge: Says what works are worth.
+        scorer: Says what works are worth; never a reward.
         rng: The only source of chance.
         completions: Works finished from each position.
         temperature: Of the imitator.
-        log_p: Of :func:`move_likelihoods` if it is known already.
+        log_p: Of :func:`move_likelihoods`, if it was computed before.
     """
     if not len(moments):
         return []
     if log_p is None:
         log_p = move_likelihoods(network, make_simulator, works).log_p
     rows, at = moments.T
-    quality = judge(works[rows])
-    both = []
+    quality = scorer(works[rows])
+    finished = []
     for kept in (at, at + 1):
-        finished = finish_works(
+        some = finish_works(
             network, make_simulator,
             works[np.repeat(rows, completions)], np.repeat(kept, completions),
             rng, temperature,
         )  # fmt: skip
-        both.append(finished)
-    judged = judge(join_works(both)).reshape(2, len(moments), completions)
+        finished.append(some)
+    # (2, M, completions): without the move, and with it.
+    values = scorer(join_works(finished)).reshape(2, len(moments), completions)
 
     def difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
         return float(a.mean() - b.mean())
@@ -123,10 +125,10 @@ def counterfactuals(
             move=int(works.moves[row, t]),
             probability=float(np.exp(log_p[row, t])),
             quality=float(quality[i]),
-            without=float(judged[0, i].mean()),
-            with_move=float(judged[1, i].mean()),
-            gain=bootstrap(difference, judged[1, i], judged[0, i], rng=rng, resamples=500),
-            worse=float((judged[0, i] < quality[i]).mean()),
+            without=float(values[0, i].mean()),
+            with_move=float(values[1, i].mean()),
+            gain=bootstrap(difference, values[1, i], values[0, i], rng=rng, resamples=500),
+            worse=float((values[0, i] < quality[i]).mean()),
         )
         for i, (row, t) in enumerate(moments)
     ]
@@ -138,14 +140,15 @@ class Move37:
 
     Attributes:
         works: Works looked at.
-        good: Of them at or above the bar.
+        good: How many of them have at least ``min_quality``.
         share: Share of all works that are good and have a moment, with its exact interval.
-        per_work: Moments per work, of good works only, over all works, with bootstrap interval.
-        all_per_work: Improbable moves per work, whatever the work was worth.
-        expected_per_work: As many as the imitator itself would make at the same positions.
+        per_work: Moments in good works, divided by the number of all works, with bootstrap
+            interval.
+        all_per_work: Improbable moves per work, whatever its quality.
+        expected_per_work: How many the imitator itself would make at the same positions.
         gain: Mean gain of the moments examined, with bootstrap interval; nan if there were none.
-        control_gain: Of as many ordinary moves of the same works: choosing good works makes
-            their moves look good, and this is by how much.
+        control_gain: The same of one ordinary move of each of these works: good works were chosen,
+            so that any of their moves looks good, and this is by how much.
         worse: Mean share of works finished without the move that are worse than the work.
         control_worse: The same of the ordinary moves.
         moments: (M, 2) int64: all moments, work and index of the move.
@@ -170,8 +173,8 @@ def detect(
     network: nn.Module,
     make_simulator: Callable[[int], Simulator],
     works: Works,
-    judge: Judge,
-    bar: float,
+    scorer: Scorer,
+    min_quality: float,
     rng: np.random.Generator,
     threshold: float = THRESHOLD,
     completions: int = 32,
@@ -187,47 +190,61 @@ def detect(
         network: The frozen imitator, in eval mode.
         make_simulator: Makes boards.
         works: Fresh works, at least one.
-        judge: Says what works are worth.
-        bar: Quality from which a work counts, e.g. the human median.
+        scorer: Says what works are worth; never a reward.
+        min_quality: Quality from which a work counts, e.g. the human median.
         rng: The only source of chance.
         threshold: Largest probability of a moment.
         completions: Works finished from each position examined.
         most: Works examined, chosen at random among those with a moment.
         temperature: Of the imitator while it finishes works.
     """
-    seen = move_likelihoods(network, make_simulator, works, threshold)
-    good = judge(works) >= bar
-    moments = find_moments(seen.log_p, good, threshold)
+    likelihoods = move_likelihoods(network, make_simulator, works, threshold)
+    log_p = likelihoods.log_p
+    good = scorer(works) >= min_quality
+    moments = find_moments(log_p, good, threshold)
     counts = np.bincount(moments[:, 0], minlength=len(works))
     with_moment = np.flatnonzero(counts)
-    some = np.sort(rng.permutation(with_moment)[:most])
-    least = np.nanargmin(seen.log_p[some], axis=1) if len(some) else some
-    chosen = np.stack([some, least], axis=1)
-    ordinary = []
-    for row in some:
-        (others,) = (seen.log_p[row] > np.log(threshold)).nonzero()
-        if len(others):
-            ordinary.append((row, rng.choice(others)))
-    control = np.array(ordinary, np.int64).reshape(-1, 2)
+    rows = np.sort(rng.permutation(with_moment)[:most])
+    least = np.nanargmin(log_p[rows], axis=1) if len(rows) else rows
+    chosen = np.stack([rows, least], axis=1)
+    ordinary = _ordinary_moves(log_p, rows, threshold, rng)
     both = counterfactuals(
-        network, make_simulator, works, np.concatenate([chosen, control]), judge, rng, completions,
-        temperature, seen.log_p,
+        network, make_simulator, works, np.concatenate([chosen, ordinary]), scorer, rng,
+        completions, temperature, log_p,
     )  # fmt: skip
-    examined, usual = both[: len(chosen)], both[len(chosen) :]
+    examined, control = both[: len(chosen)], both[len(chosen) :]
     return Move37(
         works=len(works),
         good=int(good.sum()),
         share=clopper_pearson(len(with_moment), len(works)),
         per_work=bootstrap(_mean, counts, rng=rng),
-        all_per_work=float((seen.log_p <= np.log(threshold)).sum() / len(works)),
-        expected_per_work=float(np.nansum(seen.expected) / len(works)),
+        all_per_work=float((log_p <= np.log(threshold)).sum() / len(works)),
+        expected_per_work=float(np.nansum(likelihoods.expected) / len(works)),
         gain=_mean_of([m.gain.value for m in examined], rng),
-        control_gain=_mean_of([m.gain.value for m in usual], rng),
+        control_gain=_mean_of([m.gain.value for m in control], rng),
         worse=_mean_of([m.worse for m in examined], rng).value,
-        control_worse=_mean_of([m.worse for m in usual], rng).value,
+        control_worse=_mean_of([m.worse for m in control], rng).value,
         moments=moments,
         examined=tuple(examined),
     )
+
+
+def _ordinary_moves(
+    log_p: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    threshold: float,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """(M, 2) int64: one random move of each of these works that is not improbable, if it has any.
+
+    Work and index of the move, as :func:`find_moments` gives them.
+    """
+    moves = []
+    for row in rows:
+        (others,) = (log_p[row] > np.log(threshold)).nonzero()
+        if len(others):
+            moves.append((row, rng.choice(others)))
+    return np.array(moves, np.int64).reshape(-1, 2)
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -26,14 +26,13 @@ from move37.agents.learner.ppo import WorksCallback
 from move37.agents.runs.checkpoint_io import (
     Arrays,
     Checkpoint,
-    digest,
     load_intact_checkpoint,
     save_checkpoint,
 )
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import Reward
-from move37.novelty.storage import load_moments, moments_of, one_line, part
+from move37.novelty.storage import digest, load_moments, moments_of, one_line, part
 
 TRACED = 4096
 """Works as they were made that are kept at most."""

@@ -294,4 +294,4 @@ class Simulator(ABC):
             raise ValueError(f"briefs: expected whole numbers, got {briefs.dtype}")
         if briefs.size:
             self._check_briefs(briefs)
-        return np.ascontiguousarray(briefs, np.int16)
+        return np.array(briefs, np.int16, order="C")  # a copy: these may be the boards' own

@@ -13,16 +13,14 @@ from numpy.typing import NDArray
 from move37.envs.base.appraisal import Appraisal, Appraiser
 from move37.envs.base.gym_views import Observation, WorldEnv, WorldVectorEnv
 from move37.envs.base.simulator import Simulator
-from move37.envs.composition.dynamics import CompositionSimulator
-from move37.envs.composition.four_dynamics import FourSimulator
-from move37.envs.composition.free_dynamics import FreeSimulator
+from move37.envs.composition.dynamics import CompositionSimulator, FourSimulator, FreeSimulator
 from move37.envs.composition.rules.form import form_quality
 from move37.envs.composition.score.render import picture
 
 
 def _render(simulator: Simulator, i: int, size: int) -> NDArray[np.uint8]:
     assert isinstance(simulator, CompositionSimulator)
-    return picture(simulator.moves[i], simulator.briefs[i], size)
+    return picture(simulator.moves[i], simulator.briefs[i], simulator.mode, size)
 
 
 class CompositionEnv(WorldEnv):
@@ -37,19 +35,22 @@ class CompositionEnv(WorldEnv):
     36 (C2) to 64 (E4).
 
     ## Observation Space
-    | key      | shape | type  | values                                                        |
-    |----------|-------|-------|---------------------------------------------------------------|
-    | soprano  | (16,) | int16 | what sounds in the soprano from 4 eighths back to 11 ahead    |
-    |          |       |       | (the eighth to write is place 4): 0 outside the work, 1       |
-    |          |       |       | silence, 2 to 30 MIDI 56 to 84                                |
-    | onsets   | (16,) | uint8 | 1 where a soprano note begins                                 |
-    | fermatas | (16,) | uint8 | 1 where a soprano note with a fermata sounds                  |
-    | recent   | (8,)  | int16 | last eight moves, newest first; 31 for none                   |
-    | state    | (6,)  | int16 | what sounds in the bass (1 silence, 2 to 30), for how many    |
-    |          |       |       | eighths; place in the bar (0 to 7); eighths left; mode (0     |
-    |          |       |       | major, 1 minor); tonic of the original (0 to 11)              |
-    | account  | (186,)| float | what rules and descriptor find in the bass so far             |
-    |          |       |       | (:func:`account_of`)                 |
+    | key                | shape  | type    | values                                            |
+    |--------------------|--------|---------|---------------------------------------------------|
+    | soprano            | (16,)  | int16   | what sounds in the soprano from 4 eighths back to |
+    |                    |        |         | 11 ahead (the eighth to write is place 4): 0      |
+    |                    |        |         | outside the work, 1 silence, 2 to 30 MIDI 56 to   |
+    |                    |        |         | 84                                                |
+    | onsets             | (16,)  | uint8   | 1 where a soprano note begins                     |
+    | fermatas           | (16,)  | uint8   | 1 where a soprano note with a fermata sounds      |
+    | recent             | (8,)   | int16   | last eight moves, newest first; 31 for none       |
+    | state              | (6,)   | int16   | what sounds in the bass (1 silence, 2 to 30), for |
+    |                    |        |         | how many eighths; place in the bar (0 to 7);      |
+    |                    |        |         | eighths left; mode (0 major, 1 minor); tonic of   |
+    |                    |        |         | the original (0 to 11)                            |
+    | progress_features  | (186,) | float32 | what the rules and the descriptor find in the     |
+    |                    |        |         | bass so far, in [-4, 4], see                      |
+    |                    |        |         | :mod:`.judging.progress_features`                 |
 
     ## Rewards
     0 until the work is finished, then the appraisal's ``reward``: ``quality`` alone by default
@@ -65,8 +66,8 @@ class CompositionEnv(WorldEnv):
 
     ## Arguments
     ``appraiser``: what appraises finished works (default: form alone, no torch needed). ``pool``:
-    briefs (M, 67) to draw from (default: the training tunes of Bach's chorales; the first use
-    reads them with music21, half a minute). ``render_mode``: ``"rgb_array"`` or None.
+    briefs (M, 67) to draw from (default: the training tunes of Bach's chorales; reading them with
+    music21 takes half a minute the first time). ``render_mode``: ``"rgb_array"`` or None.
     ``render_size``: pixels, default 512.
 
     ## Version History
@@ -82,9 +83,9 @@ class CompositionEnv(WorldEnv):
         render_mode: str | None = None,
         render_size: int = 512,
     ) -> None:
-        self._core = self.make_simulator(1, pool)
+        self._simulator = self.make_simulator(1, pool)
         super().__init__(
-            self._core,
+            self._simulator,
             appraiser or Appraisal(form_quality),
             self.make_simulator.parse_brief,
             _render,
@@ -96,7 +97,7 @@ class CompositionEnv(WorldEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Start a work: from ``options["brief"]`` if given, else from one of the pool."""
-        self._core.seed(int(self.np_random.integers(1 << 31)) if seed is None else seed)
+        self._simulator.seed(int(self.np_random.integers(1 << 31)) if seed is None else seed)
         return super().reset(seed=seed, options=options)
 
 
@@ -116,9 +117,9 @@ class CompositionVectorEnv(WorldVectorEnv):
     ) -> None:
         if kwargs:
             raise TypeError(f"unknown arguments for {type(self).__name__}: {sorted(kwargs)}")
-        self._core = self.make_simulator(num_envs, pool)
+        self._simulator = self.make_simulator(num_envs, pool)
         super().__init__(
-            self._core,
+            self._simulator,
             appraiser or Appraisal(form_quality),
             self.make_simulator.parse_brief,
             _render,
@@ -130,8 +131,12 @@ class CompositionVectorEnv(WorldVectorEnv):
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Start every board anew, all from ``options["brief"]`` if given, else from the pool."""
+        if isinstance(seed, list):
+            # One batch draws for all boards: their seeds make one.
+            known = [one for one in seed if one is not None]
+            seed = int(np.random.SeedSequence(known).generate_state(1)[0]) if known else None
         drawn = int(self.np_random.integers(1 << 31))
-        self._core.seed(seed if isinstance(seed, int) else drawn)
+        self._simulator.seed(drawn if seed is None else seed)
         return super().reset(seed=seed, options=options)
 
 
@@ -148,14 +153,19 @@ class FreeEnv(CompositionEnv):
     soprano's turn, 36 (C2) to 64 (E4) in the bass's.
 
     ## Observation Space
-    | key      | shape   | type  | values                                                      |
-    |----------|---------|-------|-------------------------------------------------------------|
-    | recent   | (2, 8)  | int16 | last eight moves of soprano and bass, newest first; 31 none |
-    | sounding | (2, 8)  | int16 | what sounded in these eighths: 1 silence, 2 to 30; 0 none   |
-    | fermatas | (16,)   | uint8 | 1 under a fermata, from 4 eighths back to 11 ahead          |
-    | state    | (9,)    | int16 | what sounds in soprano and bass, for how many eighths each; |
-    |          |         |       | place in the bar; eighths left; mode; tonic; turn (0, 1)    |
-    | account  | (358,)  | float | what rules and descriptor find in both voices so far        |
+    | key                | shape  | type    | values                                            |
+    |--------------------|--------|---------|---------------------------------------------------|
+    | recent             | (2, 8) | int16   | last eight moves of soprano and bass, newest      |
+    |                    |        |         | first; 31 for none                                |
+    | sounding           | (2, 8) | int16   | what sounded in these eighths: 1 silence, 2 to    |
+    |                    |        |         | 30; 0 for none                                    |
+    | fermatas           | (16,)  | uint8   | 1 under a fermata, from 4 eighths back to 11      |
+    |                    |        |         | ahead                                             |
+    | state              | (9,)   | int16   | what sounds in soprano and bass, for how many     |
+    |                    |        |         | eighths each; place in the bar; eighths left;     |
+    |                    |        |         | mode; tonic; turn (0 soprano, 1 bass)             |
+    | progress_features  | (358,) | float32 | what the rules and the descriptor find in both    |
+    |                    |        |         | voices so far                                     |
 
     ## Starting State
     A frame of the pool, drawn at random, or ``reset(options={"brief": b})``: mode, place, tonic
@@ -186,18 +196,20 @@ class FourEnv(CompositionEnv):
     turn, 45 (A2) to 73 (C sharp 5) in the tenor's, 50 (D3) to 78 (F sharp 5) in the alto's.
 
     ## Observation Space
-    | key      | shape   | type  | values                                                      |
-    |----------|---------|-------|-------------------------------------------------------------|
-    | soprano  | (16,)   | int16 | as in :class:`CompositionEnv`                               |
-    | onsets   | (16,)   | uint8 | 1 where a soprano note begins                               |
-    | fermatas | (16,)   | uint8 | 1 where a soprano note with a fermata sounds                |
-    | recent   | (3, 8)  | int16 | last eight moves of bass, tenor, alto, newest first;        |
-    |          |         |       | 31 none                                                     |
-    | sounding | (3, 8)  | int16 | what sounded in these eighths: 1 silence, 2 to 30; 0 none   |
-    | state    | (11,)   | int16 | what sounds in bass, tenor, alto, for how many eighths      |
-    |          |         |       | each; place in the bar; eighths left; mode; tonic; turn     |
-    |          |         |       | (0 bass, 1 tenor, 2 alto)                                   |
-    | account  | (540,)  | float | what rules and descriptor find in the voices so far         |
+    | key                | shape  | type    | values                                            |
+    |--------------------|--------|---------|---------------------------------------------------|
+    | soprano            | (16,)  | int16   | as in :class:`CompositionEnv`                     |
+    | onsets             | (16,)  | uint8   | 1 where a soprano note begins                     |
+    | fermatas           | (16,)  | uint8   | 1 where a soprano note with a fermata sounds      |
+    | recent             | (3, 8) | int16   | last eight moves of bass, tenor, alto, newest     |
+    |                    |        |         | first; 31 for none                                |
+    | sounding           | (3, 8) | int16   | what sounded in these eighths: 1 silence, 2 to    |
+    |                    |        |         | 30; 0 for none                                    |
+    | state              | (11,)  | int16   | what sounds in bass, tenor, alto, for how many    |
+    |                    |        |         | eighths each; place in the bar; eighths left;     |
+    |                    |        |         | mode; tonic; turn (0 bass, 1 tenor, 2 alto)       |
+    | progress_features  | (540,) | float32 | what the rules and the descriptor find in the     |
+    |                    |        |         | voices so far                                     |
 
     ## Episode End
     The 96th move: terminated. Never truncated.

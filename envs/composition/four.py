@@ -19,11 +19,11 @@ from torch import nn
 
 from move37.envs.base.works import Works
 from move37.envs.composition.corpus.chorales import load_corpus, scores_in_four
-from move37.envs.composition.dynamics import CompositionSimulator
-from move37.envs.composition.four_dynamics import FourSimulator
+from move37.envs.composition.dynamics import CompositionSimulator, FourSimulator
 from move37.envs.composition.four_network import FourNetwork
-from move37.envs.composition.moves import moves_and_briefs
+from move37.envs.composition.modes import FOUR
 from move37.envs.composition.score.roll import read_rolls
+from move37.envs.composition.scores import moves_and_briefs
 from move37.envs.composition.world import ANSWERS, CompositionWorld
 
 
@@ -34,7 +34,7 @@ def four_works(works: Works, inner: NDArray[np.int16]) -> Works:
     """
     whole = np.array((inner >= 0).all(axis=(1, 2)), np.bool_)
     kept = works[whole]
-    moves, briefs = moves_and_briefs(scores_in_four(works, inner))
+    moves, briefs = moves_and_briefs(scores_in_four(works, inner), FOUR)
     return Works(FourWorld.id, moves, briefs, kept.names, kept.appraisal)
 
 
@@ -53,6 +53,7 @@ class FourWorld(CompositionWorld):
 
     id = "composition-four"
     env_id = "Move37/CompositionFour-v0"
+    mode = FOUR
     settings: ClassVar[Mapping[str, Any]] = {
         "n_envs": 128, "n_steps": 96, "kl_weight": 0.1, "value_network": "own",
         "env_steps": 4_000_000,
@@ -93,7 +94,7 @@ class FourWorld(CompositionWorld):
     def from_images(images: NDArray[np.floating]) -> Works:
         """Works of makers of piano rolls (N, 128, 64) in [0, 1]: ink is what is above one half."""
         scores = read_rolls((np.asarray(images) > 0.5).astype(np.uint8))
-        return Works(FourWorld.id, *moves_and_briefs(scores))
+        return Works(FourWorld.id, *moves_and_briefs(scores, FOUR))
 
     @staticmethod
     def read_folder(folder: Path) -> tuple[Works, list[str]]:

@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from move37.envs.base.works import Works
-from move37.envs.composition.dynamics import CompositionSimulator
-from move37.envs.composition.free_dynamics import FreeSimulator
+from move37.envs.composition.dynamics import CompositionSimulator, FreeSimulator
 from move37.envs.composition.free_network import FreeNetwork
-from move37.envs.composition.moves import moves_and_briefs
+from move37.envs.composition.modes import FREE
 from move37.envs.composition.score.roll import read_rolls
+from move37.envs.composition.scores import moves_and_briefs
 from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import ANSWERS, CompositionWorld
 
 
 def free_works(works: Works) -> Works:
     """Works of two voices as works of the free mode: moves (N, 64), frames for briefs."""
-    moves, briefs = moves_and_briefs(scores_of_works(works), both=True)
+    moves, briefs = moves_and_briefs(scores_of_works(works), FREE)
     return Works(FreeWorld.id, moves, briefs, works.names, works.appraisal)
 
 
@@ -46,6 +46,7 @@ class FreeWorld(CompositionWorld):
 
     id = "composition-free"
     env_id = "Move37/CompositionFree-v0"
+    mode = FREE
     # Works are twice as long, and few of the imitator's are both good and new: the learner is paid
     # for less novelty, or its way is lost in noise.
     settings: ClassVar[Mapping[str, Any]] = {
@@ -81,7 +82,7 @@ class FreeWorld(CompositionWorld):
     def from_images(images: NDArray[np.floating]) -> Works:
         """Works of makers of piano rolls (N, 64, 64) in [0, 1]: ink is what is above one half."""
         scores = read_rolls((np.asarray(images) > 0.5).astype(np.uint8))
-        return Works(FreeWorld.id, *moves_and_briefs(scores, both=True))
+        return Works(FreeWorld.id, *moves_and_briefs(scores, FREE))
 
     @staticmethod
     def read_folder(folder: Path) -> tuple[Works, list[str]]:

@@ -1,10 +1,10 @@
-"""The network that reads a score and proposes what the bass does next.
+"""The networks that read a score and propose the next move: what all modes share, and the bass's.
 
-Embeddings of what sounds in the soprano, of its intervals above the bass, of the own last moves and
-of the place, with the account of the bass so far, then two hidden layers: small, because the cost
-of training is the network. The head scores a note three times: as a pitch, as an interval from the
-bass note before, and as an interval under the soprano. "A third under the soprano" is the same idea
-everywhere.
+Embeddings of what sounds, of its intervals, of the last moves and of the place, with the progress
+features of the work so far, then two hidden layers: small, because the cost of training is the
+network. The head scores a note three times: as a pitch, as an interval from the note before in its
+own voice, and as an interval to another voice, its partner. "A third under the soprano" is the same
+idea everywhere.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from move37.envs.composition.dynamics import BEHIND, N_RECENT, NO_MOVE, WINDOW
-from move37.envs.composition.judging.progress_features import N_ACCOUNT
+from move37.envs.composition.dynamics import BEHIND, N_RECENT, NO_MOVE, WINDOW, state_columns
+from move37.envs.composition.judging.progress_features import n_progress
+from move37.envs.composition.modes import BASS, Mode, partner
 from move37.envs.composition.moves import (
     EIGHTHS,
     FIRST_NOTE,
     LOW,
+    LOWEST,
     N_MOVES,
     N_SOPRANO,
     SOPRANO_LOW,
@@ -32,66 +34,101 @@ N_NOTES = N_MOVES - FIRST_NOTE
 N_STEPS = 2 * N_NOTES - 1
 N_GAPS = OFFSET + N_SOPRANO + N_NOTES
 N_MELODIC = 2 * N_SOPRANO + 1
-ACCOUNT_WIDTH = 64
+PROGRESS_WIDTH = 64
+DEGREES = 12
+"""Silence stands after the twelve pitch classes, and after the twelve intervals."""
 
 
-def _tables() -> tuple[Tensor, Tensor]:
+def interval_tables(mode: Mode) -> tuple[Tensor, Tensor]:
     """Where the head's intervals stand for each note.
 
     Returns:
-        (31, 29) int64: by what sounds in the bass (0, 1: nothing); (32, 29): in the soprano. The
-        index after the last interval stands for none.
+        (31, 29) int64: by what sounds in the voice itself; (V, 31, 29): by turn, and by what sounds
+        in its partner. The index after the last interval stands for none.
     """
-    notes = torch.arange(FIRST_NOTE, N_MOVES)
-    codes = torch.arange(N_MOVES)
+    notes, codes = torch.arange(FIRST_NOTE, N_MOVES), torch.arange(N_MOVES)
     steps = notes[None] - codes[:, None] + N_NOTES - 1
+    gaps = []
+    for row in mode.written:
+        # Upper minus lower voice, in semitones, each from the smallest there can be.
+        apart = LOWEST[row] - LOWEST[partner(row)]
+        over = notes[None] - codes[:, None] + apart
+        gaps.append((over if apart > 0 else -over) + N_NOTES - 1)
     steps[:FIRST_NOTE] = N_STEPS
-    codes = torch.arange(N_SOPRANO)
-    gaps = codes[:, None] - notes[None] + OFFSET + N_NOTES - 1
-    gaps = gaps.clamp(0, N_GAPS - 1)
-    gaps[:FIRST_NOTE] = N_GAPS
-    return steps, gaps
+    gap = torch.stack(gaps).clamp(0, N_GAPS - 1)
+    gap[:, :FIRST_NOTE] = N_GAPS
+    return steps, gap
 
 
 class ScoreNetwork(nn.Module):
     """What networks that write notes have in common: the hidden layers and the threefold head.
 
+    A subclass makes its embeddings, then calls :meth:`finish`.
+
     Args:
-        n_inputs: Numbers that :meth:`hidden` is given, without the account's.
-        n_account: Size of the account.
-        n_turns: How many voices have scores of their own.
+        mode: Whose works they write.
+        n_inputs: Numbers that :meth:`hidden` is given, without the progress features.
         width: Size of the hidden layers.
         dropout: Share of the features dropped while training (the imitator only).
     """
 
-    def __init__(
-        self, n_inputs: int, n_account: int, n_turns: int, width: int, dropout: float
-    ) -> None:
-        super().__init__()
-        self.n_features = width + n_account
-        self.dropout = dropout
-        self.account = nn.Linear(n_account, ACCOUNT_WIDTH)
-        self.hidden1 = nn.Linear(n_inputs + ACCOUNT_WIDTH, width)
-        self.hidden2 = nn.Linear(width, width)
-        self.head = nn.Linear(width, n_turns * (N_MOVES + N_STEPS + N_GAPS))
+    step_of: Tensor
+    gap_of: Tensor
 
-    def begin_small(self) -> None:
-        """Scale down what the parameters begin with; to be called when all are there."""
+    def __init__(self, mode: Mode, n_inputs: int, width: int, dropout: float) -> None:
+        super().__init__()
+        n_known = n_progress(mode)
+        self.mode = mode
+        self.columns = state_columns(mode)
+        self.n_features = width + n_known
+        self.dropout = dropout
+        # Saved weights know the progress features by this name.
+        self.account = nn.Linear(n_known, PROGRESS_WIDTH)
+        self.hidden1 = nn.Linear(n_inputs + PROGRESS_WIDTH, width)
+        self.hidden2 = nn.Linear(width, width)
+        self.head = nn.Linear(width, mode.voices * (N_MOVES + N_STEPS + N_GAPS))
+
+    def finish(self, embedding: int, **tables: Tensor) -> None:
+        """Add the embeddings of the place, and scale down what the parameters begin with.
+
+        Args:
+            embedding: Numbers of the place in the bar; the others have half as many.
+            tables: Kept as buffers that are not saved.
+        """
+        self.place = nn.Embedding(8, embedding)
+        self.left = nn.Embedding(EIGHTHS + 1, embedding // 2)
+        self.tonic = nn.Embedding(12, embedding // 2)
         with torch.no_grad():
             for module in self.children():
                 if isinstance(module, nn.Embedding):
                     module.weight.mul_(0.5)
             self.head.weight.mul_(0.1)
             self.head.bias.zero_()
+        tables["step_of"], tables["gap_of"] = interval_tables(self.mode)
+        for name, table in tables.items():
+            self.register_buffer(name, table, persistent=False)
 
-    def hidden(self, parts: list[Tensor], account: Tensor) -> Tensor:
-        """(N, width) of parts (N, ...) of the input and the account (N, ``n_account``)."""
-        known = functional.dropout(account, self.dropout, self.training)
+    def hidden(self, parts: list[Tensor], progress: Tensor) -> Tensor:
+        """(N, width) of parts (N, ...) of the input and the progress features (N, F)."""
+        known = functional.dropout(progress, self.dropout, self.training)
         inputs = torch.cat([*parts, functional.relu(self.account(known))], 1)
         x = functional.dropout(inputs, self.dropout / 2, self.training)
         for layer in (self.hidden1, self.hidden2):
             x = functional.dropout(functional.relu(layer(x)), self.dropout, self.training)
         return x
+
+    def frame(self, state: Tensor) -> list[Tensor]:
+        """Parts (N, ...) of the input: the place, what is left, the key, how long notes last.
+
+        Args:
+            state: (N, S) int64, as observed.
+        """
+        at = self.columns
+        return [
+            self.place(state[:, at.place]), self.left(state[:, at.left]),
+            self.tonic(state[:, at.tonic]), state[:, at.held].float() / 8,
+            state[:, [at.key_mode]].float(),
+        ]  # fmt: skip
 
     @staticmethod
     def scored(scores: Tensor, steps: Tensor, gaps: Tensor) -> Tensor:
@@ -100,7 +137,7 @@ class ScoreNetwork(nn.Module):
         Args:
             scores: (N, 31 + N_STEPS + N_GAPS), of moves and of intervals.
             steps: (N, 29) int64: which interval in its own voice each note is.
-            gaps: (N, 29) int64: which interval to the other voice.
+            gaps: (N, 29) int64: which interval to the partner.
         """
         moves = scores[:, :N_MOVES]
         by_step = functional.pad(scores[:, N_MOVES : N_MOVES + N_STEPS], (0, 1))
@@ -110,7 +147,7 @@ class ScoreNetwork(nn.Module):
 
 
 class CompositionNetwork(ScoreNetwork):
-    """Observation -> logits of the moves and features.
+    """Observation of :class:`.dynamics.CompositionSimulator` -> logits and features.
 
     Args:
         width: Size of the hidden layers.
@@ -119,48 +156,38 @@ class CompositionNetwork(ScoreNetwork):
     """
 
     recent_slots: Tensor
-    step_of: Tensor
-    gap_of: Tensor
 
     def __init__(self, width: int = 256, embedding: int = 12, dropout: float = 0.0) -> None:
         half = embedding // 2
         per_slot = embedding + 2 * half + 2
         n_inputs = WINDOW * per_slot + N_RECENT * (embedding + half) + 2 * embedding + 3 * half + 2
-        super().__init__(n_inputs, N_ACCOUNT, 1, width, dropout)
-        self.degree = nn.Embedding(13, embedding)
+        super().__init__(BASS, n_inputs, width, dropout)
+        self.degree = nn.Embedding(DEGREES + 1, embedding)
         self.height = nn.Embedding(N_SOPRANO, half)
-        self.interval = nn.Embedding(13, half)
+        self.interval = nn.Embedding(DEGREES + 1, half)
         self.melodic = nn.Embedding(N_MELODIC, half)
         self.move = nn.Embedding((NO_MOVE + 1) * N_RECENT, embedding)
         self.step = nn.Embedding(N_STEPS + 1, half)
         self.bass = nn.Embedding(N_MOVES, embedding)
-        self.place = nn.Embedding(8, embedding)
-        self.left = nn.Embedding(EIGHTHS + 1, half)
-        self.tonic = nn.Embedding(12, half)
-        self.begin_small()
-        slots = torch.arange(N_RECENT) * (NO_MOVE + 1)
-        self.register_buffer("recent_slots", slots, persistent=False)
-        steps, gaps = _tables()
-        self.register_buffer("step_of", steps, persistent=False)
-        self.register_buffer("gap_of", gaps, persistent=False)
+        self.finish(embedding, recent_slots=torch.arange(N_RECENT) * (NO_MOVE + 1))
 
     def forward(self, obs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Score the moves.
 
         Args:
             obs: ``soprano``, ``onsets``, ``fermatas`` (N, 16), ``recent`` (N, 8), ``state``
-                (N, 6), ``account`` (N, 186); any number type.
+                (N, 6), ``progress_features`` (N, 186); any number type.
 
         Returns:
-            logits (N, 31) and features (N, width + 186), float32: the account stands among them as
-            it is, for a value head.
+            logits (N, 31) and features (N, width + 186), float32: the progress features stand among
+            them as they are, for a value head.
         """
         soprano, state = obs["soprano"].long(), obs["state"].long()
         recent = obs["recent"].long()
         bass, above = state[:, 0], soprano[:, BEHIND]
         sounds, low = soprano >= FIRST_NOTE, bass[:, None]
-        degree = torch.where(sounds, (soprano - FIRST_NOTE + SOPRANO_LOW) % 12, 12)
-        gap = torch.where(sounds & (low >= FIRST_NOTE), (soprano - low + OFFSET) % 12, 12)
+        degree = torch.where(sounds, (soprano - FIRST_NOTE + SOPRANO_LOW) % 12, DEGREES)
+        gap = torch.where(sounds & (low >= FIRST_NOTE), (soprano - low + OFFSET) % 12, DEGREES)
         line = soprano - above[:, None] + N_SOPRANO
         line = torch.where(sounds & (above[:, None] >= FIRST_NOTE), line, N_MELODIC - 1)
         flags = torch.stack([obs["onsets"].float(), obs["fermatas"].float()], 2)
@@ -168,12 +195,71 @@ class CompositionNetwork(ScoreNetwork):
         is_note = (recent >= FIRST_NOTE) & (recent < NO_MOVE) & (low >= FIRST_NOTE)
         steps = torch.where(is_note, recent - low + N_NOTES - 1, N_STEPS)
         own = torch.cat([self.move(recent + self.recent_slots), self.step(steps)], 2)
-        account = obs["account"].float()
+        progress = obs["progress_features"].float()
         parts = [
             given.flatten(1), own.flatten(1), self.height(above), self.bass(bass),
-            self.place(state[:, 2]), self.left(state[:, 3]), self.tonic(state[:, 5]),
-            state[:, 1:2].float() / 8, state[:, 4:5].float(),
+            *self.frame(state),
         ]  # fmt: skip
-        x = self.hidden(parts, account)
-        logits = self.scored(self.head(x), self.step_of[bass], self.gap_of[above])
-        return logits, torch.cat([x, account], 1)
+        x = self.hidden(parts, progress)
+        logits = self.scored(self.head(x), self.step_of[bass], self.gap_of[0, above])
+        return logits, torch.cat([x, progress], 1)
+
+
+class VoicesNetwork(ScoreNetwork):
+    """What networks that write several voices in turn have in common.
+
+    Args:
+        mode: Whose works they write.
+        n_inputs: Numbers that :meth:`hidden` is given, without the progress features.
+        width: Size of the hidden layers.
+        dropout: Share of the features dropped while training (the imitator only).
+    """
+
+    move: nn.Embedding
+    degree: nn.Embedding
+    step: nn.Embedding
+    slots: Tensor
+    lows: Tensor
+    degree_slots: Tensor
+    sound_slots: Tensor
+
+    def finish(self, embedding: int, **tables: Tensor) -> None:
+        """Add the tables of several voices; see the base class."""
+        n = self.mode.voices
+        super().finish(
+            embedding,
+            slots=torch.arange(n * N_RECENT).view(n, N_RECENT) * (NO_MOVE + 1),
+            lows=torch.tensor(self.mode.lowest)[:, None] - FIRST_NOTE,
+            degree_slots=torch.arange(n)[:, None] * (DEGREES + 1),
+            sound_slots=torch.arange(n) * N_MOVES,
+            **tables,
+        )
+
+    def own(self, recent: Tensor, sounding: Tensor, now: Tensor) -> Tensor:
+        """(N, ...) what the written voices did last.
+
+        Args:
+            recent: (N, V, 8) int64: their last moves.
+            sounding: (N, V, 8) int64: codes of what sounded in these eighths.
+            now: (N, V) int64: what sounds.
+        """
+        heard = sounding >= FIRST_NOTE
+        degree = torch.where(heard, (sounding + self.lows) % 12, DEGREES) + self.degree_slots
+        # Steps from each of the last notes to what sounds now.
+        steps = now[:, :, None] - sounding + N_NOTES - 1
+        steps = torch.where(heard & (now[:, :, None] >= FIRST_NOTE), steps, N_STEPS)
+        parts = [self.move(recent + self.slots), self.degree(degree), self.step(steps)]
+        return torch.cat(parts, 3).flatten(1)
+
+    def logits(self, x: Tensor, turn: Tensor, mine: Tensor, other: Tensor) -> Tensor:
+        """Logits of the moves, (N, 31).
+
+        Args:
+            x: (N, width), of the last hidden layer.
+            turn: (N,) int64: whose turn it is.
+            mine: (N,) int64: the code that sounds in that voice.
+            other: (N,) int64: the code that sounds in its partner.
+        """
+        every = self.head(x).view(len(x), self.mode.voices, -1)
+        scores = every.gather(1, turn[:, None, None].expand(-1, 1, every.shape[2])).squeeze(1)
+        return self.scored(scores, self.step_of[mine], self.gap_of[turn, other])

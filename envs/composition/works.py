@@ -6,14 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
-from move37.envs.composition.moves import scores_of
+from move37.envs.composition.modes import Mode
 from move37.envs.composition.score.roll import read_rolls, rolls_of
+from move37.envs.composition.scores import scores_of
 
 
 def scores_of_works(works: Works) -> NDArray[np.int16]:
     """Scores (N, 5, 32) of works, in four parts (N, 7, 32)."""
     if works.images is None:
-        return scores_of(works.moves, works.briefs)
+        return scores_of(works.moves, works.briefs, Mode.of(works))
     return read_rolls(works.images)
 
 

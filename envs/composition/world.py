@@ -21,11 +21,12 @@ from move37.envs.composition.judging.craft import Critic, planes_of
 from move37.envs.composition.judging.evaluator import Evaluator, summarise, train_judge
 from move37.envs.composition.judging.mode_collapse import ContourCollapse
 from move37.envs.composition.judging.quality import HumanLevelQuality
-from move37.envs.composition.moves import EIGHTHS, moves_and_briefs, steps_of, writes_both
+from move37.envs.composition.modes import BASS, Mode
 from move37.envs.composition.network import CompositionNetwork
 from move37.envs.composition.rules.explain import explain
 from move37.envs.composition.score import notation, page, render, sound, soundfont
 from move37.envs.composition.score.roll import read_rolls
+from move37.envs.composition.scores import moves_and_briefs, steps_of
 from move37.envs.composition.works import pictures_of, scores_of_works
 from move37.envs.files.pictures import save_png
 from move37.envs.judging.critics import judge
@@ -43,9 +44,10 @@ def _each(kind: str, make: Callable[[NDArray[np.int16], str, bool], bytes]) -> E
     """
 
     def write(works: Works, folder: Path) -> None:
+        both = not Mode.of(works).soprano_is_given
         for i, score in enumerate(scores_of_works(works)):
             name = works.names[i] or f"{i:05d}"
-            write_atomically(folder / f"{name}.{kind}", make(score, name, writes_both(works.moves)))
+            write_atomically(folder / f"{name}.{kind}", make(score, name, both))
 
     return write
 
@@ -90,6 +92,7 @@ class CompositionWorld:
 
     id = "composition"
     env_id = "Move37/Composition-v0"
+    mode: ClassVar[Mode] = BASS
     corpora = "bach (default), a folder of MusicXML files"
     picture_file: ClassVar[str] = "PNG"
     exports: ClassVar[Mapping[str, tuple[str, str, Export]]] = {
@@ -190,8 +193,8 @@ class CompositionWorld:
         return splits[self.evaluation].briefs
 
     def brief_steps(self, briefs: NDArray[np.int16]) -> NDArray[np.int64]:
-        """What briefs (N, 67) say of each move, (N, T, 6): see :func:`.moves.steps_of`."""
-        return steps_of(briefs, self.simulator(1).max_moves // EIGHTHS)
+        """What briefs (N, 67) say of each move, (N, T, 6): see :func:`.scores.steps_of`."""
+        return steps_of(briefs, self.mode.voices)
 
     @staticmethod
     def network(dropout: float = 0.0) -> nn.Module:
@@ -204,8 +207,8 @@ class CompositionWorld:
 
         Soprano and bass are read from the roll, so the works have moves and briefs of their own.
         """
-        moves, briefs = moves_and_briefs(read_rolls((np.asarray(images) > 0.5).astype(np.uint8)))
-        return Works("composition", moves, briefs)
+        scores = read_rolls((np.asarray(images) > 0.5).astype(np.uint8))
+        return Works("composition", *moves_and_briefs(scores, BASS))
 
     @staticmethod
     def read_folder(folder: Path) -> tuple[Works, list[str]]:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Terms
 from move37.envs.base.works import Works
-from move37.novelty.archive import NoveltyArchive, leave_one_out_novelty
+from move37.novelty.archive import NoveltyArchive
+from move37.novelty.diversity import leave_one_out_novelty
 from move37.novelty.recent import RecentBuffer
 
 Describe = Callable[[Works], NDArray[np.float32]]

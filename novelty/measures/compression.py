@@ -1,21 +1,19 @@
-"""Description length: how many bits does a work need, for one who knows what came before?
+"""Compression progress: how many bits does a work need, for an observer of earlier works?
 
 Schmidhuber ("Formal Theory of Creativity, Fun, and Intrinsic Motivation", IEEE TAMD 2010) calls a
-thing beautiful if the observer can describe it shortly, and interesting if the observer is getting
-better at it: compression progress. The observer here is a general compressor that has seen the
-works that came before. A dictionary for DEFLATE (RFC 1951) holds 32 KB, so one is trained: the
-works whose strings recur most in the others (COVER: Liao, Petri, Moffat & Wirth, "Effective
-Construction of Relative Lempel-Ziv Dictionaries", WWW 2016), here with whole works as segments.
-LZMA has no such limit and no dictionary: it measures whole sets.
+thing beautiful if its description is short for the observer, and interesting if the observer is
+getting better at describing it: compression progress. The observer here is DEFLATE (RFC 1951) with
+a dictionary made of earlier works. The dictionary holds 32 KB, so it is trained: it gets the works
+whose strings recur most in the others (COVER: Liao, Petri, Moffat & Wirth, "Effective Construction
+of Relative Lempel-Ziv Dictionaries", WWW 2016), here with whole works as segments.
 
-Works are bytes. Every observer may also write a work down literally, so that noise costs no more
-than its literal code and there is nothing to be learnt from it.
+Works are byte strings. Every observer may also write a work literally, so that noise costs no more
+than its literal code and nothing can be learnt from it.
 """
 
 from __future__ import annotations
 
 import heapq
-import lzma
 import math
 import zlib
 from collections import Counter
@@ -33,15 +31,15 @@ WINDOW = 32768
 GRAM = 2
 """Moves in the strings by which a dictionary is chosen; DEFLATE repeats at least 3 bytes."""
 EMPTY = 16
-"""Bits of an empty DEFLATE stream, not charged to a work."""
+"""Bits of an empty DEFLATE stream, not counted."""
 
 
 def move_bytes(moves: ArrayLike, base: int = 256) -> list[bytes]:
-    """Works as strings, two bytes a move: ``move // base`` and ``move % base``.
+    """Works as byte strings, two bytes a move: ``move // base`` and ``move % base``.
 
     Args:
         moves: (N, T) integers from 0 to 65,535, padded with -1.
-        base: For points of a board its width: then the bytes are row and column.
+        base: The width of the board if moves are its points: the bytes are then row and column.
 
     Raises:
         ValueError: If the shape is wrong, or a move does not fit two bytes.
@@ -57,14 +55,14 @@ def move_bytes(moves: ArrayLike, base: int = 256) -> list[bytes]:
 
 
 def train_dictionary(works: Sequence[bytes], size: int = WINDOW) -> bytes:
-    """The works of which the others have the most to copy.
+    """Choose the works that have most in common with the others, greedily.
 
-    Greedy: next comes the work whose strings of ``GRAM`` moves, none of them in the dictionary
-    yet, are found in the most works, per byte. The best stand last, nearest to what is described.
+    The next work is the one whose strings of ``GRAM`` moves that are not in the dictionary yet
+    occur in the most works, per byte. The best come last, nearest to the data to be compressed.
 
     Args:
         works: Strings of :func:`move_bytes`.
-        size: Bytes at most; more than ``WINDOW`` would not be seen.
+        size: Bytes at most; DEFLATE sees no more than ``WINDOW``.
     """
     grams = [_grams(work) for work in works]
     frequency = Counter(gram for own in grams for gram in own)
@@ -98,16 +96,16 @@ def train_dictionary(works: Sequence[bytes], size: int = WINDOW) -> bytes:
 def deflate_bits(
     works: Sequence[bytes], dictionary: bytes = b"", literal: float = math.inf
 ) -> NDArray[np.float64]:
-    """Bits of each work on its own, for one who has the dictionary: raw DEFLATE at level 9.
+    """Bits of each work on its own, given the dictionary: raw DEFLATE at level 9.
 
-    The dictionary is what the observer knows and is charged to no work. Bits come in eighths (a
-    stream ends with a whole byte), which is the accuracy of a single work.
+    The dictionary is the observer's knowledge and is not counted. Bits come in whole bytes, which
+    limits the accuracy for a single work.
 
     Args:
         works: Strings of :func:`move_bytes`.
         dictionary: Of :func:`train_dictionary`, or empty.
-        literal: Bits per move with which a work may be written down instead, e.g. log2 of the
-            number of moves; inf: it may not.
+        literal: Bits per move if a work is written literally instead, which is done where that is
+            shorter, e.g. log2 of the number of moves; inf: never.
 
     Returns:
         (N,) float64.
@@ -120,27 +118,13 @@ def deflate_bits(
     return out
 
 
-def lzma_bits(works: Sequence[bytes], known: Sequence[bytes] = ()) -> float:
-    """Bits of a whole set for one who knows other works: C(known + works) - C(known), LZMA.
-
-    The works may be described by each other, too. Conditional complexity by a real compressor, as
-    in the normalised compression distance (Cilibrasi & Vitányi, IEEE Trans. IT 2005).
-
-    Args:
-        works: Strings of :func:`move_bytes`, in the order in which they are read.
-        known: Works that were read before.
-    """
-    before = b"".join(known)
-    return 8.0 * (_lzma_size(before + b"".join(works)) - _lzma_size(before))
-
-
 @dataclass(frozen=True)
 class Progress:
-    """What an observer gains on works like those it has learnt from.
+    """Bits that an observer saves after learning from works of the same kind.
 
     Attributes:
-        before: Mean bits per work for one who knows the human works.
-        after: For one who also knows other works of the same maker.
+        before: Mean bits per work for an observer that knows the human works.
+        after: For an observer that also knows other works of the same maker.
         progress: ``before - after`` with its bootstrap interval, works paired.
         share: Progress as a share of ``before``.
     """
@@ -161,20 +145,20 @@ def compression_progress(
 ) -> Progress:
     """Bits saved on a maker's works by knowing other works of that maker.
 
-    Both observers have a dictionary of the same size: of the human works alone, and, half and half,
-    of the human works and the works learnt (as many as fit), so what is learnt costs room for
-    what was known, and noise costs more than it brings.
+    Both observers have a dictionary of the same size: one of human works alone, one half of human
+    works and half of ``learnt`` (as many as fit). What is learnt therefore takes room from what was
+    known, and learning noise costs more than it saves.
 
     Args:
         human: Strings of :func:`move_bytes`.
         learnt: Works of the maker, none of them among ``works``.
-        works: Works of the maker that are described; at least one.
+        works: Works of the maker to compress; at least one.
         rng: The only source of chance (bootstrap).
-        literal: As in :func:`deflate_bits`; log2 of the number of moves is the honest choice.
+        literal: As in :func:`deflate_bits`; best log2 of the number of moves.
         size: Bytes of a dictionary.
 
     Raises:
-        ValueError: If there are no works to describe.
+        ValueError: If there are no works to compress.
     """
     if not works:
         raise ValueError("works: expected at least one")
@@ -191,7 +175,7 @@ def progress_of(before: ArrayLike, after: ArrayLike, rng: np.random.Generator) -
 
     Args:
         before: (N,) bits of each work for the observer as it was.
-        after: (N,) for the observer that has learnt.
+        after: (N,) for the observer after learning.
         rng: The only source of chance (bootstrap).
 
     Raises:
@@ -215,10 +199,3 @@ def _deflater(dictionary: bytes) -> zlib._Compress:
     if not dictionary:  # zlib takes no empty dictionary
         return zlib.compressobj(9, zlib.DEFLATED, -15, 9)
     return zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, dictionary)
-
-
-def _lzma_size(data: bytes) -> int:
-    """Bytes of a raw LZMA2 stream; its dictionary is large enough for all of it."""
-    size = max(4096, 1 << (len(data) - 1).bit_length()) if data else 4096
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": size}]
-    return len(lzma.compress(data, lzma.FORMAT_RAW, filters=filters))

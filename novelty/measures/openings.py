@@ -1,9 +1,9 @@
-"""Where a work leaves what there was: the Novelty Index, after Shin et al. (PNAS 2023).
+"""The Novelty Index: at which move does a work leave all precedent? After Shin et al. (PNAS 2023).
 
 Shin, Kim, van Opheusden & Griffiths, "Superhuman artificial intelligence can improve human
-decision-making by increasing novelty", ask of each game of Go at which move its opening has no
-precedent among earlier games. Their second figure, decision quality, needs an evaluator and other
-moves to compare with: see ``move37.agents.measures.decisions``.
+decision-making by increasing novelty", find for each game of Go the first move at which its opening
+has no precedent among earlier games. Their second measure, decision quality, needs an evaluator and
+alternative moves: see ``move37.agents.measures.decisions``.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ PAD = -1
 
 
 def first_novel_moves(moves: ArrayLike, reference: ArrayLike) -> NDArray[np.int64]:
-    """How many moves of each work have a precedent: the first novel move, counted from 0.
+    """Index of the first novel move of each work: how many of its moves have a precedent.
 
     The opening up to and including move t has a precedent if some work of the reference begins
-    with the same moves. The end is a move where the world has one.
+    with the same moves. In a world with an END move, that counts as a move.
 
     Args:
         moves: (N, T) integers, padded with -1.
@@ -64,19 +64,19 @@ def novelty_index(
     draws: int = 5,
     inserted: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
-    """How early each work leaves what there was, from 0 (not within the horizon) to 1 (at once).
+    """How early each work leaves precedent, from 0 (not within the horizon) to 1 (first move).
 
-    ``(horizon - first) / horizon`` with ``first`` from :func:`first_novel_moves`, at most the
-    horizon, averaged over several draws of a reference of fixed size: a larger one holds more
-    precedents, whatever was made. A work without a novel move has index 0. (Shin et al. look at
-    the first 60 moves and at all games before the one in question, a reference that grows.)
+    ``(horizon - first) / horizon`` with ``first`` from :func:`first_novel_moves`, capped at the
+    horizon and averaged over several random references of fixed size: a larger reference holds more
+    precedents, whatever the works. A work without a novel move has index 0. (Shin et al. use the
+    first 60 moves and all earlier games, a reference that grows.)
 
     Args:
         moves: (N, T) integers, padded with -1.
-        reference: (M, S) works that were there before, padded with -1; not those in question.
+        reference: (M, S) earlier works, padded with -1, none of them among ``moves``.
         rng: The only source of chance.
-        size: Works in the reference, at most M. Compare figures of the same size only.
-        horizon: Moves that are looked at, at least 1.
+        size: Works in the reference, at most M. Only indices of the same size compare.
+        horizon: Number of moves considered, at least 1.
         draws: References drawn; 1 is enough if the size is M.
         inserted: (L, R) works added to every reference: the copy-insertion control.
 
@@ -97,7 +97,7 @@ def novelty_index(
     for _ in range(draws):
         chosen = [known[i] for i in rng.permutation(len(known))[:size]]
         first = _first_of(works, [*chosen, *extra])
-        # A work that ends with all its moves precedented has nothing novel in it.
+        # A work whose every move has a precedent has nothing novel in it.
         first = np.where(first == [len(row) for row in works], horizon, first)
         out += (horizon - np.minimum(first, horizon)) / horizon
     return out / draws
@@ -110,7 +110,7 @@ class CopyInsertion:
     Attributes:
         before: Mean index against the reference, with its bootstrap interval over the works.
         after: Against the reference and the inserted works.
-        drop: ``before - after``, works paired. Near 0: the inserted works do not lead there.
+        drop: ``before - after``, works paired. Near 0: the inserted works set no precedents.
     """
 
     before: Interval
@@ -127,14 +127,14 @@ def copy_insertion(
     horizon: int,
     draws: int = 5,
 ) -> CopyInsertion:
-    """The control of the Novelty Index: is what looks new only what an imitator would do?
+    """The control of the Novelty Index: would an imitator have made the same novel moves?
 
-    Insert the imitator's works, and for comparison as many human works or noise: every insertion
-    can only lower the index, and what an imitator's does beyond that of the others says how much
-    of the novelty is the imitator's.
+    Insert the imitator's works into the reference, and for comparison as many human works or noise.
+    Every insertion can only lower the index; how much more an imitator's works lower it says how
+    much of the novelty an imitator would also produce.
 
     Args:
-        moves: (N, T) works in question.
+        moves: (N, T) works to measure.
         reference: (M, S) human works.
         inserted: (L, R) works to add.
         rng: The only source of chance.
@@ -176,11 +176,11 @@ class Stratified:
 def length_strata(
     lengths: ArrayLike, k: int = 4
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Strata of length from human works: edges and weights for :func:`stratified_by_length`.
+    """Length strata of human works: edges and weights for :func:`stratified_by_length`.
 
     Args:
         lengths: (N,) numbers of moves of human works.
-        k: Strata of about the same number of works; fewer if lengths are tied.
+        k: Number of strata of about equal size; fewer if lengths are tied.
 
     Returns:
         edges: (S - 1,) float64 inner edges; stratum s has ``edges[s-1] < length <= edges[s]``.
@@ -201,10 +201,10 @@ def stratified_by_length(
     rng: np.random.Generator,
     resamples: int = 1000,
 ) -> Stratified:
-    """Mean of a figure as if the works were as long as human works are (direct standardisation).
+    """Mean of a value as if the works were as long as human works (direct standardisation).
 
     Args:
-        values: (N,) a figure of each work; NaN: not known of this one.
+        values: (N,) a value of each work; NaN where unknown.
         lengths: (N,) number of moves of each work.
         edges: Of the strata, from :func:`length_strata`.
         weights: Of the strata.

@@ -1,8 +1,9 @@
-"""Rediscovery: do works come near human works that were withheld from their maker?
+"""Rediscovery: do works come close to human works that were withheld from their maker?
 
-A family of human works is taken out of the world before anything is fitted. What a maker then finds
-of it, it has not been shown. Chance is what it finds of other works as far away: human works held
-out, matched one to one with the withheld ones by their distance to the works that remained.
+A family of human works is removed from the world before anything is fitted, so whatever a maker
+finds of it was never shown to it. The baseline is what it finds of other works that are as far
+away: held-out human works, matched one to one with the withheld ones by their distance to the works
+that remained.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from move37.novelty.knn import as_rows, nearest
@@ -24,11 +24,12 @@ class Rediscovery:
 
     Attributes:
         withheld: Works of the family.
-        found: Share of them that some work came near, with its exact interval.
-        expected: The same share of the matched works held out.
+        found: Share of them with a work within the radius, with its exact interval.
+        expected: The same share of the matched held-out works.
         excess: ``found - expected``, matched pairs resampled together.
-        hits: Share of the maker's works that are near any withheld one, with its exact interval.
-        expected_hits: Near any matched one.
+        hits: Share of the maker's works within the radius of any withheld work, with its exact
+            interval.
+        expected_hits: The same for the matched held-out works.
     """
 
     withheld: int
@@ -40,34 +41,34 @@ class Rediscovery:
 
 
 def rediscovered(
-    works: ArrayLike | torch.Tensor,
-    withheld: ArrayLike | torch.Tensor,
-    held_out: ArrayLike | torch.Tensor,
-    remaining: ArrayLike | torch.Tensor,
+    works: ArrayLike,
+    withheld: ArrayLike,
+    held_out: ArrayLike,
+    remaining: ArrayLike,
     radius: float,
     rng: np.random.Generator,
 ) -> Rediscovery:
-    """Count the withheld works that a maker's works come near, beside matched ones.
+    """Count the withheld works that a maker's works come close to, and the matched ones.
 
     Args:
         works: (N, D) finite descriptors of the maker's works.
-        withheld: (T, D) of the family that was taken out.
+        withheld: (T, D) of the family that was removed.
         held_out: (H, D) of other human works that nothing was fitted to, H at least T.
-        remaining: (M, D) of the human works that the maker learnt from.
-        radius: Distance that counts as near; see :func:`human_radius`.
+        remaining: (M, D) of the human works that the maker was trained on.
+        radius: Distance that counts as close; see :func:`human_radius`.
         rng: The only source of chance (bootstrap).
 
     Raises:
-        ValueError: If there are no withheld works, or more than works held out.
+        ValueError: If there are no withheld works, or more of them than held-out works.
     """
-    family = as_rows(withheld, None, "withheld", "cpu")
-    others = as_rows(held_out, family.shape[1], "held_out", "cpu")
+    family = as_rows(withheld, None, "withheld")
+    others = as_rows(held_out, family.shape[1], "held_out")
     if not 1 <= len(family) <= len(others):
         raise ValueError(
             f"withheld: expected 1 to {len(others)} works (as many as are held out), "
             f"got {len(family)}"
         )
-    known = as_rows(remaining, family.shape[1], "remaining", "cpu")
+    known = as_rows(remaining, family.shape[1], "remaining")
     matched = others[match(_distances(family, known), _distances(others, known))]
     ours, theirs = (support_test(goals, works, radius) for goals in (family, matched))
     n = ours.samples
@@ -87,14 +88,14 @@ def rediscovered(
 
 
 def match(wanted: NDArray[np.float64], offered: NDArray[np.float64]) -> NDArray[np.int64]:
-    """For each wanted number the nearest offered one that is still free, the rarest first.
+    """Match each wanted number with the nearest offered one, each used once (greedy, from the top).
 
     Args:
         wanted: (T,) numbers.
         offered: (H,) numbers, H at least T.
 
     Returns:
-        (T,) int64: places in ``offered``, none twice.
+        (T,) int64: indices into ``offered``, none twice.
     """
     free = np.ones(len(offered), np.bool_)
     out = np.zeros(len(wanted), np.int64)
@@ -106,5 +107,5 @@ def match(wanted: NDArray[np.float64], offered: NDArray[np.float64]) -> NDArray[
     return out
 
 
-def _distances(rows: torch.Tensor, remaining: torch.Tensor) -> NDArray[np.float64]:
-    return nearest(rows, remaining, 1)[0][:, 0].double().numpy()
+def _distances(rows: NDArray[np.float32], remaining: NDArray[np.float32]) -> NDArray[np.float64]:
+    return nearest(rows, remaining, 1)[0][:, 0].astype(np.float64)

@@ -1,7 +1,7 @@
-"""Has the distribution moved? Two-sample distances with permutation p-values, density, coverage.
+"""Has the distribution shifted? Two-sample tests with permutation p-values, density and coverage.
 
-Both distances are U-statistics of one matrix of all pairs, so one pass serves both, and a
-permutation costs one matrix-vector product. The kernel distance is the unbiased MMD^2 (Gretton et
+Both distances are U-statistics of a matrix of all pairs, so that a permutation costs one
+matrix-vector product. The kernel distance is the unbiased MMD^2 (Gretton et
 al., "A Kernel Two-Sample Test", JMLR 2012), the energy distance that of Székely & Rizzo ("Energy
 statistics", JSPI 2013). Density and coverage are those of Naeem et al. ("Reliable Fidelity and
 Diversity Metrics for Generative Models", ICML 2020).
@@ -33,13 +33,13 @@ class Shift:
 
     Attributes:
         value: The distance (a U-statistic: unbiased, so below 0 half of the time without a shift).
-        effect: The distance over a scale, see :func:`shift_test`: 0 on average without a shift,
-            whatever the sample size.
+        effect: Effect size: the distance over a scale, see :func:`shift_test`. 0 on average without
+            a shift, whatever the sample size.
         low: Lower end of the 95 % interval of ``effect`` (jackknife).
         high: Upper end.
         z: ``value`` in standard deviations of the permuted values. Grows with the sample size.
         p_value: Share of the permutations that are at least as far apart, this one included.
-        permutations: How many were tried; 0: ``z`` and ``p_value`` are nan.
+        permutations: Number of permutations; if 0, ``z`` and ``p_value`` are nan.
     """
 
     value: float
@@ -93,8 +93,8 @@ def shift_test(
             "expected permutations >= 0, at_most >= 2 and bandwidths above 0, got "
             f"{permutations}, {at_most}, {tuple(bandwidths)}"
         )
-    rows_x = _thinned(as_rows(x, None, "x").double().cpu().numpy(), rng, at_most)
-    rows_y = as_rows(y, rows_x.shape[1], "y").double().cpu().numpy()
+    rows_x = _thinned(as_rows(x, None, "x").astype(np.float64), rng, at_most)
+    rows_y = as_rows(y, rows_x.shape[1], "y").astype(np.float64)
     rows_y = _thinned(rows_y, rng, at_most)
     n, m = len(rows_x), len(rows_y)
     if n < 2 or m < 2:
@@ -121,9 +121,9 @@ def shift_test(
 def density_coverage(human: ArrayLike, works: ArrayLike, k: int = 5) -> tuple[float, float]:
     """Density and coverage of Naeem et al. 2020.
 
-    Around each human work lies a ball that reaches to its k-th nearest other human work. Density is
-    the mean number of balls a work lies in, over k: fidelity. Coverage is the share of balls that
-    hold a work: diversity. Without a shift density is 1 on average, and coverage is
+    Around each human work lies a ball that reaches to its k-th nearest other human work. Density
+    (fidelity) is the mean number of balls that contain a work, over k. Coverage (diversity) is the
+    share of balls that contain a work. Without a shift density is 1 on average, and coverage is
     :func:`expected_coverage`. Balls are closed: a twin counts.
 
     Args:
@@ -137,8 +137,8 @@ def density_coverage(human: ArrayLike, works: ArrayLike, k: int = 5) -> tuple[fl
     Raises:
         ValueError: If there are too few rows, or bad ones.
     """
-    real = as_rows(human, None, "human", "cpu")
-    made = as_rows(works, real.shape[1], "works", "cpu")
+    real = as_rows(human, None, "human")
+    made = as_rows(works, real.shape[1], "works")
     if k < 1 or len(real) <= k or len(made) < 1:
         raise ValueError(
             f"expected more than k = {k} >= 1 human rows and a work, got {len(real)}, {len(made)}"
@@ -149,7 +149,7 @@ def density_coverage(human: ArrayLike, works: ArrayLike, k: int = 5) -> tuple[fl
     for first in range(0, len(made), 32):
         part = made[first : first + 32]
         inside += int((direct_distances(part[:, None], real) <= radii).sum())
-    return inside / (k * len(made)), float(covered.double().mean())
+    return inside / (k * len(made)), float(covered.mean())
 
 
 def expected_coverage(n: int, m: int, k: int = 5) -> float:
@@ -162,14 +162,14 @@ def expected_coverage(n: int, m: int, k: int = 5) -> float:
 
 @dataclass(frozen=True)
 class Manifold:
-    """Density and coverage, and the same of human works in the place of the works.
+    """Density and coverage of works, and of human works measured in the same way.
 
     Attributes:
         density: Mean over the splits, with the 2.5th and 97.5th percentile.
         coverage: Likewise.
-        human_density: Of the human works left out of the split's reference.
+        human_density: Of human works that are not in the split's reference.
         human_coverage: Likewise.
-        density_ratio: ``density / human_density`` split by split: 1 for a maker like the humans.
+        density_ratio: ``density / human_density`` of each split: 1 for a maker like the humans.
         coverage_ratio: Likewise.
     """
 
@@ -188,25 +188,25 @@ def calibrated_density_coverage(
     k: int = 5,
     splits: int = 20,
 ) -> Manifold:
-    """Density and coverage against one part of the human works, calibrated on the other part.
+    """Density and coverage against one half of the human works, calibrated on the other half.
 
-    In each split half of the human works are the reference; equally many works and human works of
-    the other half are measured against it. The ratio is then free of what sample sizes and the
-    corpus itself (its twins and outliers) do to both figures. The intervals say how much depends
-    on the choice of works; the splits share works, so they are no interval over corpora.
+    In each split one half of the human works is the reference; equally many works and human works
+    of the other half are measured against it. Sample size and the corpus itself (its twins and
+    outliers) affect both alike and cancel in the ratio. The intervals show how much depends on the
+    split; splits share works, so they are not confidence intervals over corpora.
 
     Args:
         human: (N, D) finite numbers, N above 2 k.
         works: (M, D) finite numbers.
         rng: The only source of chance.
         k: As in :func:`density_coverage`.
-        splits: How many.
+        splits: Number of random splits.
 
     Raises:
         ValueError: As :func:`density_coverage`.
     """
-    real = as_rows(human, None, "human", "cpu").numpy()
-    made = as_rows(works, real.shape[1], "works", "cpu").numpy()
+    real = as_rows(human, None, "human")
+    made = as_rows(works, real.shape[1], "works")
     half = len(real) // 2
     size = min(half, len(made))
     if size < 1 or splits < 1:
@@ -250,7 +250,7 @@ def _pairwise(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 def _assignments(
     n: int, m: int, permutations: int, rng: np.random.Generator
 ) -> list[NDArray[np.float64]]:
-    """Blocks (N + M, B) of ones for the rows that a permutation puts into the first sample."""
+    """Permutations as blocks (N + M, B) of indicators: 1 for rows put into the first sample."""
     blocks = []
     for first in range(0, permutations, BLOCK):
         block = np.zeros((n + m, min(BLOCK, permutations - first)))
@@ -263,7 +263,14 @@ def _assignments(
 def _test(
     similarity: NDArray[np.float64], drawn: list[NDArray[np.float64]], n: int, *, energy: bool
 ) -> Shift:
-    """Test with pairs' similarities (N + M, N + M), zero on the diagonal, the first n rows one."""
+    """Test the first n rows against the others.
+
+    Args:
+        similarity: (N + M, N + M) of all pairs, zero on the diagonal.
+        drawn: Permutations, from :func:`_assignments`.
+        n: Rows of the first sample.
+        energy: Whether to scale the effect as an energy distance.
+    """
     m = len(similarity) - n
     rows = similarity.sum(axis=1)
     total = float(rows.sum())
@@ -271,6 +278,7 @@ def _test(
     to_y = rows - to_x
     xx, xy, yy = float(to_x[:n].sum()), float(to_y[:n].sum()), float(to_y[n:].sum())
     value = _distance(xx, xy, yy, n, m)
+    effect = float(_effect(np.array([xx]), xy, yy, n, m, energy)[0])
     # Leave out each row of the one sample and of the other; Efron & Stein 1981 for two samples.
     without_x = _effect(xx - 2 * to_x[:n], xy - to_y[:n], yy, n - 1, m, energy)
     without_y = _effect(xx, xy - to_x[n:], yy - 2 * to_y[n:], n, m - 1, energy)
@@ -278,15 +286,8 @@ def _test(
         (len(part) - 1) / len(part) * float(((part - part.mean()) ** 2).sum())
         for part in (without_x, without_y)
     )
-    effect = float(_effect(np.array([xx]), xy, yy, n, m, energy)[0])
     half = float(norm.ppf(0.975)) * math.sqrt(variance) if min(n, m) > 2 else math.nan
-    permuted: NDArray[np.float64] = np.zeros(0)
-    for block in drawn:
-        inner = (block * (similarity @ block)).sum(axis=0)
-        outer = block.T @ rows
-        between = outer - inner
-        rest = total - 2 * outer + inner
-        permuted = np.append(permuted, _distance(inner, between, rest, n, m))
+    permuted = _permuted(similarity, rows, drawn, n)
     z = p_value = math.nan
     if len(permuted):
         # Permutations that swap twins give the same value up to rounding: they count as ties.
@@ -297,8 +298,24 @@ def _test(
     return Shift(value, effect, effect - half, effect + half, z, p_value, len(permuted))
 
 
+def _permuted(
+    similarity: NDArray[np.float64],
+    rows: NDArray[np.float64],
+    drawn: list[NDArray[np.float64]],
+    n: int,
+) -> NDArray[np.float64]:
+    """The distance under each permutation; ``rows`` are the sums of the rows of ``similarity``."""
+    m, total = len(similarity) - n, float(rows.sum())
+    values: list[NDArray[np.float64]] = [np.zeros(0)]
+    for block in drawn:
+        outer = block.T @ rows
+        xx = (block * (similarity @ block)).sum(axis=0)
+        values.append(_distance(xx, outer - xx, total - 2 * outer + xx, n, m))
+    return np.concatenate(values)
+
+
 def _distance(xx: Any, xy: Any, yy: Any, n: int, m: int) -> Any:
-    """The U-statistic from sums over ordered pairs within and between; floats or arrays."""
+    """The U-statistic from sums over ordered pairs within (xx, yy) and between (xy) samples."""
     return xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * xy / (n * m)
 
 

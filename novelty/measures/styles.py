@@ -1,10 +1,10 @@
-"""Styles over time: clusters of human works, and the new kinds as they appear.
+"""Styles over time: clusters of human works, and new clusters ("kinds") as they appear.
 
 Human styles are the clusters that k-means finds (Lloyd 1982, k-means++ seeds: Arthur &
-Vassilvitskii 2007). A work belongs to the style of its nearest human work if that is near enough.
-Otherwise it is new: it joins the nearest new kind if it is no further from that kind's mean than
-two human works of one style are from each other, or founds one (the leader algorithm: Hartigan,
-"Clustering Algorithms", 1975). Shares of both over time make a stacked area.
+Vassilvitskii 2007). A work belongs to the style of its nearest human work if that is close enough.
+Otherwise it is new: it joins the nearest kind if it is no further from that kind's mean than two
+human works of one style are from each other; if not, it starts a new kind (the leader algorithm:
+Hartigan, "Clustering Algorithms", 1975). The shares of both over time make a stacked area plot.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.cluster.vq import kmeans2
 
-from move37.novelty.archive import leave_one_out_novelty
+from move37.novelty.diversity import leave_one_out_novelty
 from move37.novelty.knn import Table, as_rows
 
 STRAY = -1
-"""Label of a work that is of no human style and found no room to found a kind."""
+"""Label of a work that fits no style and no kind when there are ``most_kinds`` already."""
 
 
 def cluster(
@@ -40,7 +40,7 @@ def cluster(
     Raises:
         ValueError: If k is not in 1..N, or a row is bad.
     """
-    rows = as_rows(x, None, "x").double().cpu().numpy()
+    rows = as_rows(x, None, "x").astype(np.float64)
     if not 1 <= k <= len(rows) or restarts < 1:
         raise ValueError(f"k: expected 1 to {len(rows)} clusters, got {k} (restarts {restarts})")
     k = min(k, len(np.unique(rows, axis=0)))
@@ -83,10 +83,10 @@ def _spread(
 
 
 class Styles:
-    """Sorts works into human styles and new kinds; kinds appear as works come.
+    """Assigns works to human styles and new kinds; kinds appear as works are added.
 
     A label below ``n_human`` is a human style; ``n_human + i`` is the i-th new kind in order of
-    appearance; ``STRAY`` is a work that is new and near no kind once there are ``most_kinds``. The
+    appearance; ``STRAY`` is a new work that is close to no kind once there are ``most_kinds``. The
     mean of a kind follows its members, so kinds depend on the order of the works.
 
     Args:
@@ -119,14 +119,14 @@ class Styles:
         spread: float | None = None,
         most_kinds: int = 100,
     ) -> None:
-        rows = as_rows(human, None, "human", "cpu")
+        rows = as_rows(human, None, "human")
         if len(rows) < 2:
             raise ValueError(f"human: expected at least two rows, got {len(rows)}")
         if radius is None:
             radius = float(np.quantile(leave_one_out_novelty(rows, 1), 0.95))
-        self.centres, self.human_labels = cluster(rows.numpy(), k, rng)
+        self.centres, self.human_labels = cluster(rows, k, rng)
         if spread is None:
-            spread = _spread(rows.double().numpy(), self.human_labels, rng)
+            spread = _spread(rows.astype(np.float64), self.human_labels, rng)
         if not radius >= 0 or not spread >= 0 or most_kinds < 0:
             raise ValueError(
                 "expected radius, spread and most_kinds of at least 0, got "
@@ -136,8 +136,7 @@ class Styles:
         self.most_kinds = int(most_kinds)
         self.kinds = np.zeros((0, rows.shape[1]))
         self.sizes = np.zeros(0, np.int64)
-        self._human = Table(rows.shape[1])
-        self._human.extend(rows)
+        self._human = Table.of(rows)
 
     @property
     def n_human(self) -> int:
@@ -145,7 +144,7 @@ class Styles:
         return len(self.centres)
 
     def add(self, x: ArrayLike) -> NDArray[np.int64]:
-        """Sort works, in the order in which they were made; new kinds are kept.
+        """Assign works, in the order in which they were made; new kinds are kept.
 
         Args:
             x: (N, D) finite descriptors.
@@ -156,15 +155,15 @@ class Styles:
         Raises:
             ValueError: If a row is bad or of another width.
         """
-        rows = as_rows(x, self.centres.shape[1], "x", "cpu")
+        rows = as_rows(x, self.centres.shape[1], "x")
         distances, indices = self._human.nearest(rows, 1)
-        labels: NDArray[np.int64] = self.human_labels[indices[:, 0].numpy()]
-        for i in np.flatnonzero(distances[:, 0].numpy() > self.radius):
-            labels[i] = self._sort_new(rows[i].double().numpy())
+        labels: NDArray[np.int64] = self.human_labels[indices[:, 0]]
+        for i in np.flatnonzero(distances[:, 0] > self.radius):
+            labels[i] = self._assign_new(rows[i].astype(np.float64))
         return labels
 
-    def _sort_new(self, row: NDArray[np.float64]) -> int:
-        """The label of one new work; its kind moves towards it."""
+    def _assign_new(self, row: NDArray[np.float64]) -> int:
+        """The label of one new work (D,); the mean of its kind moves towards it."""
         if len(self.kinds):
             squared = ((self.kinds - row) ** 2).sum(axis=1)
             kind = int(squared.argmin())
@@ -189,12 +188,12 @@ def style_shares(
         times: (N,) numbers: when each work was made, e.g. environment steps.
         edges: (B + 1,) ascending: bin b is ``edges[b] <= time < edges[b + 1]``; the last is closed.
         n_human: Human styles; each has a row of its own.
-        most: New kinds with a row of their own: those with the most works, in order of
-            appearance; all others and strays share the row "other new".
+        most: New kinds with a row of their own: the largest, in order of appearance; all others
+            and strays share the row "other new".
 
     Returns:
         shares: (S, B) float64; columns sum to 1, or are nan where a bin is empty.
-        names: S labels of the rows, human styles first; the last is "other new".
+        labels: S labels of the rows, human styles first; the last is "other new".
 
     Raises:
         ValueError: If shapes do not match, or the edges are not ascending.
@@ -205,10 +204,7 @@ def style_shares(
         raise ValueError(f"labels, times: expected the same (N,), got {label.shape}, {time.shape}")
     if edge.ndim != 1 or len(edge) < 2 or not (np.diff(edge) > 0).all():
         raise ValueError("edges: expected at least two ascending numbers")
-    sizes = np.bincount(label[label >= n_human] - n_human, minlength=1)
-    largest = np.argsort(-sizes, kind="stable")[:most]
-    kinds = np.sort(largest[sizes[largest] > 0]) + n_human
-    shown = np.concatenate([np.arange(n_human), kinds])
+    shown = np.concatenate([np.arange(n_human), _largest_kinds(label, n_human, most)])
     row = np.full(max(int(label.max(initial=0)), n_human) + 2, len(shown))  # [-1] is STRAY's
     row[shown] = np.arange(len(shown))
     bins = np.searchsorted(edge, time, side="right") - 1
@@ -219,3 +215,10 @@ def style_shares(
     totals = counts.sum(axis=0)
     shares = np.where(totals > 0, counts / np.maximum(totals, 1), np.nan)
     return shares, [*shown.tolist(), "other new"]
+
+
+def _largest_kinds(label: NDArray[np.int64], n_human: int, most: int) -> NDArray[np.int64]:
+    """Labels of the ``most`` new kinds with the most works, ascending."""
+    sizes = np.bincount(label[label >= n_human] - n_human, minlength=1)
+    largest = np.argsort(-sizes, kind="stable")[:most]
+    return np.asarray(np.sort(largest[sizes[largest] > 0]) + n_human, np.int64)

@@ -1,8 +1,8 @@
-"""Could sampling have found it? How near K samples of one maker come to another maker's works.
+"""Could sampling have found it? How close K samples of one maker come to another maker's works.
 
-"No amount of random sampling could produce an airplane": a claim about the support of a
-distribution, of which samples show only so much. What is counted is hits: samples within a given
-distance of a work. No hit among K samples bounds the probability of one by about 3 / K.
+"No amount of random sampling could produce an airplane" is a claim about the support of a
+distribution, about which samples say only so much. Hits are counted: samples within a given
+distance of a work. If none of K samples is a hit, the probability of one is at most about 3 / K.
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
-from move37.novelty.archive import leave_one_out_novelty
+from move37.novelty.diversity import leave_one_out_novelty
 from move37.novelty.knn import Table, as_rows, direct_distances
 from move37.novelty.statistics import Interval, clopper_pearson, rule_of_three
 
 FEW = 32
-"""Targets with up to this many hits are answered by their nearest samples alone."""
+"""Nearest samples looked at first; only a target with that many hits is compared with all."""
 SIZES = (100, 1_000, 10_000)
 """Numbers of samples of a curve."""
 
 
 @dataclass(frozen=True)
 class Support:
-    """How near K samples came to T targets.
+    """How close K samples came to T targets.
 
     Attributes:
         samples: K.
@@ -35,10 +34,10 @@ class Support:
         nearest: (T,) float64: distance to the nearest sample; inf if there are none.
         sample_hits: Samples within the radius of any target.
         probability: Of a sample to hit any target, with its exact interval (Clopper-Pearson).
-        bound: Rule of three: the probability that no hit in K samples leaves possible at 95 %;
-            nan if there was a hit.
-        never: Share of targets that no sample hit, with the exact interval that takes the targets
-            as draws of their maker.
+        bound: Rule of three: upper 95 % bound on the probability of a hit if there was none in K
+            samples; nan if there was one.
+        never: Share of targets that no sample hit, with the exact interval that treats the targets
+            as draws from their maker.
     """
 
     samples: int
@@ -51,11 +50,11 @@ class Support:
     never: Interval
 
 
-def human_radius(human: ArrayLike | torch.Tensor, quantile: float = 0.95) -> float:
-    """Distance at which two works count as the same kind: that of human works to each other.
+def human_radius(human: ArrayLike, quantile: float = 0.95) -> float:
+    """Distance at which two works count as the same kind, from human works.
 
-    Within it 95 % of human works have another. A small quantile asks for near copies: then hardly
-    any work is approached, human works held out included, and the test says nothing.
+    95 % of human works have another one within it. A small quantile asks for near copies: then
+    hardly any work is hit, not even a held-out human one, and the test says nothing.
 
     Args:
         human: (N, D) finite descriptors, N at least 2.
@@ -70,14 +69,12 @@ def human_radius(human: ArrayLike | torch.Tensor, quantile: float = 0.95) -> flo
     return float(np.quantile(among, quantile))
 
 
-def support_test(
-    targets: ArrayLike | torch.Tensor, samples: ArrayLike | torch.Tensor, radius: float
-) -> Support:
+def support_test(targets: ArrayLike, samples: ArrayLike, radius: float) -> Support:
     """Count the samples that come within ``radius`` of each target, exactly.
 
     Args:
-        targets: (T, D) finite descriptors of the works in question.
-        samples: (K, D) of the maker that might have made them.
+        targets: (T, D) finite descriptors of the works to be found.
+        samples: (K, D) of the maker that might have found them.
         radius: At least 0; see :func:`human_radius`.
 
     Raises:
@@ -88,8 +85,8 @@ def support_test(
 
 
 def support_curve(
-    targets: ArrayLike | torch.Tensor,
-    samples: ArrayLike | torch.Tensor,
+    targets: ArrayLike,
+    samples: ArrayLike,
     radius: float,
     sizes: Sequence[int] = SIZES,
 ) -> list[Support]:
@@ -99,7 +96,7 @@ def support_curve(
 
     Args:
         targets: (T, D) finite descriptors.
-        samples: (K, D); in an order that means nothing.
+        samples: (K, D) in random order.
         radius: At least 0.
         sizes: Numbers of samples, ascending, none above K.
 
@@ -113,16 +110,16 @@ def support_curve(
     if not radius >= 0:
         raise ValueError(f"radius: expected at least 0, got {radius}")
     rows = as_rows(samples, None, "samples")
-    goals = as_rows(targets, rows.shape[1], "targets", rows.device)
+    goals = as_rows(targets, rows.shape[1], "targets")
     if any(a > b for a, b in zip([0, *sizes], [*sizes, len(rows)], strict=True)):
         raise ValueError(f"sizes: expected ascending numbers up to {len(rows)}, got {sizes}")
     hits = np.zeros(len(goals), np.int64)
     near = np.full(len(goals), np.inf)
     sample_hits = done = 0
-    goal_table = _table(goals)
+    goal_table = Table.of(goals)
     out = []
     for size in sizes:
-        # Each part of the samples is looked at once, and what was found is added up.
+        # Each sample is looked at once; counts accumulate over the sizes.
         part = rows[done:size]
         done = size
         counts, distances = _count(goals, part, radius)
@@ -146,21 +143,14 @@ def support_curve(
     return out
 
 
-def _table(rows: torch.Tensor) -> Table:
-    table = Table(rows.shape[1], rows.device)
-    table.extend(rows)
-    return table
-
-
 def _count(
-    goals: torch.Tensor, samples: torch.Tensor, radius: float
+    goals: NDArray[np.float32], samples: NDArray[np.float32], radius: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """(T,) samples within the radius of each goal and (T,) distances to the nearest."""
-    distances = _table(samples).nearest(goals, min(FEW, max(len(samples), 1)))[0]
-    counts = (distances <= radius).sum(dim=1)
-    # All of the nearest are within the radius: there may be more, so every sample is asked.
-    crowded = (counts == distances.shape[1]).nonzero().flatten().tolist()
+    distances, _ = Table.of(samples).nearest(goals, min(FEW, max(len(samples), 1)))
+    counts = (distances <= radius).sum(axis=1)
     if len(samples) > FEW:
-        for row in crowded:
+        # All of the nearest are within the radius, so there may be more: compare with every sample.
+        for row in np.flatnonzero(counts == FEW):
             counts[row] = (direct_distances(goals[row], samples) <= radius).sum()
-    return counts.cpu().numpy().astype(np.int64), distances[:, 0].double().cpu().numpy()
+    return counts, distances[:, 0].astype(np.float64)

@@ -1,4 +1,4 @@
-"""The convolutional network that both filters look through, trained on the human works alone.
+"""What both filters have in common: a convolutional network, trained on the human works alone.
 
 It learns to name what is drawn, as the networks behind Inceptionism and Deep Style did
 (ImageNet): a work's categories are the words of its name, and each takes an equal share of a
@@ -16,30 +16,29 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from scipy.cluster.vq import kmeans2
 from skimage.filters import apply_hysteresis_threshold, threshold_otsu
 from torch import Tensor, nn
 from torch.nn import functional
 
-from move37.agents.makers.maker import TrainContext, images_of_briefs
+from move37.agents.learner.fitting import OneCycle
+from move37.agents.makers.cache import Cache
+from move37.agents.makers.maker import Maker, TrainContext, images_of_briefs
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
-from move37.novelty.storage import save_weights
 
-FILE = "features.safetensors"
 CHANNELS = (16, 32, 48, 64, 96)
 """Width of each layer."""
 SCALE = 2
 """The network sees small images this many times larger, so that a line has a soft edge to move."""
 SMALL = 48
-"""Points a side from which on an image is seen as large as it is."""
+"""Points of height from which on an image is seen as large as it is."""
+LEAST = 8
+"""Points that each side of what the network sees has at least: it is halved three times."""
 FEWEST_WORDS = 8
 """With fewer categories than this, clusters are used instead of words."""
 CLUSTERS = 64
@@ -98,12 +97,15 @@ class FeatureNetwork(nn.Module):
 def soften(images: NDArray[np.uint8]) -> Tensor:
     """Soft images (N, kH, kW) float32 in [0, 1] of images (N, H, W) in {0, 1}.
 
-    k is SCALE for images less than SMALL points high, else 1.
+    k is 1 for images at least SMALL points high, else SCALE, and more where a side would have fewer
+    than LEAST points.
     """
+    height, width = images.shape[1:]
+    scale = max(1 if height >= SMALL else SCALE, -(-LEAST // min(height, width)))
     sharp = torch.from_numpy(np.ascontiguousarray(images, np.float32))
-    if images.shape[1] >= SMALL:
+    if scale == 1:
         return sharp.clone()
-    larger = functional.interpolate(sharp.unsqueeze(1), scale_factor=SCALE, mode="bilinear")
+    larger = functional.interpolate(sharp.unsqueeze(1), scale_factor=scale, mode="bilinear")
     return larger.squeeze(1)
 
 
@@ -141,42 +143,28 @@ def drawn_on(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def feature_network(context: TrainContext) -> FeatureNetwork:
-    """The network of a workshop, in eval mode without gradients: trained once, then read again.
+    """The network that the filters share, in eval mode without gradients: trained once, then read.
 
     It takes half of the budget's updates.
     """
-    path = context.folder / FILE
-    network = _read(path)
-    if network is None:
-        world = context.world
-        targets = categories_of(world.train.names)
-        kind = "words"
-        if targets.shape[1] < FEWEST_WORDS:
-            targets = clusters_of(context.evaluator.describe(world.train), context.seed)
-            kind = "clusters"
-        torch.manual_seed(context.seed)
-        network = FeatureNetwork(targets.shape[1])
-        updates = max(1, context.budget.updates // 2)
+    world = context.world
+    targets, kind = categories_of(world.train.names), "words"
+    if targets.shape[1] < FEWEST_WORDS:
+        targets = clusters_of(context.evaluator.describe(world.train), context.seed)
+        kind = "clusters"
+    updates = max(1, context.budget.updates // 2)
+    torch.manual_seed(context.seed)
+    network = FeatureNetwork(targets.shape[1])
+    cache = Cache(context, "features", updates=updates, categories=targets.shape[1])
+    if cache.load_into(network) is None:
         images = world.images(world.train)
         loss, hits = train_features(network, images, targets, updates, context.seed)
         context.log(
             f"feature network: {targets.shape[1]} {kind}, loss {loss:.2f}, "
             f"{hits:.0%} of the latest works named right"
         )
-        save_weights(path, network)
+        cache.save(network.state_dict())
     return network.eval().requires_grad_(False)
-
-
-def _read(path: Path) -> FeatureNetwork | None:
-    if not path.exists():
-        return None
-    try:
-        weights = load_file(path)
-        network = FeatureNetwork(len(weights["out.bias"]))
-        network.load_state_dict(weights)
-    except (SafetensorError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{path}: damaged or not a feature network ({error})") from error
-    return network
 
 
 def categories_of(names: Sequence[str]) -> NDArray[np.float32]:
@@ -226,10 +214,7 @@ def train_features(
     if not len(known):
         raise ValueError("feature network: no work has a category")
     rng = np.random.default_rng(seed)
-    optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, learning_rate, total_steps=max(2, updates + 1), pct_start=0.15
-    )
+    descent = OneCycle(network, learning_rate, 0.02, max(2, updates + 1), rise=0.15)
     losses, hits = [], []
     network.train()
     for _ in range(updates):
@@ -237,10 +222,7 @@ def train_features(
         target = torch.from_numpy(targets[rows])
         logits = network(_disturbed(soften(images[rows]), rng))
         loss = -(target * torch.log_softmax(logits, 1)).sum(1).mean()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
+        descent.step(loss)
         losses.append(loss.item())
         named = target.gather(1, logits.argmax(1, keepdim=True)) > 0
         hits.append(named.float().mean().item())
@@ -281,31 +263,47 @@ def _disturbed(soft: Tensor, rng: np.random.Generator) -> Tensor:
     return (soft * fade + torch.from_numpy(noise)).clamp(0, 1)
 
 
-def human_works(world: World, n: int, rng: np.random.Generator) -> Works:
-    """N human works of those to learn from, drawn with replacement."""
-    return world.train[rng.integers(0, len(world.train), n)]
-
-
-def works_of(
-    world: World,
-    soft: Tensor,
-    where: NDArray[np.bool_],
-    inputs: Works,
-    brief: NDArray[np.int16] | None = None,
-) -> Works:
-    """Works of filtered images, each with its brief drawn on top before thinning.
+class HumanFilter(Maker):
+    """A maker that makes each of its works from a human one.
 
     Args:
-        world: Whose works they are.
-        soft: (N, kH, kW) in [0, 1]; see :func:`soften`.
-        where: (H, W): where there may be ink.
-        inputs: The N works that were filtered.
-        brief: What every work answers; None: what its input answers.
+        world: Where the human works come from.
+        network: Trained, in eval mode, without gradients.
     """
-    images = harden(soft, where)
-    briefs = inputs.briefs
-    if brief is not None:
-        briefs = np.repeat(np.asarray(brief, np.int16)[None], len(inputs), axis=0)
-    if briefs.size:
-        images = np.maximum(images, images_of_briefs(world, briefs))
-    return replace(world.from_images(images), briefs=briefs)
+
+    def __init__(self, world: World, network: FeatureNetwork) -> None:
+        self.world, self.network = world, network
+        self.where = drawn_on(world.images(world.train))
+
+    def inputs(self, n: int, rng: np.random.Generator) -> Works:
+        """The N human works that are filtered, drawn with replacement."""
+        return self.world.train[rng.integers(0, len(self.world.train), n)]
+
+    def works_of(
+        self, soft: Tensor, inputs: Works, brief: NDArray[np.int16] | None = None
+    ) -> Works:
+        """Works of filtered images, each with its brief drawn on top before thinning.
+
+        Args:
+            soft: (N, kH, kW) in [0, 1]; see :func:`soften`.
+            inputs: The N works that were filtered.
+            brief: What every work answers; None: what its input answers.
+        """
+        images = harden(soft, self.where)
+        briefs = inputs.briefs
+        if brief is not None:
+            briefs = np.repeat(np.asarray(brief, np.int16)[None], len(inputs), axis=0)
+        if briefs.size:
+            images = np.maximum(images, images_of_briefs(self.world, briefs))
+        return replace(self.world.from_images(images), briefs=briefs)
+
+
+def check_layers(*layers: int) -> None:
+    """Refuse layers that do not exist.
+
+    Raises:
+        ValueError: If one is not from 1 to the number of layers.
+    """
+    for layer in layers:
+        if not 1 <= layer <= len(CHANNELS):
+            raise ValueError(f"layer: expected 1 to {len(CHANNELS)}, got {layer}")

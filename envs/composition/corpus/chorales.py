@@ -11,43 +11,24 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from move37.envs.base.works import PAD, Works, read_npz, write_npz
-from move37.envs.composition.corpus.musicxml import Chorale, ChoraleError, read_chorale
+from move37.envs.base.works import Works
+from move37.envs.composition.corpus.cache import Found, read_cache, write_cache
+from move37.envs.composition.corpus.musicxml import ChoraleError, read_chorale
 from move37.envs.composition.corpus.tunes import find_tunes
-from move37.envs.composition.moves import (
-    ALTO_ROW,
-    BRIEF,
-    EIGHTHS,
-    FERMATA,
-    FIRST_NOTE,
-    HOLD,
-    LOW,
-    LOWEST,
-    MODE,
-    N_MOVES,
-    N_SOPRANO,
-    PHASE,
-    REST,
-    SOPRANO,
-    SOPRANO_LOW,
-    TENOR_ROW,
-    TONIC,
-    check,
-    scores_of,
-    shift_of,
-)
+from move37.envs.composition.corpus.windows import Window, windows_of
+from move37.envs.composition.modes import BASS
+from move37.envs.composition.moves import BRIEF, EIGHTHS, TONIC
+from move37.envs.composition.scores import scores_of
 
 PARSER_VERSION = 2
 """Raised whenever the same files would give other works, so that old caches are not used."""
@@ -130,10 +111,10 @@ def load_corpus(
     for label, data in records:
         digest.update(f"{len(data)} {label!r} ".encode() + data)
     cache = folder / f"{kind}-{digest.hexdigest()[:32]}-v{PARSER_VERSION}.npz"
-    found = _read_cache(cache)
+    found = read_cache(cache)
     if found is None:
         found = _parse(name, records, progress)
-        _write_cache(cache, *found)
+        write_cache(cache, Found(*found))
     works, inner, tunes, skipped = found
     keep = np.ones(len(works), bool)
     for pattern in withhold:
@@ -153,8 +134,6 @@ def load_corpus(
 
 
 Records = list[tuple[str, bytes]]
-Found = tuple[Works, NDArray[np.int16], NDArray[np.int64], tuple[tuple[str, str], ...]]
-"""What stands in a cache: works, inner voices, tunes, and what was left out."""
 
 
 def _source(spec: str) -> tuple[str, str, Records]:
@@ -191,75 +170,13 @@ def _bytes_of(path: Path) -> bytes:
 def scores_in_four(works: Works, inner: NDArray[np.int16]) -> NDArray[np.int16]:
     """Scores (M, 7, 32) of the works (N) whose inner voices (N, 2, 32) stay in their compass."""
     whole = (inner >= 0).all(axis=(1, 2))
-    pairs = scores_of(works.moves[whole], works.briefs[whole])
+    pairs = scores_of(works.moves[whole], works.briefs[whole], BASS)
     return np.concatenate([pairs, inner[whole]], axis=1)
-
-
-Window = tuple[int, NDArray[np.int16], NDArray[np.int16], NDArray[np.int16]]
-
-
-def windows_of(chorale: Chorale) -> list[Window]:
-    """Every work of a chorale: its first bar, moves (32,), brief (67,) and inner voices (2, 32).
-
-    Windows that leave a compass, or within which the printed bar lines do not go on regularly,
-    are left out.
-    """
-    length = len(chorale.place)
-    shift = shift_of(chorale.tonic)
-    soprano, bass = chorale.pitches[0], chorale.pitches[3]
-    held = np.append(chorale.fermatas, False)
-    after = [t for t in range(1, length + 1) if held[t - 1] and (not held[t] or _new(chorale, t))]
-    result = []
-    for begin in [0, *after]:
-        end = begin + EIGHTHS
-        if end not in after:
-            continue
-        window = slice(begin, end)
-        place = chorale.place[window]
-        if ((place - place[0] - np.arange(EIGHTHS)) % 8).any():
-            continue
-        moves = _codes(bass[window] - shift, chorale.onsets[3, window], LOW, N_MOVES)
-        given = _codes(soprano[window] - shift, chorale.onsets[0, window], SOPRANO_LOW, N_SOPRANO)
-        if moves is None or given is None or (moves >= FIRST_NOTE).sum() < 4:
-            continue
-        brief = np.zeros(BRIEF, np.int16)
-        brief[MODE], brief[PHASE], brief[TONIC] = chorale.minor, place[0], chorale.tonic
-        brief[SOPRANO:FERMATA] = given
-        brief[FERMATA:] = chorale.fermatas[window]
-        inner = np.full((2, EIGHTHS), PAD, np.int16)
-        for k, row in enumerate((ALTO_ROW, TENOR_ROW)):
-            codes = _codes(
-                chorale.pitches[1 + k, window] - shift, chorale.onsets[1 + k, window],
-                LOWEST[row], N_MOVES,
-            )  # fmt: skip
-            if codes is not None:
-                inner[k] = codes
-        result.append((int(chorale.bars[begin]), moves, brief, inner))
-    return result
-
-
-def _new(chorale: Chorale, t: int) -> bool:
-    """Whether the soprano begins a note at eighth ``t``."""
-    return t >= len(chorale.place) or bool(chorale.onsets[0, t])
-
-
-def _codes(
-    pitches: NDArray[np.int64], onsets: NDArray[np.bool_], low: int, n_codes: int
-) -> NDArray[np.int16] | None:
-    """HOLD, REST and note codes of one voice; None if it leaves the compass."""
-    codes = np.where(pitches < 0, REST, pitches - low + FIRST_NOTE)
-    if ((pitches >= 0) & ((codes < FIRST_NOTE) | (codes >= n_codes))).any():
-        return None
-    begins = onsets.copy()
-    begins[0] = True
-    return np.where(begins, codes, HOLD).astype(np.int16)
 
 
 def _parse(name: str, records: Records, progress: bool) -> Found:
     names: list[str] = []
-    rows: list[NDArray[np.int16]] = []
-    briefs: list[NDArray[np.int16]] = []
-    inner: list[NDArray[np.int16]] = []
+    windows: list[Window] = []
     pieces: list[int] = []
     skipped: list[tuple[str, str]] = []
     seen: set[bytes] = set()
@@ -274,73 +191,17 @@ def _parse(name: str, records: Records, progress: bool) -> Found:
         except ChoraleError as error:
             skipped.append((label, str(error)))
             continue
-        for first_bar, moves, brief, voices in found:
+        for window in found:
             # The same piece stands in several collections: equal windows count once.
-            key = moves.tobytes() + np.delete(brief, TONIC).tobytes()
-            if key in seen:
-                continue
-            seen.add(key)
-            stem = PurePosixPath(label).with_suffix("").as_posix()
-            names.append(f"{stem} bar {first_bar}")
-            rows.append(moves)
-            briefs.append(brief)
-            inner.append(voices)
-            pieces.append(piece)
-    moves_, briefs_ = np.array(rows, np.int16), np.array(briefs, np.int16)
-    if not rows:
-        moves_, briefs_ = np.zeros((0, EIGHTHS), np.int16), np.zeros((0, BRIEF), np.int16)
-    inner_ = np.array(inner, np.int16).reshape(len(rows), 2, EIGHTHS)
-    works = Works("composition", moves_, briefs_, tuple(names))
-    return works, inner_, find_tunes(briefs_, np.array(pieces, np.int64)), tuple(skipped)
-
-
-def _checksum(
-    works: Works, inner: NDArray[np.int16], tunes: NDArray[np.int64], text: bytes
-) -> bytes:
-    data = b"".join(x.astype("<i2").tobytes() for x in (works.moves, works.briefs, inner))
-    return hashlib.sha256(data + tunes.astype("<i8").tobytes() + text).digest()
-
-
-def _write_cache(
-    path: Path, works: Works, inner: NDArray[np.int16], tunes: NDArray[np.int64],
-    skipped: tuple[tuple[str, str], ...],
-) -> None:  # fmt: skip
-    text = json.dumps({"names": works.names, "skipped": skipped}).encode()
-    arrays: dict[str, NDArray[Any]] = {
-        "moves": works.moves,
-        "briefs": works.briefs,
-        "inner": inner,
-        "tunes": tunes,
-        "text": np.frombuffer(text, np.uint8),
-        "check": np.frombuffer(_checksum(works, inner, tunes, text), np.uint8),
-    }
-    try:
-        write_npz(path, arrays)
-    except OSError as error:
-        warnings.warn(f"{path}: the corpus is not cached ({error})", stacklevel=3)
-
-
-def _read_cache(path: Path) -> Found | None:
-    try:
-        if not path.exists():
-            return None
-        arrays = read_npz(path)
-        text = arrays["text"].tobytes()
-        meta = json.loads(text)
-        names = tuple(str(name) for name in meta["names"])
-        works = Works("composition", arrays["moves"], arrays["briefs"], names)
-        tunes = arrays["tunes"].astype(np.int64)
-        inner = arrays["inner"]
-        if _checksum(works, inner, tunes, text) != arrays["check"].tobytes():
-            raise ValueError("the checksum is wrong")
-        check(works.moves, works.briefs)
-        if (
-            inner.shape != (len(works), 2, EIGHTHS)
-            or not PAD <= inner.min(initial=0) <= (inner.max(initial=0)) < N_MOVES
-        ):
-            raise ValueError("the inner voices are no codes")
-        skipped = tuple((str(label), str(reason)) for label, reason in meta["skipped"])
-        return works, inner, tunes, skipped
-    except Exception as error:  # a flipped bit can make zip, zlib or NumPy raise nearly anything
-        warnings.warn(f"{path}: damaged cache, reading the corpus anew ({error})", stacklevel=3)
-        return None
+            key = window.moves.tobytes() + np.delete(window.brief, TONIC).tobytes()
+            if key not in seen:
+                seen.add(key)
+                names.append(f"{PurePosixPath(label).with_suffix('').as_posix()} bar {window.bar}")
+                windows.append(window)
+                pieces.append(piece)
+    n = len(windows)
+    moves = np.array([w.moves for w in windows], np.int16).reshape(n, EIGHTHS)
+    briefs = np.array([w.brief for w in windows], np.int16).reshape(n, BRIEF)
+    inner = np.array([w.inner for w in windows], np.int16).reshape(n, 2, EIGHTHS)
+    tunes = find_tunes(briefs, np.array(pieces, np.int64))
+    return Found(Works(BASS.world, moves, briefs, tuple(names)), inner, tunes, tuple(skipped))

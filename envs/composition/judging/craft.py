@@ -112,10 +112,10 @@ class Critic(nn.Module):
 
 
 class WholeCritic(nn.Module):
-    """Two hidden layers on the account of a whole work (``progress_features``).
+    """Two hidden layers on the progress features of a whole work.
 
     Args:
-        accounts: (M, 186): what is usual, to which accounts are standardised; at least one.
+        usual: (M, F): progress features to which others are standardised; at least one work's.
         width: Of the hidden layers.
         dropout: Share of the inputs and of the hidden layers dropped while it learns.
     """
@@ -123,21 +123,19 @@ class WholeCritic(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(
-        self, accounts: NDArray[np.float32], width: int = 64, dropout: float = 0.3
-    ) -> None:
+    def __init__(self, usual: NDArray[np.float32], width: int = 64, dropout: float = 0.3) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.from_numpy(accounts.mean(axis=0)))
+        self.register_buffer("mean", torch.from_numpy(usual.mean(axis=0)))
         # What hardly ever varies must not become large where it does.
-        self.register_buffer("scale", torch.from_numpy(accounts.std(axis=0) + 0.05))
-        self.hidden1 = spectral_norm(nn.Linear(accounts.shape[1], width))
+        self.register_buffer("scale", torch.from_numpy(usual.std(axis=0) + 0.05))
+        self.hidden1 = spectral_norm(nn.Linear(usual.shape[1], width))
         self.hidden2 = spectral_norm(nn.Linear(width, width))
         self.out = nn.Linear(width, 1)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, accounts: Tensor) -> Tensor:
-        """Logits (N,) that accounts (N, 186) are of human works."""
-        x = self.dropout(((accounts - self.mean) / self.scale).clamp(-5, 5))
+    def forward(self, progress: Tensor) -> Tensor:
+        """Logits (N,) that progress features (N, F) are of human works."""
+        x = self.dropout(((progress - self.mean) / self.scale).clamp(-5, 5))
         for layer in (self.hidden1, self.hidden2):
             x = self.dropout(functional.leaky_relu(layer(x), 0.2))
         total: Tensor = self.out(x).squeeze(1)

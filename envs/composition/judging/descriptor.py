@@ -13,20 +13,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
-from move37.envs.composition.moves import (
-    ALTO_ROW,
-    BASS_ROW,
-    EIGHTHS,
-    KEY_ROW,
-    LOW,
-    LOWEST,
-    PLACE_ROW,
-    SOPRANO_LOW,
-    SOPRANO_ROW,
-    TENOR_ROW,
-    in_four,
-)
-from move37.envs.composition.rules.counterpoint import read_voice
+from move37.envs.composition.modes import BASS, FOUR, FREE, Mode, partner
+from move37.envs.composition.moves import BASS_ROW, EIGHTHS, KEY_ROW, LOWEST, PLACE_ROW
+from move37.envs.composition.rules.melody import read_voice
 from move37.envs.composition.works import scores_of_works
 from move37.envs.judging.pca import PrincipalComponents
 
@@ -101,59 +90,57 @@ def _features(
             row[_CONTOUR + i] = (row[_CONTOUR + i] - total / 16) / 24
 
 
-def features(scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float64]:
-    """Raw features (N, 151) float64 of scores (N, 5, 32); of ``both`` voices (N, 302).
+def n_features(mode: Mode) -> int:
+    """How many raw features a work of a mode has: 151 for each voice that is written."""
+    return mode.voices * N_FEATURES
 
-    Of scores (N, 7, 32), in four parts, it is (N, 453): of bass, alto and tenor.
+
+def features(scores: NDArray[np.int16], mode: Mode) -> NDArray[np.float64]:
+    """Raw features (N, :func:`n_features`) float64 of scores: of the bass, then of other voices.
+
+    Each voice is heard with its :func:`.modes.partner`.
+
+    Args:
+        scores: (N, ``mode.n_rows``, 32).
+        mode: In which they are written.
     """
-    voices = 3 if in_four(scores) else 1 + both
-    out = np.zeros((len(scores), voices * N_FEATURES))
-    features_into(np.ascontiguousarray(scores, np.int16), out)
+    scores = np.ascontiguousarray(scores, np.int16)
+    out = np.zeros((len(scores), n_features(mode)))
+    for k, voice in enumerate((BASS_ROW, *mode.upper)):
+        other = partner(voice)
+        _features(scores, voice, LOWEST[voice], other, LOWEST[other], k * N_FEATURES, out)
     return out
-
-
-def features_into(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
-    """As :func:`features`, of C-contiguous scores, into ``out``, as wide as that says."""
-    # The bass is heard with the soprano, every other voice with the bass.
-    _features(scores, BASS_ROW, LOW, SOPRANO_ROW, SOPRANO_LOW, 0, out)
-    others = (ALTO_ROW, TENOR_ROW) if in_four(scores) else (SOPRANO_ROW,)
-    for k in range(1, out.shape[1] // N_FEATURES):
-        voice = others[k - 1]
-        _features(scores, voice, LOWEST[voice], BASS_ROW, LOW, k * N_FEATURES, out)
 
 
 class Descriptor(PrincipalComponents):
     """Maps works to 32 numbers, as their basses go."""
 
-    n_features = N_FEATURES
-    n_components = 32
+    mode = BASS
+    n_features = n_features(BASS)
+    n_components = BASS.components
 
     @classmethod
     def features(cls, works: Works) -> NDArray[np.float64]:
-        """Raw features (N, 151) float64 of works."""
-        return features(scores_of_works(works))
+        """Raw features of works, float64; see :func:`features`."""
+        return features(scores_of_works(works), cls.mode)
 
 
-class PairDescriptor(Descriptor):
+class FreeDescriptor(Descriptor):
     """The same of both voices, for works whose soprano is written too."""
 
-    n_features = 2 * N_FEATURES
-
-    @classmethod
-    def features(cls, works: Works) -> NDArray[np.float64]:
-        """Raw features (N, 302) float64 of works."""
-        return features(scores_of_works(works), both=True)
+    mode = FREE
+    n_features = n_features(FREE)
+    n_components = FREE.components
 
 
 class FourDescriptor(Descriptor):
     """The same of bass, alto and tenor, for works in four parts."""
 
-    n_features = 3 * N_FEATURES
-    n_components = 48
+    mode = FOUR
+    n_features = n_features(FOUR)
+    n_components = FOUR.components
 
 
-def descriptor_for(scores: NDArray[np.int16], both: bool) -> type[Descriptor]:
-    """The kind of descriptor for scores like these, where ``both`` voices are written or not."""
-    if in_four(scores):
-        return FourDescriptor
-    return PairDescriptor if both else Descriptor
+def descriptor_for(mode: Mode) -> type[Descriptor]:
+    """The kind of descriptor for works of a mode."""
+    return next(kind for kind in (Descriptor, FreeDescriptor, FourDescriptor) if kind.mode == mode)

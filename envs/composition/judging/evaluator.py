@@ -14,24 +14,17 @@ from move37.envs.composition.corpus.augment import damage, random_works
 from move37.envs.composition.corpus.trivial import trivial_works
 from move37.envs.composition.judging.descriptor import Descriptor, descriptor_for
 from move37.envs.composition.judging.forest import Forest, judged_features
-from move37.envs.composition.moves import (
-    BASS_ROW,
-    FIRST_NOTE,
-    SOPRANO_ROW,
-    in_four,
-    moves_and_briefs,
-    rows_written,
-    scores_of,
-    writes_both,
-)
-from move37.envs.composition.rules.chords import measure_four
+from move37.envs.composition.modes import BASS, Mode
+from move37.envs.composition.moves import BASS_ROW, FIRST_NOTE, SOPRANO_ROW
+from move37.envs.composition.rules.chords import measure_chords
 from move37.envs.composition.rules.counterpoint import measure
 from move37.envs.composition.rules.form import form, form_terms
 from move37.envs.composition.rules.names import INNER_FIFTHS, INNER_OCTAVES, RULES
 from move37.envs.composition.rules.originality import ALLOWED, Originality
+from move37.envs.composition.scores import moves_and_briefs, scores_of
 from move37.envs.composition.works import scores_of_works
-from move37.novelty.archive import NoveltyArchive, leave_one_out_novelty, novelty_in_groups
-from move37.novelty.diversity import repeats
+from move37.novelty.archive import NoveltyArchive
+from move37.novelty.diversity import leave_one_out_novelty, novelty_in_groups, repeats
 
 REPEAT_BELOW = 0.5
 
@@ -41,22 +34,28 @@ def negatives_of(works: Works, seed: int, pools: int = 4) -> NDArray[np.int16]:
 
     Where several voices are written, some of them are Bach's, or none.
     """
-    if writes_both(works.moves):
-        return _pairs_of_negatives(works, seed, pools)
-    if len(rows_written(works.moves)) > 1:
-        return _spoilt_parts(works, seed, pools)
+    mode = Mode.of(works)
+    if mode == BASS:
+        return _spoilt_basses(works.moves, works.briefs, seed, pools)
+    return (_spoilt_parts if mode.in_four else _spoilt_pairs)(works, seed, pools)
+
+
+def _spoilt_basses(
+    moves: NDArray[np.int16], briefs: NDArray[np.int16], seed: int, pools: int
+) -> NDArray[np.int16]:
+    """As :func:`negatives_of`, of basses (N, 32) to briefs (N, 67)."""
     rng = np.random.default_rng(seed)
-    parts = [scores_of(damage(works.moves, rng), works.briefs) for _ in range(pools)]
-    n = max(1, len(works) * pools // 8)
-    for rhythms in (None, works.moves):
-        briefs = works.briefs[rng.integers(0, len(works), n)]
-        parts.append(scores_of(random_works(n, rng, rhythms), briefs))
-    briefs = works.briefs[rng.integers(0, len(works), 2 * n)]
-    parts.append(scores_of(trivial_works(briefs, rng), briefs))
+    parts = [scores_of(damage(moves, rng), briefs, BASS) for _ in range(pools)]
+    n = max(1, len(moves) * pools // 8)
+    for rhythms in (None, moves):
+        some = briefs[rng.integers(0, len(moves), n)]
+        parts.append(scores_of(random_works(n, rng, rhythms), some, BASS))
+    some = briefs[rng.integers(0, len(moves), 2 * n)]
+    parts.append(scores_of(trivial_works(some, rng), some, BASS))
     return np.concatenate(parts)
 
 
-def _pairs_of_negatives(works: Works, seed: int, pools: int) -> NDArray[np.int16]:
+def _spoilt_pairs(works: Works, seed: int, pools: int) -> NDArray[np.int16]:
     """As :func:`negatives_of`, of works (N, 64): the bass, the soprano, or both are spoilt.
 
     The codes of both voices have the same range, so a soprano is spoilt as a bass is: it stands in
@@ -68,8 +67,7 @@ def _pairs_of_negatives(works: Works, seed: int, pools: int) -> NDArray[np.int16
     for voice in (BASS_ROW, SOPRANO_ROW):
         posed = human.copy()
         posed[:, BASS_ROW] = human[:, voice]
-        basses = Works(works.world, *moves_and_briefs(posed))
-        spoilt.append(negatives_of(basses, seed + voice, pools))
+        spoilt.append(_spoilt_basses(*moves_and_briefs(posed, BASS), seed + voice, pools))
     out, sopranos = spoilt[0], spoilt[1][rng.permutation(len(spoilt[1]))]
     what = rng.integers(0, 3, len(out))
     out[what > 0, SOPRANO_ROW] = sopranos[what > 0, BASS_ROW]
@@ -83,7 +81,7 @@ def _spoilt_parts(works: Works, seed: int, pools: int) -> NDArray[np.int16]:
 
     Each is spoilt as a bass is: the codes of all voices have the same range.
     """
-    human, rows = scores_of_works(works), rows_written(works.moves)
+    human, rows = scores_of_works(works), Mode.of(works).written
     rng = np.random.default_rng((seed, 2))
     few = max(1, len(human) * pools // 8)
     at = np.concatenate(
@@ -107,10 +105,10 @@ def _spoilt_parts(works: Works, seed: int, pools: int) -> NDArray[np.int16]:
 
 def train_judge(works: Works, seed: int, pools: int = 4) -> Forest:
     """Grow the held-out judge from human works and damage done to them."""
-    both = writes_both(works.moves)
+    mode = Mode.of(works)
     wrong = negatives_of(works, seed, pools)
-    human = judged_features(scores_of_works(works), both)
-    return Forest.fit(human, judged_features(wrong, both), seed)
+    human = judged_features(scores_of_works(works), mode)
+    return Forest.fit(human, judged_features(wrong, mode), seed)
 
 
 @dataclass(frozen=True)
@@ -156,8 +154,8 @@ class Evaluator:
     ) -> None:
         scores = scores_of_works(human)
         self.human, self.held_out, self.forest = human, held_out, forest
-        self._both = writes_both(human.moves)
-        kind = descriptor_for(scores, self._both)
+        self._mode = Mode.of(human)
+        kind = descriptor_for(self._mode)
         self.descriptor = kind.fit(human) if descriptor is None else descriptor
         self.k_neighbors = k_neighbors
         x = self.descriptor(human)
@@ -166,10 +164,10 @@ class Evaluator:
         self.archive = NoveltyArchive(self.descriptor.dim, k_neighbors, scale=self.scale)
         self.archive.pin(x)
         self.originality = Originality(scores)
-        self._basses = Originality(scores, both=False)
+        self._basses = Originality(scores, with_soprano=False)
         held = scores_of_works(held_out)
-        judged = forest.judge(held, self._both)
-        shaped = form(form_terms(held, self._both))
+        judged = forest.judge(held, self._mode)
+        shaped = form(form_terms(held, self._mode), self._mode)
         self.thresholds = Thresholds(
             heldout=float(np.median(judged)),
             heldout_loose=float(np.quantile(judged, 0.25)),
@@ -194,24 +192,23 @@ class Evaluator:
     def load(cls, folder: Path) -> Evaluator:
         """Read what :meth:`save` wrote."""
         human = Works.load(folder / "human.npz")
-        scores, both = scores_of_works(human[:1]), writes_both(human.moves)
+        scores, mode = scores_of_works(human[:1]), Mode.of(human)
         return cls(
             human,
             Works.load(folder / "human-held-out.npz"),
-            Forest.load(folder / "judge.npz", judged_features(scores, both).shape[1]),
-            descriptor=descriptor_for(scores, both).load(folder / "descriptor.npz"),
+            Forest.load(folder / "judge.npz", judged_features(scores, mode).shape[1]),
+            descriptor=descriptor_for(mode).load(folder / "descriptor.npz"),
         )
 
     def judge(self, works: Works) -> NDArray[np.float64]:
         """(N,) float64: what the held-out judge says of works."""
-        return self.forest.judge(scores_of_works(works), self._both)
+        return self.forest.judge(scores_of_works(works), self._mode)
 
-    @staticmethod
-    def _inner_parallels(scores: NDArray[np.int16]) -> NDArray[np.float64]:
+    def _inner_parallels(self, scores: NDArray[np.int16]) -> NDArray[np.float64]:
         """(N,) float64: parallel fifths and octaves that alto or tenor is part of."""
-        if not in_four(scores):
+        if not self._mode.in_four:
             return np.zeros(len(scores))
-        found = measure_four(scores)[:, [INNER_FIFTHS, INNER_OCTAVES]]
+        found = measure_chords(scores)[:, [INNER_FIFTHS, INNER_OCTAVES]]
         total: NDArray[np.float64] = found.sum(axis=1)
         return total
 
@@ -231,8 +228,8 @@ class Evaluator:
         thresholds = self.thresholds
         found = measure(scores)
         column = {rule: found[:, i] for i, rule in enumerate(RULES)}
-        heldout = self.forest.judge(scores, self._both)
-        shaped = form(form_terms(scores, self._both))
+        heldout = self.forest.judge(scores, self._mode)
+        shaped = form(form_terms(scores, self._mode), self._mode)
         novelty = self.archive.novelty(x)
         longest = self.originality.longest(scores)
         again = repeats(x, REPEAT_BELOW * self.scale)

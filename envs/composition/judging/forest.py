@@ -16,18 +16,9 @@ from numpy.typing import NDArray
 
 from move37.envs.base.works import WorksError, read_npz, write_npz
 from move37.envs.composition.judging.descriptor import features
-from move37.envs.composition.moves import (
-    ALTO_ROW,
-    BASS_ROW,
-    EIGHTHS,
-    FERMATA_ROW,
-    LOWEST,
-    PLACE_ROW,
-    SOPRANO_ROW,
-    TENOR_ROW,
-    in_four,
-)
-from move37.envs.composition.rules.counterpoint import read_voice
+from move37.envs.composition.modes import Mode
+from move37.envs.composition.moves import EIGHTHS, FERMATA_ROW, LOWEST, PLACE_ROW
+from move37.envs.composition.rules.melody import read_voice
 
 N_TREES = 200
 _MOTION = 0
@@ -37,12 +28,6 @@ _ENDS = 183
 N_EXTRA = 183 + 12
 """Motion of the voices together (5 x 3 classes), successive intervals (12 x 12), beginnings of
 notes and their leaps by place in the bar (8 x 3), intervals under fermatas (12)."""
-
-
-FOUR_PAIRS = (
-    (SOPRANO_ROW, BASS_ROW), (ALTO_ROW, BASS_ROW), (TENOR_ROW, BASS_ROW), (ALTO_ROW, TENOR_ROW)
-)  # fmt: skip
-"""Voices that are heard together, the upper one first; of two voices it is the first pair."""
 
 
 @njit(cache=True, nogil=True)
@@ -84,15 +69,19 @@ def _extra(
             last = t
 
 
-def judged_features(scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float32]:
-    """(N, 346) float32: every histogram of the descriptor, and those of the voices together.
+def judged_features(scores: NDArray[np.int16], mode: Mode) -> NDArray[np.float32]:
+    """Histograms of the descriptor, and of each of ``mode.pairs`` together.
 
-    With those of the soprano too (``both``) it is (N, 497). In four parts, of scores (N, 7, 32), it
-    is (N, 1243): soprano and bass, alto and bass, tenor and bass, alto and tenor.
+    Args:
+        scores: (N, ``mode.n_rows``, 32).
+        mode: In which they are written.
+
+    Returns:
+        float32, (N, 346) for a bass, (N, 497) for soprano and bass, (N, 1233) in four parts.
     """
     scores = np.ascontiguousarray(scores, np.int16)
-    found = [features(scores, both)]
-    for upper, lower in FOUR_PAIRS if in_four(scores) else FOUR_PAIRS[:1]:
+    found = [features(scores, mode)]
+    for upper, lower in mode.pairs:
         extra = np.zeros((len(scores), N_EXTRA))
         _extra(scores, upper, LOWEST[upper], lower, LOWEST[lower], extra)
         found.append(extra)
@@ -135,9 +124,9 @@ class Forest:
         self.roots, self.left, self.right = roots, left, right
         self.feature, self.threshold, self.value = feature, threshold, value
 
-    def judge(self, scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float64]:
-        """(N,) float64 in [0, 1]: how human scores (N, 5, 32) are."""
-        return self(judged_features(scores, both))
+    def judge(self, scores: NDArray[np.int16], mode: Mode) -> NDArray[np.float64]:
+        """(N,) float64 in [0, 1]: how human scores of a mode are."""
+        return self(judged_features(scores, mode))
 
     @classmethod
     def fit(

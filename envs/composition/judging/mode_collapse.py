@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
 from move37.envs.composition.judging.descriptor import N_CONTOUR, N_FEATURES, features
-from move37.envs.composition.moves import writes_both
+from move37.envs.composition.modes import Mode
 from move37.envs.composition.works import scores_of_works
 
 
-def contours(scores: NDArray[np.int16], both: bool = False) -> NDArray[np.float64]:
-    """Contours (N, 16) of the bass of scores (N, 5, 32), of ``both`` voices (N, 32).
+def contours(works: Works) -> NDArray[np.float64]:
+    """Contours (N, 16 a voice) of the written voices of works, the bass first.
 
     Their heights are about the mean of the line, in units of two octaves.
     """
-    found = features(scores, both)
+    found = features(scores_of_works(works), Mode.of(works))
     ends = range(N_FEATURES, found.shape[1] + 1, N_FEATURES)
     return np.concatenate([found[:, end - N_CONTOUR : end] for end in ends], axis=1)
 
@@ -34,14 +34,13 @@ class ContourCollapse:
     """
 
     def __init__(self, human: Works) -> None:
-        self._both = writes_both(human.moves)
         lines = self.features(human)
         self._usual = lines.mean(axis=0)
         self._spread = float(((lines - self._usual) ** 2).sum(axis=1).mean())
 
     def features(self, works: Works) -> NDArray[np.float64]:
-        """The contours of works (R, 16), of both voices (R, 32)."""
-        return contours(scores_of_works(works), self._both)
+        """The contours of works, (R, 16 a voice)."""
+        return contours(works)
 
     def __call__(
         self, features: NDArray[np.float64], recent: NDArray[np.float64]

@@ -1,43 +1,34 @@
-"""An account of the bass so far: what each rule and the descriptor find in it.
+"""Progress features: what each rule and the descriptor find in a work so far.
 
-What a work will be worth depends on all of it, and the last eight moves do not tell: without this a
-value function cannot know that the work is already spoilt, or already new.
+What a work will be worth depends on all of it, and its last eight moves do not tell: without these
+features a value function cannot know that a work is already spoilt, or already new.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from move37.envs.composition.judging.descriptor import N_FEATURES, features_into
-from move37.envs.composition.moves import SOPRANO_ROW, in_four
-from move37.envs.composition.rules.chords import measure_four
-from move37.envs.composition.rules.counterpoint import measure_into, measure_voice
-from move37.envs.composition.rules.form import CALIBRATION, FOUR_CALIBRATION, SOPRANO_CALIBRATION
-from move37.envs.composition.rules.names import FOUR_RULES, RULES, SOPRANO_RULES
+from move37.envs.composition.judging.descriptor import features, n_features
+from move37.envs.composition.modes import Mode
+from move37.envs.composition.rules.measures import measure_rules
 
-N_ACCOUNT = len(RULES) + N_FEATURES
-N_PAIR_ACCOUNT = len(RULES) + len(SOPRANO_RULES) + 2 * N_FEATURES
-N_FOUR_ACCOUNT = len(RULES) + len(FOUR_RULES) + 3 * N_FEATURES
 MOST = 4.0
-"""Largest absolute value in an account."""
+"""Largest absolute value of a progress feature."""
 
 
-def _units(calibration: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
-    """For each rule, the largest finite number of its calibration, at least 1; float64."""
-    return np.array([max(1.0, *filter(np.isfinite, bounds)) for bounds in calibration.values()])
+def n_progress(mode: Mode) -> int:
+    """How many progress features a work of a mode has."""
+    return len(mode.rules) + n_features(mode)
 
 
-UNITS = _units({rule: CALIBRATION[rule] for rule in RULES})
-PAIR_UNITS = _units(
-    {rule: (CALIBRATION | SOPRANO_CALIBRATION)[rule] for rule in (*RULES, *SOPRANO_RULES)}
-)
-FOUR_UNITS = _units(
-    {rule: (CALIBRATION | FOUR_CALIBRATION)[rule] for rule in (*RULES, *FOUR_RULES)}
-)
+@cache
+def units(mode: Mode) -> NDArray[np.float64]:
+    """(R,) float64: for each rule, the largest finite number of its bounds, at least 1."""
+    return np.array([max(1.0, *filter(np.isfinite, b)) for b in mode.calibration.values()])
 
 
 @njit(cache=True, nogil=True)
@@ -53,33 +44,21 @@ def _join(
             out[i, n + j] = min(max(features[i, j], -MOST), MOST)
 
 
-def account_of(
-    scores: NDArray[np.int16], out: NDArray[np.float32] | None = None, both: bool = False
+def progress_features(
+    scores: NDArray[np.int16], mode: Mode, out: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
-    """The account of scores (N, 5, 32), (N, 186) float32 in [-4, 4]; of both voices (N, 358).
+    """The progress features of scores, (N, :func:`n_progress`) float32 in [-4, 4].
 
-    First the 35 rules' measures, in units of the largest number of their calibration, then the 151
-    raw features of the descriptor. Of both voices: the 35 and 21 rules, then 302 features. In four
-    parts, of scores (N, 7, 32), it is (N, 540): the 35 and 52 rules, then 453 features.
+    First what the rules measure, in units of the largest number of their bounds, then the raw
+    features of the descriptor: 35 and 151 for a bass, 56 and 302 for soprano and bass, 87 and 453
+    in four parts.
 
     Args:
-        scores: C-contiguous int16; eighths to come are rests.
+        scores: (N, ``mode.n_rows``, 32); eighths to come are rests.
+        mode: In which they are written.
         out: Where to write it.
-        both: Whether the soprano is written too.
     """
-    n, four = len(scores), in_four(scores)
     if out is None:
-        size = N_FOUR_ACCOUNT if four else N_PAIR_ACCOUNT if both else N_ACCOUNT
-        out = np.zeros((n, size), np.float32)
-    voices = 3 if four else 1 + both
-    rules, found = np.zeros((n, len(RULES))), np.zeros((n, voices * N_FEATURES))
-    measure_into(scores, rules)
-    features_into(scores, found)
-    if four:
-        _join(np.concatenate([rules, measure_four(scores)], axis=1), found, FOUR_UNITS, out)
-    elif both:
-        measured = measure_voice(scores, SOPRANO_ROW)
-        _join(np.concatenate([rules, measured], axis=1), found, PAIR_UNITS, out)
-    else:
-        _join(rules, found, UNITS, out)
+        out = np.zeros((len(scores), n_progress(mode)), np.float32)
+    _join(measure_rules(scores, mode), features(scores, mode), units(mode), out)
     return out

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Terms
 from move37.envs.base.works import Works
 from move37.envs.composition.judging.craft import Critic, WholeCritic, hidden, planes_of
 from move37.envs.composition.judging.evaluator import negatives_of
-from move37.envs.composition.judging.progress_features import account_of
-from move37.envs.composition.moves import EIGHTHS, writes_both
+from move37.envs.composition.judging.progress_features import progress_features
+from move37.envs.composition.modes import Mode
+from move37.envs.composition.moves import EIGHTHS
 from move37.envs.composition.rules.form import form, form_terms
 from move37.envs.composition.rules.originality import ALLOWED, Originality
 from move37.envs.composition.works import scores_of_works
@@ -56,7 +56,7 @@ class HumanLevelQuality:
         torch.manual_seed(seed)
         scores, self._root = scores_of_works(human), root
         network = Critic(planes_of(scores[:1]).shape[1])
-        self._both = writes_both(human.moves)
+        self._mode = Mode.of(human)
         tunes = human.appraisal.get("tune", np.arange(len(human)).astype(np.float64))
         unseen = np.isin(tunes, np.unique(tunes)[::5])
         damaged = negatives_of(human[~unseen], seed + 100, pools)
@@ -71,17 +71,17 @@ class HumanLevelQuality:
             target=0.9,
             augment=hidden,
         )
-        accounts, spoilt = self._account(scores), self._account(damaged)
-        usual = np.concatenate([accounts[~unseen], spoilt])
+        progress, spoilt = (progress_features(x, self._mode) for x in (scores, damaged))
+        usual = np.concatenate([progress[~unseen], spoilt])
         wholes = []
         for i in range(WHOLES):
             torch.manual_seed(seed + i)
             wholes.append(
                 RankingCritic(
                     WholeCritic(usual),
-                    accounts[~unseen],
+                    progress[~unseen],
                     (spoilt,),
-                    accounts[unseen],
+                    progress[unseen],
                     updates=updates,
                     seed=seed + i,
                     weight_decay=1e-2,
@@ -92,18 +92,17 @@ class HumanLevelQuality:
         self.critics = {"critic": self.critic} | {f"whole{i}": w for i, w in enumerate(wholes)}
         self._wholes = wholes
         self._originality = Originality(scores)
-        self.form_target = float(np.quantile(form(form_terms(scores, self._both)), TARGET))
-
-    def _account(self, scores: NDArray[np.int16]) -> NDArray[np.float32]:
-        return account_of(scores, both=self._both)
+        self.form_target = float(
+            np.quantile(form(form_terms(scores, self._mode), self._mode), TARGET)
+        )
 
     def __call__(self, works: Works) -> Terms:
         """Terms of R works, each (R,) float64, ``quality`` among them."""
         scores = scores_of_works(works)
-        terms = form_terms(scores, self._both)
-        shaped = form(terms)
-        craft, account = self.critic(planes_of(scores)), self._account(scores)
-        whole = np.mean([critic.rank(critic(account)) for critic in self._wholes], axis=0)
+        terms = form_terms(scores, self._mode)
+        shaped = form(terms, self._mode)
+        craft, progress = self.critic(planes_of(scores)), progress_features(scores, self._mode)
+        whole = np.mean([critic.rank(critic(progress)) for critic in self._wholes], axis=0)
         longest = self._originality.longest(scores)
         originality = 1 - np.clip((longest - ALLOWED) / ALLOWED, 0, 1)
         ranks = np.minimum(self.critic.rank(craft) / TARGET, 1) * np.minimum(whole / TARGET, 1)

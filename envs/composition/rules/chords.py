@@ -5,7 +5,7 @@ order and parallels of the voices, the third in every chord, one leading note), 
 for dissonance, as in :mod:`move37.envs.composition.rules.counterpoint`, whose words hold here too.
 
 A chord is a triad or a seventh chord with its root and its third; the fifth may be missing. The
-melodies of alto and tenor are measured by the rules that look at one voice alone.
+melodies of alto and tenor are measured by the rules of one voice, see ``melody``.
 """
 
 from __future__ import annotations
@@ -14,20 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from move37.envs.composition.moves import (
-    ALTO_LOW,
-    ALTO_ROW,
-    BASS_ROW,
-    EIGHTHS,
-    FERMATA_ROW,
-    LOW,
-    PLACE_ROW,
-    SOPRANO_LOW,
-    SOPRANO_ROW,
-    TENOR_LOW,
-    TENOR_ROW,
-)
-from move37.envs.composition.rules.counterpoint import find_voice, measure_voice, read_voice
+from move37.envs.composition.moves import EIGHTHS, FERMATA_ROW, LOWEST, PLACE_ROW
+from move37.envs.composition.rules.melody import read_voice
 from move37.envs.composition.rules.names import (
     CHORD_RULES,
     CHORDS,
@@ -70,6 +58,8 @@ def _known_chords() -> NDArray[np.int8]:
 
 
 _KNOWN = _known_chords()
+_ROWS, _LOWS = np.array(list(LOWEST)), np.array(list(LOWEST.values()))
+"""Rows of the four voices from the top, and their lowest notes."""
 
 
 @njit(cache=True, nogil=True)
@@ -82,6 +72,22 @@ def _by_step(notes: NDArray[np.int64], k: int) -> bool:
 def _answered(notes: NDArray[np.int64], count: int, k: int) -> bool:
     """Whether the note after note k is a step away."""
     return k + 1 < count and 1 <= abs(notes[k + 1, 0] - notes[k, 0]) <= 2
+
+
+@njit(cache=True, nogil=True)
+def _suspended(
+    of: NDArray[np.int64], notes: NDArray[np.int64], counts: NDArray[np.int64], t: int
+) -> bool:
+    """Whether a voice has a suspension or an accented passing note at eighth t.
+
+    That is a note that is prepared or reached by step, then answered by step.
+    """
+    for v in range(4):
+        k = of[v, t]
+        if k >= 0 and _answered(notes[v], counts[v], k):
+            if notes[v, k, 1] < t or _by_step(notes[v], k):
+                return True
+    return False
 
 
 @njit(cache=True, nogil=True)
@@ -118,17 +124,9 @@ def _harmony(
         if place[t] % 2 == 0:
             beats += 1
             chords += known > 0
-            if known == 0 and heard > 0:
-                # A suspension or an accented passing note: prepared or reached by step, then
-                # answered by step.
-                excused = False
-                for v in range(4):
-                    k = of[v, t]
-                    if k >= 0 and _answered(notes[v], counts[v], k):
-                        excused = excused or notes[v, k, 1] < t or _by_step(notes[v], k)
-                if not excused:
-                    row[UNPREPARED] += 1
-                    at[UNPREPARED, t] = 1
+            if known == 0 and heard > 0 and not _suspended(of, notes, counts, t):
+                row[UNPREPARED] += 1
+                at[UNPREPARED, t] = 1
             if leading > 1:
                 row[LEADING_TWICE] += 1
                 at[LEADING_TWICE, t] = 1
@@ -188,30 +186,23 @@ def _measure(scores: NDArray[np.int16], out: NDArray[np.float64], where: NDArray
         score, row = scores[n], out[n]
         at = where[min(n, where.shape[0] - 1)]
         for v in range(4):
-            which = SOPRANO_ROW if v == 0 else ALTO_ROW if v == 1 else TENOR_ROW
-            low = SOPRANO_LOW if v == 0 else ALTO_LOW if v == 1 else TENOR_LOW
-            if v == 3:
-                which, low = BASS_ROW, LOW
-            counts[v] = read_voice(score[which], low, pitch[v], of[v], notes[v])
+            counts[v] = read_voice(score[_ROWS[v]], _LOWS[v], pitch[v], of[v], notes[v])
         _harmony(pitch, of, notes, counts, score[PLACE_ROW], score[FERMATA_ROW], row, at)
         _motion(pitch, of, notes, row, at)
 
 
-def measure_four(scores: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Measure scores (N, 7, 32); (N, 52) float64, columns as FOUR_RULES."""
-    scores = np.ascontiguousarray(scores, np.int16)
+def measure_chords(scores: NDArray[np.int16]) -> NDArray[np.float64]:
+    """Measure scores (N, 7, 32) as chords; (N, 10) float64, columns as CHORD_RULES."""
     out = np.zeros((len(scores), len(CHORD_RULES)))
-    _measure(scores, out, np.zeros((1, len(CHORD_RULES), EIGHTHS), np.uint8))
-    inner = [measure_voice(scores, row) for row in (ALTO_ROW, TENOR_ROW)]
-    return np.concatenate([out, *inner], axis=1)
+    nowhere = np.zeros((1, len(CHORD_RULES), EIGHTHS), np.uint8)
+    _measure(np.ascontiguousarray(scores, np.int16), out, nowhere)
+    return out
 
 
-def find_four(scores: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Where each rule of FOUR_RULES found something, (N, 52, 32) bool, of scores (N, 7, 32)."""
-    scores = np.ascontiguousarray(scores, np.int16)
+def find_chords(scores: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Where each rule of CHORD_RULES found something, (N, 10, 32) bool, in scores (N, 7, 32)."""
     out = np.zeros((len(scores), len(CHORD_RULES)))
     where = np.zeros((max(len(scores), 1), len(CHORD_RULES), EIGHTHS), np.uint8)
-    _measure(scores, out, where)
-    found = where[: len(scores)] > 0
-    inner = [find_voice(scores, row) for row in (ALTO_ROW, TENOR_ROW)]
-    return np.concatenate([found, *inner], axis=1)
+    _measure(np.ascontiguousarray(scores, np.int16), out, where)
+    found: NDArray[np.bool_] = where[: len(scores)] > 0
+    return found

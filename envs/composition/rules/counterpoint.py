@@ -21,17 +21,12 @@ from move37.envs.composition.moves import (
     BASS_ROW,
     EIGHTHS,
     FERMATA_ROW,
-    FIRST_NOTE,
-    HOLD,
-    KEY_ROW,
     LOW,
-    LOWEST,
     PLACE_ROW,
-    REST,
     SOPRANO_LOW,
     SOPRANO_ROW,
 )
-from move37.envs.composition.rules.melody import melody, rhythm, sameness
+from move37.envs.composition.rules.melody import measure_melody, read_voice
 from move37.envs.composition.rules.names import (
     CADENCE,
     CONSONANCE,
@@ -42,7 +37,6 @@ from move37.envs.composition.rules.names import (
     FIFTHS,
     IMPERFECT,
     LEADING,
-    MELODIC,
     OCTAVES,
     OFFBEAT_DISSONANCE,
     RULES,
@@ -56,28 +50,6 @@ from move37.envs.composition.rules.names import (
 def _is_consonant(d: int) -> bool:
     c = d % 12
     return c == 0 or c == 3 or c == 4 or c == 7 or c == 8 or c == 9
-
-
-@njit(cache=True, nogil=True)
-def read_voice(
-    codes: NDArray[np.int16], low: int, pitch: NDArray[np.int64], of: NDArray[np.int64],
-    notes: NDArray[np.int64],
-) -> int:  # fmt: skip
-    """Read a voice: pitch and note number of each eighth (-1: silence); notes (pitch, from, to)."""
-    count, now = 0, -1
-    for t in range(EIGHTHS):
-        code = codes[t]
-        if code == REST:
-            now = -1
-        elif code != HOLD:
-            now = count
-            notes[count, 0], notes[count, 1] = code - FIRST_NOTE + low, t
-            count += 1
-        of[t] = now
-        pitch[t] = notes[now, 0] if now >= 0 else -1
-        if now >= 0:
-            notes[now, 2] = t + 1
-    return count
 
 
 @njit(cache=True, nogil=True)
@@ -98,7 +70,7 @@ def _vertical(
     sn: NDArray[np.int64], bn: NDArray[np.int64], ns: int, nb: int, place: NDArray[np.int16],
     row: NDArray[np.float64], at: NDArray[np.uint8],
 ) -> None:  # fmt: skip
-    beats = consonant = imperfect = offbeats = both = 0
+    beats = consonant = imperfect = both = 0
     total = 0.0
     run = longest = 0
     last_kind = -1
@@ -133,7 +105,6 @@ def _vertical(
                 row[LEADING] += 1
                 at[LEADING, t] = 1
         elif event:
-            offbeats += 1
             if not excused:
                 row[OFFBEAT_DISSONANCE] += 1
                 at[OFFBEAT_DISSONANCE, t] = 1
@@ -215,72 +186,18 @@ def _measure(scores: NDArray[np.int16], out: NDArray[np.float64], where: NDArray
         at = where[min(n, where.shape[0] - 1)]
         ns = read_voice(score[SOPRANO_ROW], SOPRANO_LOW, s, sk, sn)
         nb = read_voice(score[BASS_ROW], LOW, b, bk, bn)
-        place, fermata = score[PLACE_ROW], score[FERMATA_ROW]
-        _vertical(s, b, sk, bk, sn, bn, ns, nb, place, row, at)
+        _vertical(s, b, sk, bk, sn, bn, ns, nb, score[PLACE_ROW], row, at)
         _motion(s, b, sk, bk, sn, bn, row, at)
-        melody(bn, nb, place, fermata, score[KEY_ROW, 0] > 0, row, at)
-        rhythm(bn, nb, b, place, row, at)
-        sameness(bn, nb, row, at)
-        _phrases(s, b, bk, bn, fermata, row, at)
+        _phrases(s, b, bk, bn, score[FERMATA_ROW], row, at)
+        measure_melody(bn, nb, b, score, row, at)
 
 
 def measure(scores: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Measure scores (N, 5, 32); returns (N, 35) float64, columns as RULES."""
-    out = np.zeros((len(scores), len(RULES)))
-    measure_into(np.ascontiguousarray(scores, np.int16), out)
-    return out
-
-
-def measure_into(scores: NDArray[np.int16], out: NDArray[np.float64]) -> None:
-    """As :func:`measure`, of C-contiguous scores, into ``out`` (N, 35), which must be zeros."""
-    _measure(scores, out, np.zeros((1, len(RULES), EIGHTHS), np.uint8))
-
-
-@njit(cache=True, nogil=True)
-def _measure_voice(
-    scores: NDArray[np.int16], voice: int, low: int, out: NDArray[np.float64],
-    where: NDArray[np.uint8],
-) -> None:  # fmt: skip
-    s, sk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
-    sn = np.zeros((EIGHTHS, 3), np.int64)
-    for n in range(scores.shape[0]):
-        score, row = scores[n], out[n]
-        at = where[min(n, where.shape[0] - 1)]
-        ns = read_voice(score[voice], low, s, sk, sn)
-        place, fermata = score[PLACE_ROW], score[FERMATA_ROW]
-        melody(sn, ns, place, fermata, score[KEY_ROW, 0] > 0, row, at)
-        rhythm(sn, ns, s, place, row, at)
-        sameness(sn, ns, row, at)
-
-
-_COLUMNS = np.array(MELODIC)
-
-
-def measure_voice(scores: NDArray[np.int16], voice: int) -> NDArray[np.float64]:
-    """Measure one voice alone.
-
-    Args:
-        scores: (N, 5, 32), or (N, 7, 32) in four parts.
-        voice: Its row, of the soprano for instance.
-
-    Returns:
-        (N, 21) float64, columns as MELODIC.
-    """
-    scores = np.ascontiguousarray(scores, np.int16)
+    """Measure soprano and bass of scores (N, 5 or 7, 32); (N, 35) float64, columns as RULES."""
     out = np.zeros((len(scores), len(RULES)))
     nowhere = np.zeros((1, len(RULES), EIGHTHS), np.uint8)
-    _measure_voice(scores, voice, LOWEST[voice], out, nowhere)
-    return out[:, _COLUMNS]
-
-
-def find_voice(scores: NDArray[np.int16], voice: int) -> NDArray[np.bool_]:
-    """Where each rule of one voice found something, (N, 21, 32) bool; see :func:`measure_voice`."""
-    scores = np.ascontiguousarray(scores, np.int16)
-    out = np.zeros((len(scores), len(RULES)))
-    where = np.zeros((max(len(scores), 1), len(RULES), EIGHTHS), np.uint8)
-    _measure_voice(scores, voice, LOWEST[voice], out, where)
-    found: NDArray[np.bool_] = where[: len(scores), _COLUMNS] > 0
-    return found
+    _measure(np.ascontiguousarray(scores, np.int16), out, nowhere)
+    return out
 
 
 def find(scores: NDArray[np.int16]) -> NDArray[np.bool_]:

@@ -8,17 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
-from move37.envs.composition.moves import SOPRANO_ROW, in_four, writes_both
-from move37.envs.composition.rules.chords import find_four, measure_four
-from move37.envs.composition.rules.counterpoint import find, find_voice, measure, measure_voice
-from move37.envs.composition.rules.form import (
-    CALIBRATION,
-    FOUR_CALIBRATION,
-    SOPRANO_CALIBRATION,
-    form,
-    form_terms,
-)
-from move37.envs.composition.rules.names import FOUR_RULES, RULES, SOPRANO_RULES, one_voice
+from move37.envs.composition.modes import Mode
+from move37.envs.composition.rules.calibration import CALIBRATION
+from move37.envs.composition.rules.form import form, form_terms
+from move37.envs.composition.rules.measures import find_rules, measure_rules
+from move37.envs.composition.rules.names import FOUR_RULES, one_voice
 from move37.envs.composition.score.staff import sheet_of
 from move37.envs.composition.works import scores_of_works
 
@@ -91,24 +85,17 @@ def _said(name: str) -> str:
     return f"{voice}: {FOUND[rule]}" if voice and rule in FOUND else FOUND.get(rule, "")
 
 
-def findings(score: NDArray[np.int16], both: bool = False) -> list[tuple[int, str, str]]:
+def findings(score: NDArray[np.int16], mode: Mode) -> list[tuple[int, str, str]]:
     """Everything found in a score, in order of time: eighth, where, and what.
 
     Args:
-        score: (5, 32) as it is written, (7, 32) in four parts.
-        both: Whether the soprano is written too, and what it does counts.
+        score: (``mode.n_rows``, 32).
+        mode: In which it is written; of a given soprano only the counterpoint counts.
     """
-    found, rules = find(score[None])[0], list(RULES)
-    if both:
-        found = np.concatenate([found, find_voice(score[None], SOPRANO_ROW)[0]])
-        rules += SOPRANO_RULES
-    if in_four(score[None]):
-        found = np.concatenate([found, find_four(score[None])[0]])
-        rules += FOUR_RULES
+    found, terms = find_rules(score[None], mode)[0], form_terms(score[None], mode)
     # An inner voice repeats notes as a matter of course: there only what costs marks is told.
-    terms = form_terms(score[None], both)
     inner = {rule for rule in FOUR_RULES if rule != one_voice(rule)}
-    names = ["" if rule in inner and terms[rule][0] == 1 else _said(rule) for rule in rules]
+    names = ["" if rule in inner and terms[rule][0] == 1 else _said(rule) for rule in mode.rules]
     sheet = sheet_of(score)
     out = []
     for eighth in range(found.shape[1]):
@@ -124,23 +111,17 @@ def findings(score: NDArray[np.int16], both: bool = False) -> list[tuple[int, st
 
 def explain(works: Works) -> list[list[str]]:
     """For each work: form, what was found where, and the measures that lost marks."""
-    scores, both = scores_of_works(works), writes_both(works.moves)
-    measured, terms = [measure(scores)], form_terms(scores, both)
-    if both:
-        measured.append(measure_voice(scores, SOPRANO_ROW))
-    if in_four(scores):
-        measured.append(measure_four(scores))
-    values = np.concatenate(measured, axis=1)
-    bounds = CALIBRATION | SOPRANO_CALIBRATION | FOUR_CALIBRATION
-    total = form(terms)
+    scores, mode = scores_of_works(works), Mode.of(works)
+    values, terms = measure_rules(scores, mode), form_terms(scores, mode)
+    total = form(terms, mode)
     out = []
     for i in range(len(works)):
         lines = [f"form {total[i]:.2f}"]
-        lines += [f"{where}: {what}" for _, where, what in findings(scores[i], both)]
-        for column, name in enumerate(terms):
+        lines += [f"{where}: {what}" for _, where, what in findings(scores[i], mode)]
+        for column, name in enumerate(mode.rules):
             rule = one_voice(name)
             if rule in WORDS and terms[name][i] < 1:
-                _, low, high, _ = bounds[name]
+                _, low, high, _ = CALIBRATION[name]
                 lines.append(
                     f"{name}: {values[i, column]:.3g} {WORDS[rule]}, full marks for "
                     f"{_range(low, high)}: {terms[name][i]:.2f}"

@@ -1,7 +1,7 @@
-"""The rules that look at the bass alone: melody, rhythm and sameness, compiled.
+"""The rules that look at one voice alone: melody, rhythm and sameness, compiled.
 
-``bn`` holds the bass's notes, (32, 3): pitch, first eighth, and the eighth after the last; ``row``
-and ``at`` take what is measured and where it was found. Words as in
+``bn`` holds the voice's notes, (32, 3): pitch, first eighth, and the eighth after the last; ``row``
+and ``at`` take what is measured and where it was found. Terms as in
 :mod:`move37.envs.composition.rules.counterpoint`.
 """
 
@@ -11,7 +11,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from move37.envs.composition.moves import EIGHTHS
+from move37.envs.composition.moves import (
+    EIGHTHS,
+    FERMATA_ROW,
+    FIRST_NOTE,
+    HOLD,
+    KEY_ROW,
+    LOWEST,
+    PLACE_ROW,
+    REST,
+)
 from move37.envs.composition.rules.names import (
     BARLINE,
     BEATS,
@@ -25,12 +34,14 @@ from move37.envs.composition.rules.names import (
     FORBIDDEN,
     HEIGHT,
     KEY,
+    MELODIC,
     OFFBEAT_LEAPS,
     ONE_WAY,
     PEDAL,
     PITCHES,
     REPETITION,
     RESTS,
+    RULES,
     STEPS,
     SYNCOPATION,
     UNRECOVERED,
@@ -38,65 +49,121 @@ from move37.envs.composition.rules.names import (
 
 
 @njit(cache=True, nogil=True)
-def melody(
+def read_voice(
+    codes: NDArray[np.int16], low: int, pitch: NDArray[np.int64], of: NDArray[np.int64],
+    notes: NDArray[np.int64],
+) -> int:  # fmt: skip
+    """Read a voice: pitch and note number of each eighth (-1: silence); notes (pitch, from, to)."""
+    count, now = 0, -1
+    for t in range(EIGHTHS):
+        code = codes[t]
+        if code == REST:
+            now = -1
+        elif code != HOLD:
+            now = count
+            notes[count, 0], notes[count, 1] = code - FIRST_NOTE + low, t
+            count += 1
+        of[t] = now
+        pitch[t] = notes[now, 0] if now >= 0 else -1
+        if now >= 0:
+            notes[now, 2] = t + 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def measure_melody(
+    bn: NDArray[np.int64], nb: int, b: NDArray[np.int64], score: NDArray[np.int16],
+    row: NDArray[np.float64], at: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Measure one voice of a score: what :func:`read_voice` says of it, by every rule here.
+
+    Args:
+        bn: (32, 3), its notes.
+        nb: How many.
+        b: (32,), the pitch of each eighth.
+        score: (5, 32) or (7, 32).
+        row: (35,), zeros.
+        at: (35, 32).
+    """
+    place = score[PLACE_ROW]
+    _melody(bn, nb, place, score[FERMATA_ROW], score[KEY_ROW, 0] > 0, row, at)
+    _rhythm(bn, nb, b, place, row, at)
+    _sameness(bn, nb, row, at)
+
+
+@njit(cache=True, nogil=True)
+def _in_scale(pitch: int, minor: bool) -> bool:
+    """Whether a pitch is in C major, or in C minor with sixth and seventh natural or raised."""
+    c = pitch % 12
+    if c == 0 or c == 2 or c == 5 or c == 7 or c == 9 or c == 11:
+        return True
+    return (c == 3 or c == 8 or c == 10) if minor else c == 4
+
+
+@njit(cache=True, nogil=True)
+def _faulty_leap(move: int, after: int, last: bool) -> int:
+    """The rule that a move breaks, FORBIDDEN or UNRECOVERED, by the move after it; -1: none."""
+    size, recovered = abs(move), after != 0 and (after > 0) != (move > 0)
+    if size > 12 or size == 9 or size == 10 or size == 11:
+        return FORBIDDEN
+    if size == 6 and not (recovered and abs(after) <= 2):
+        return FORBIDDEN
+    return UNRECOVERED if size == 8 and not last and not recovered else -1
+
+
+@njit(cache=True, nogil=True)
+def _two_leaps(move: int, after: int) -> bool:
+    """Whether two leaps in one direction make more than a major sixth, but no octave."""
+    size, both = min(abs(move), abs(after)), abs(move + after)
+    return size > 2 and (move > 0) == (after > 0) and both > 9 and both != 12
+
+
+@njit(cache=True, nogil=True)
+def _melody(
     bn: NDArray[np.int64], nb: int, place: NDArray[np.int16], fermata: NDArray[np.int16],
     minor: bool, row: NDArray[np.float64], at: NDArray[np.uint8],
 ) -> None:  # fmt: skip
-    """The key, steps and leaps, repetition, compass and extremes of the bass."""
+    """The key, steps and leaps, repetition, compass and extremes."""
     high, low = 0, 128
-    steps = moves = run = longest = 0
-    way = 0
+    steps = moves = run = longest = way = 0
     for k in range(nb):
         p, t = bn[k, 0], bn[k, 1]
         high, low = max(high, p), min(low, p)
         before = p - bn[k - 1, 0] if k > 0 else 0
         after = bn[k + 1, 0] - p if k + 1 < nb else 0
-        # What a phrase ends with and the next begins with is no leap within a melody.
-        fresh = k > 0 and fermata[bn[k - 1, 1]] > 0 and fermata[t] == 0
-        c = p % 12
-        degree = c == 0 or c == 2 or c == 5 or c == 7 or c == 9 or c == 11
-        degree = degree or ((c == 3 or c == 8 or c == 10) if minor else c == 4)
-        if not degree:
+        if not _in_scale(p, minor):
             row[KEY] += 1
             at[KEY, t] = 1
-            if k + 1 < nb and abs(after) > 2:
+            if abs(after) > 2:
                 row[CHROMATIC] += 1
                 at[CHROMATIC, t] = 1
         if k == 0:
             continue
-        size = abs(before)
-        if size == 0:
+        if before == 0:
             row[REPETITION] += 1
             at[REPETITION, t] = 1
         else:
             moves += 1
-            steps += size <= 2
+            steps += abs(before) <= 2
             now = 1 if before > 0 else -1
             run = run + 1 if now == way else 1
             way = now
             longest = max(longest, run)
             if run > 5:
                 at[ONE_WAY, t] = 1
-        if c == bn[k - 1, 0] % 12 and place[t] % 4 == 0 and not fresh:
+        if fermata[bn[k - 1, 1]] > 0 and fermata[t] == 0:
+            continue  # from the end of a phrase to the beginning of the next is no interval
+        if before % 12 == 0 and place[t] % 4 == 0:
             row[BARLINE] += 1
             at[BARLINE, t] = 1
-        if fresh:
-            continue
-        recovered = after != 0 and (after > 0) != (before > 0)
-        if size == 10 or size == 11 or size > 12 or size == 9:
-            row[FORBIDDEN] += 1
-            at[FORBIDDEN, t] = 1
-        elif size == 6 and not (recovered and abs(after) <= 2):
-            row[FORBIDDEN] += 1
-            at[FORBIDDEN, t] = 1
-        elif size == 8 and k + 1 < nb and not recovered:
+        fault = _faulty_leap(before, after, k + 1 == nb)
+        if fault >= 0:
+            row[fault] += 1
+            at[fault, t] = 1
+        if _two_leaps(before, after):
             row[UNRECOVERED] += 1
-            at[UNRECOVERED, t] = 1
-        if k + 1 < nb and size > 2 and abs(after) > 2 and not recovered:
-            if size + abs(after) > 9 and size + abs(after) != 12:
-                row[UNRECOVERED] += 1
-                at[UNRECOVERED, bn[k + 1, 1]] = 1
-        if place[t] % 2 == 1 and bn[k, 2] - t == 1 and (size > 2 or abs(after) > 2):
+            at[UNRECOVERED, bn[k + 1, 1]] = 1
+        if place[t] % 2 == 1 and bn[k, 2] - t == 1 and (abs(before) > 2 or abs(after) > 2):
             row[OFFBEAT_LEAPS] += 1
             at[OFFBEAT_LEAPS, t] = 1
     row[COMPASS] = high - low if nb > 0 else 0
@@ -113,11 +180,11 @@ def melody(
 
 
 @njit(cache=True, nogil=True)
-def rhythm(
+def _rhythm(
     bn: NDArray[np.int64], nb: int, b: NDArray[np.int64], place: NDArray[np.int16],
     row: NDArray[np.float64], at: NDArray[np.uint8],
 ) -> None:  # fmt: skip
-    """Durations, pitches, silence, density and beats of the bass."""
+    """Durations, pitches, silence, density and beats."""
     lengths = np.zeros(6)
     weights = np.zeros(128)
     on_beat = 0
@@ -159,13 +226,13 @@ def rhythm(
 
 
 @njit(cache=True, nogil=True)
-def sameness(
+def _sameness(
     bn: NDArray[np.int64], nb: int, row: NDArray[np.float64], at: NDArray[np.uint8]
 ) -> None:
     """Cycles: the largest share of notes equal to the one 2 to 8 before. Copies: the longest run.
 
     A run of notes is copied if the same intervals and durations, in any transposition, stand
-    earlier in the bass without overlap.
+    earlier in the voice without overlap.
     """
     best = 0.0
     for lag in range(2, 9):
@@ -191,3 +258,47 @@ def sameness(
             if run > 3:
                 at[COPIES, bn[k, 1]] = 1
     row[COPIES] = longest
+
+
+@njit(cache=True, nogil=True)
+def _measure_voice(
+    scores: NDArray[np.int16], voice: int, low: int, out: NDArray[np.float64],
+    where: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    s, sk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
+    sn = np.zeros((EIGHTHS, 3), np.int64)
+    for n in range(scores.shape[0]):
+        score, row = scores[n], out[n]
+        at = where[min(n, where.shape[0] - 1)]
+        ns = read_voice(score[voice], low, s, sk, sn)
+        measure_melody(sn, ns, s, score, row, at)
+
+
+_COLUMNS = np.array(MELODIC)
+
+
+def measure_voice(scores: NDArray[np.int16], voice: int) -> NDArray[np.float64]:
+    """Measure one voice alone.
+
+    Args:
+        scores: (N, 5, 32), or (N, 7, 32) in four parts.
+        voice: Its row, of the soprano for instance.
+
+    Returns:
+        (N, 21) float64, columns as MELODIC.
+    """
+    scores = np.ascontiguousarray(scores, np.int16)
+    out = np.zeros((len(scores), len(RULES)))
+    nowhere = np.zeros((1, len(RULES), EIGHTHS), np.uint8)
+    _measure_voice(scores, voice, LOWEST[voice], out, nowhere)
+    return out[:, _COLUMNS]
+
+
+def find_voice(scores: NDArray[np.int16], voice: int) -> NDArray[np.bool_]:
+    """Where each rule of one voice found something, (N, 21, 32) bool; see :func:`measure_voice`."""
+    scores = np.ascontiguousarray(scores, np.int16)
+    out = np.zeros((len(scores), len(RULES)))
+    where = np.zeros((max(len(scores), 1), len(RULES), EIGHTHS), np.uint8)
+    _measure_voice(scores, voice, LOWEST[voice], out, where)
+    found: NDArray[np.bool_] = where[: len(scores), _COLUMNS] > 0
+    return found

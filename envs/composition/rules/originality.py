@@ -1,6 +1,6 @@
-"""How much of a bass stands, note for note, in a known one: the longest passage, transposed or not.
+"""How much of a work stands, note for note, in a known one: its longest copied passage.
 
-A passage is copied if a known bass has the same one anywhere, in any transposition: the same
+A passage is copied if a known work has the same one anywhere, in any transposition: the same
 pitches relative to its first, silences included, and the same beginnings of notes after its first
 eighth.
 """
@@ -44,7 +44,7 @@ def _voice_tokens(
 
 
 @njit(cache=True, nogil=True)
-def _keys(score: NDArray[np.int16], both: bool, out: NDArray[np.uint64]) -> None:
+def _keys(score: NDArray[np.int16], with_soprano: bool, out: NDArray[np.uint64]) -> None:
     """Keys (32, 33) of one score: ``out[t, n]`` stands for the passage of n eighths from t on."""
     s, b = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
     s_struck, b_struck = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
@@ -59,7 +59,7 @@ def _keys(score: NDArray[np.int16], both: bool, out: NDArray[np.uint64]) -> None
                 if first < 0:
                     first = b[t]
                 token = 2 * (b[t] - first + 64) + (b_struck[t] if t > begin else 0)
-            if both and s[t] >= 0:
+            if with_soprano and s[t] >= 0:
                 # The soprano moves with the bass: both are transposed alike.
                 above = s[t] - (first if first >= 0 else s[begin])
                 token += 512 * (2 * (above + 64) + (s_struck[t] if t > begin else 0))
@@ -70,11 +70,13 @@ def _keys(score: NDArray[np.int16], both: bool, out: NDArray[np.uint64]) -> None
 
 
 @njit(cache=True, nogil=True)
-def _collect(scores: NDArray[np.int16], both: bool, least: int, out: NDArray[np.uint64]) -> int:
+def _collect(
+    scores: NDArray[np.int16], with_soprano: bool, least: int, out: NDArray[np.uint64]
+) -> int:
     keys = np.zeros((EIGHTHS, EIGHTHS + 1), np.uint64)
     count = 0
     for i in range(len(scores)):
-        _keys(scores[i], both, keys)
+        _keys(scores[i], with_soprano, keys)
         for begin in range(EIGHTHS):
             for n in range(least, EIGHTHS - begin + 1):
                 out[count] = keys[begin, n]
@@ -84,12 +86,12 @@ def _collect(scores: NDArray[np.int16], both: bool, least: int, out: NDArray[np.
 
 @njit(cache=True, nogil=True)
 def _longest(
-    scores: NDArray[np.int16], both: bool, known: NDArray[np.uint64], least: int,
+    scores: NDArray[np.int16], with_soprano: bool, known: NDArray[np.uint64], least: int,
     out: NDArray[np.int64],
 ) -> None:  # fmt: skip
     keys = np.zeros((EIGHTHS, EIGHTHS + 1), np.uint64)
     for i in range(len(scores)):
-        _keys(scores[i], both, keys)
+        _keys(scores[i], with_soprano, keys)
         best = 0
         for begin in range(EIGHTHS):
             # A passage can only be known if it is without its last eighth.
@@ -107,25 +109,27 @@ class Originality:
     """Remembers works.
 
     Args:
-        scores: (M, 5, 32) int16: the known works.
-        both: Whether a passage is both voices, or the bass alone.
+        scores: (M, 5 or 7, 32) int16: the known works.
+        with_soprano: Whether a passage is soprano and bass, or the bass alone.
         least: Shorter passages are not looked for.
     """
 
-    def __init__(self, scores: NDArray[np.int16], both: bool = True, least: int = 4) -> None:
-        self._least, self._both = least, both
+    def __init__(
+        self, scores: NDArray[np.int16], with_soprano: bool = True, least: int = 4
+    ) -> None:
+        self._least, self._with_soprano = least, with_soprano
         keys = np.zeros(len(scores) * EIGHTHS * EIGHTHS, np.uint64)
-        count = _collect(np.ascontiguousarray(scores, np.int16), both, least, keys)
+        count = _collect(np.ascontiguousarray(scores, np.int16), with_soprano, least, keys)
         self._known = np.unique(keys[:count])
 
     def longest(self, scores: NDArray[np.int16]) -> NDArray[np.int64]:
-        """(N,) int64: eighths of the longest copied passage of scores (N, 5, 32).
+        """(N,) int64: eighths of the longest copied passage of scores (N, 5 or 7, 32).
 
         0 where it is shorter than ``least``.
         """
         out = np.zeros(len(scores), np.int64)
         scores = np.ascontiguousarray(scores, np.int16)
-        _longest(scores, self._both, self._known, self._least, out)
+        _longest(scores, self._with_soprano, self._known, self._least, out)
         return out
 
     def copied(self, scores: NDArray[np.int16]) -> NDArray[np.float64]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from importlib import resources
 
 from move37.envs.base.works import Works
-from move37.envs.composition.moves import FERMATA_ROW, PLACE_ROW, rows_written, writes_both
+from move37.envs.composition.modes import Mode
+from move37.envs.composition.moves import FERMATA_ROW, PLACE_ROW
 from move37.envs.composition.rules.explain import explain, findings
 from move37.envs.composition.score.notation import svg_with_times
 from move37.envs.composition.score.sound import PARTIALS, timing
@@ -52,11 +53,11 @@ def html_page(
     # The total terms first: "form" before its parts "form/fifths", "form/key".
     terms = sorted(works.appraisal, key=lambda key: "/" in key)
     scores, explained = scores_of_works(works), explain(works)
-    both = writes_both(works.moves)
+    mode = Mode.of(works)
     shown = []
     for i, score in enumerate(scores):
         picture, times = svg_with_times(score)
-        found = findings(score, both)
+        found = findings(score, mode)
         shown.append(
             {
                 "name": works.names[i],
@@ -69,7 +70,7 @@ def html_page(
                 ],
                 "bars": [t for t in range(score.shape[1]) if score[PLACE_ROW, t] == 0],
                 "fermatas": [t for t in range(score.shape[1]) if score[FERMATA_ROW, t]],
-                "marks": [int(t) // len(rows_written(works.moves)) for t in marks[i]],
+                "marks": [int(t) // mode.voices for t in marks[i]],
                 "voices": sheet_of(score).voices,
                 "found": [[t, f"{where}: {what}"] for t, where, what in found],
                 "said": [explained[i][0], *explained[i][1 + len(found) :]],

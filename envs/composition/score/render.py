@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from move37.envs.base.works import Works
+from move37.envs.composition.modes import Mode
 from move37.envs.composition.moves import (
     EIGHTHS,
     FERMATA_ROW,
@@ -16,13 +17,10 @@ from move37.envs.composition.moves import (
     LOW,
     PLACE_ROW,
     SOPRANO_HIGH,
-    rows_written,
-    scores_of,
-    silence_ahead,
-    writes_both,
 )
 from move37.envs.composition.score.roll import read_rolls
 from move37.envs.composition.score.staff import sheet_of
+from move37.envs.composition.scores import scores_of, silence_ahead
 
 Picture = NDArray[np.uint8]
 
@@ -90,15 +88,17 @@ def _roll(
 
 def _scores(works: Works) -> NDArray[np.int16]:
     if works.images is None:
-        return scores_of(works.moves, works.briefs)
+        return scores_of(works.moves, works.briefs, Mode.of(works))
     return read_rolls(works.images)
 
 
-def picture(moves: NDArray[np.integer], brief: NDArray[np.integer], size: int = 512) -> Picture:
+def picture(
+    moves: NDArray[np.integer], brief: NDArray[np.integer], mode: Mode, size: int = 512
+) -> Picture:
     """A piano roll (size, size, 3) uint8 of moves (T,) and brief (67,), so far as it is written."""
-    score = scores_of(np.asarray(moves)[None], np.asarray(brief)[None])
+    score = scores_of(np.asarray(moves)[None], np.asarray(brief)[None], mode)
     made = int((np.asarray(moves) >= 0).sum())
-    silence_ahead(score, np.array([made]), rows_written(np.asarray(moves)[None]))
+    silence_ahead(score, np.array([made]), mode)
     return np.asarray(_roll(score[0], size, size), np.uint8)
 
 
@@ -163,8 +163,8 @@ def marked_sheet(
         raise ValueError("works that are images have no moves to mark")
     if len(labels) != len(works):
         raise ValueError(f"labels: expected {len(works)}, got {len(labels)}")
-    both = writes_both(works.moves)
-    voices = len(rows_written(works.moves))
+    mode = Mode.of(works)
+    both, voices = not mode.soprano_is_given, mode.voices
     tiles = [
         _roll(
             score, size, size * 5 // 8, t // voices if t >= 0 else EIGHTHS,

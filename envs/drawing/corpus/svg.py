@@ -52,6 +52,8 @@ _NOT_DRAWN = frozenset(
 _STEPS = np.linspace(0.0, 1.0, 25)
 _TURN = np.exp(1j * np.linspace(0.0, 2.0 * np.pi, 73))
 
+Strokes = list[NDArray[np.int64]]
+"""The strokes of a drawing, each (P, 2) of x, y in 0..23."""
 Line = NDArray[np.complex128]
 """A polyline, (P,) complex: x + iy in user units."""
 Box = tuple[float, float, float, float]
@@ -72,7 +74,7 @@ class _State:
     drawn: bool = True
 
 
-def read_svg(data: bytes) -> list[NDArray[np.int64]]:
+def read_svg(data: bytes) -> Strokes:
     """Read an SVG file's outlines as strokes on the board.
 
     A viewBox of 24 x 24 is taken 1:1; any other (or width and height, or else the bounding box of

@@ -18,8 +18,8 @@ from move37.envs.drawing.judging.descriptor import Descriptor
 from move37.envs.drawing.rules.form import form, form_terms
 from move37.envs.drawing.rules.originality import Originality, stroke_facts
 from move37.envs.judging.critics import judge, train_critic
-from move37.novelty.archive import NoveltyArchive, leave_one_out_novelty, novelty_in_groups
-from move37.novelty.diversity import repeats
+from move37.novelty.archive import NoveltyArchive
+from move37.novelty.diversity import leave_one_out_novelty, novelty_in_groups, repeats
 from move37.novelty.storage import load_weights, save_weights
 
 COPIED_AT_MOST = 1 / 3

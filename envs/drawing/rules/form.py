@@ -1,10 +1,11 @@
-"""Form: rules of the craft, computed on the image, calibrated on human works.
+"""Form: rules of the craft, computed on the image and calibrated on human works.
 
-Every rule measures one number on a 24 x 24 image; its term in [0, 1] has full marks where the
-middle half of the human works (Tabler) lies, or on the good side of the human median where more
-(or less) is simply better. Form is their softened product.
+Each rule measures one number on a 24 x 24 image. Its term in [0, 1] is 1 where the middle half of
+the human works (Tabler) lies, or on the good side of the human median where more (or less) is
+simply better. Form is the softened product of the terms.
 
-The rules know local order and economy; none looks like anything, so that new things may score.
+The rules measure local order and economy. None depends on what is depicted, so new things can
+score.
 """
 
 from __future__ import annotations
@@ -63,14 +64,77 @@ CALIBRATION: dict[str, tuple[float, float, float, float]] = {
 }
 
 
+# What a point of ink is, by its eight neighbours.
+DOT, LINE_END, JUNCTION, CORNER, STRAIGHT, CURVE, OTHER = range(7)
+
+
+def _kind(neighbours: int) -> int:
+    """What a point of ink is: one of DOT to OTHER.
+
+    Args:
+        neighbours: Bit k tells whether the k-th neighbour has ink, clockwise from the one above.
+    """
+    inked = [k for k in range(8) if neighbours >> k & 1]
+    crossings = sum((k - 1) % 8 not in inked for k in inked)  # from empty to ink, going round
+    if not inked:
+        return DOT
+    if crossings == 1 and len(inked) <= 2:
+        return LINE_END
+    if crossings >= 3:
+        return JUNCTION
+    if crossings == 2 and len(inked) == 2:
+        gap = inked[1] - inked[0]
+        if gap == 4:
+            return STRAIGHT
+        return CORNER if gap <= 2 or gap >= 6 else CURVE
+    return OTHER
+
+
+KINDS = np.array([_kind(neighbours) for neighbours in range(256)], np.uint8)
+
+
+# The compiled functions below look at a board with a margin of one empty point on each side, so
+# that every point of ink has eight neighbours.
+
+
+@njit(cache=True, nogil=True)
+def _neighbours(board: NDArray[np.uint8], y: int, x: int) -> int:
+    """Which of the eight neighbours have ink, as :func:`_kind` wants it."""
+    return (
+        board[y - 1, x]
+        | board[y - 1, x + 1] << 1
+        | board[y, x + 1] << 2
+        | board[y + 1, x + 1] << 3
+        | board[y + 1, x] << 4
+        | board[y + 1, x - 1] << 5
+        | board[y, x - 1] << 6
+        | board[y - 1, x - 1] << 7
+    )
+
+
+@njit(cache=True, nogil=True)
+def _is_squeezed(board: NDArray[np.uint8], y: int, x: int) -> int:
+    """1 if an empty point lies between two inked ones, side by side or one above the other."""
+    return (board[y, x - 1] & board[y, x + 1]) | (board[y - 1, x] & board[y + 1, x])
+
+
+@njit(cache=True, nogil=True)
+def _starts_block(board: NDArray[np.uint8], y: int, x: int) -> int:
+    """1 if an inked point is the upper left one of a full 2 x 2 block."""
+    return board[y + 1, x] & board[y, x + 1] & board[y + 1, x + 1]
+
+
 @njit(cache=True, nogil=True)
 def _fill(
-    field: NDArray[np.uint8], mark: NDArray[np.uint8], value: int, y: int, x: int, diag: bool
+    board: NDArray[np.uint8], mark: NDArray[np.bool_], stack: NDArray[np.int64], y: int, x: int
 ) -> tuple[int, bool]:
-    """Flood the region of ``value`` from (y, x); return its size and whether it is enclosed."""
-    stack = np.empty((SIZE * SIZE, 2), np.int64)
+    """Mark the region of points like (y, x); return its size and whether it is enclosed.
+
+    Ink is linked at corners too, empty points are not.
+    """
+    value = board[y, x]
     stack[0, 0], stack[0, 1] = y, x
-    mark[y, x] = 1
+    mark[y, x] = True
     top, size, enclosed = 1, 0, True
     while top > 0:
         top -= 1
@@ -78,120 +142,96 @@ def _fill(
         size += 1
         for dy in range(-1, 2):
             for dx in range(-1, 2):
-                if (dy == 0 and dx == 0) or (not diag and dy != 0 and dx != 0):
+                if value == 0 and dy != 0 and dx != 0:
                     continue
                 ny, nx = cy + dy, cx + dx
-                if ny < 0 or nx < 0 or ny >= SIZE or nx >= SIZE:
+                if ny == 0 or nx == 0 or ny > SIZE or nx > SIZE:
                     enclosed = False
-                elif field[ny, nx] == value and mark[ny, nx] == 0:
-                    mark[ny, nx] = 1
+                elif board[ny, nx] == value and not mark[ny, nx]:
+                    mark[ny, nx] = True
                     stack[top, 0], stack[top, 1] = ny, nx
                     top += 1
     return size, enclosed
 
 
 @njit(cache=True, nogil=True)
+def _regions(board: NDArray[np.uint8]) -> tuple[int, int]:
+    """Separate figures, and enclosed fields of at least two points."""
+    mark = np.zeros(board.shape, np.bool_)
+    stack = np.empty((SIZE * SIZE, 2), np.int64)
+    figures, fields = 0, 0
+    for y in range(1, SIZE + 1):
+        for x in range(1, SIZE + 1):
+            if mark[y, x]:
+                continue
+            size, enclosed = _fill(board, mark, stack, y, x)
+            if board[y, x]:
+                figures += 1
+            elif enclosed and size >= 2:
+                fields += 1
+    return figures, fields
+
+
+@njit(cache=True, nogil=True)
+def _has_ink_near(board: NDArray[np.uint8], y: int, x: int) -> bool:
+    """Whether (y, x), which may lie outside the board, or a point beside it has ink."""
+    if 1 <= y <= SIZE and 1 <= x <= SIZE:
+        beside = board[y - 1, x] | board[y + 1, x] | board[y, x - 1] | board[y, x + 1]
+        return (board[y, x] | beside) != 0
+    if 1 <= x <= SIZE:
+        return (y == 0 and board[1, x] != 0) or (y == SIZE + 1 and board[SIZE, x] != 0)
+    if 1 <= y <= SIZE:
+        return (x == 0 and board[y, 1] != 0) or (x == SIZE + 1 and board[y, SIZE] != 0)
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _symmetry(board: NDArray[np.uint8], ink: int, y0: int, y1: int, x0: int, x1: int) -> float:
+    """The best of four mirrorings of the bounding box: the share of ink that meets ink nearby."""
+    left_right = up_down = diagonal = other_diagonal = 0
+    for y in range(y0, y1 + 1):
+        for x in range(x0, x1 + 1):
+            if board[y, x]:
+                left_right += _has_ink_near(board, y, x0 + x1 - x)
+                up_down += _has_ink_near(board, y0 + y1 - y, x)
+                diagonal += _has_ink_near(board, y0 + (x - x0), x0 + (y - y0))
+                other_diagonal += _has_ink_near(board, y1 - (x - x0), x1 - (y - y0))
+    return max(left_right, up_down, diagonal, other_diagonal) / ink
+
+
+@njit(cache=True, nogil=True)
 def _measure(images: NDArray[np.uint8], out: NDArray[np.float64]) -> None:
-    ring_y = np.array([-1, -1, 0, 1, 1, 1, 0, -1])
-    ring_x = np.array([0, 1, 1, 1, 0, -1, -1, -1])
-    near = np.empty(8, np.int64)
+    board = np.zeros((SIZE + 2, SIZE + 2), np.uint8)
+    kinds = np.empty(OTHER + 1, np.int64)
     for n in range(images.shape[0]):
-        image = images[n]
-        ink, ends, corners, junctions, dots, straight, line = 0, 0, 0, 0, 0, 0, 0
-        blocks, squeezed = 0, 0
-        y0, y1, x0, x1 = SIZE, -1, SIZE, -1
-        for y in range(SIZE):
-            for x in range(SIZE):
-                if image[y, x] == 0:
-                    if 0 < x < SIZE - 1 and image[y, x - 1] and image[y, x + 1]:
-                        squeezed += 1
-                    elif 0 < y < SIZE - 1 and image[y - 1, x] and image[y + 1, x]:
-                        squeezed += 1
+        board[1:-1, 1:-1] = images[n]
+        kinds[:] = 0
+        ink, blocks, squeezed = 0, 0, 0
+        y0, y1, x0, x1 = SIZE + 1, 0, SIZE + 1, 0
+        for y in range(1, SIZE + 1):
+            for x in range(1, SIZE + 1):
+                if board[y, x] == 0:
+                    squeezed += _is_squeezed(board, y, x)
                     continue
                 ink += 1
                 y0, y1, x0, x1 = min(y0, y), max(y1, y), min(x0, x), max(x1, x)
-                if y + 1 < SIZE and x + 1 < SIZE:
-                    if image[y + 1, x] and image[y, x + 1] and image[y + 1, x + 1]:
-                        blocks += 1
-                count, crossings = 0, 0
-                for k in range(8):
-                    py, px = y + ring_y[k], x + ring_x[k]
-                    inside = 0 <= py < SIZE and 0 <= px < SIZE
-                    near[k] = 1 if inside and image[py, px] else 0
-                    count += near[k]
-                for k in range(8):
-                    if near[k] == 0 and near[(k + 1) % 8] == 1:
-                        crossings += 1
-                if count == 0:
-                    dots += 1
-                elif crossings == 1 and count <= 2:
-                    ends += 1
-                elif crossings >= 3:
-                    junctions += 1
-                elif crossings == 2 and count == 2:
-                    line += 1
-                    first = 0
-                    while near[first] == 0:
-                        first += 1
-                    second = first + 1
-                    while near[second] == 0:
-                        second += 1
-                    gap = second - first
-                    if gap == 4:
-                        straight += 1
-                    elif gap <= 2 or gap >= 6:
-                        corners += 1
-        mark = np.zeros((SIZE, SIZE), np.uint8)
-        components, closed = 0, 0
-        for y in range(SIZE):
-            for x in range(SIZE):
-                if mark[y, x]:
-                    continue
-                size, enclosed = _fill(image, mark, image[y, x], y, x, image[y, x] == 1)
-                if image[y, x] == 1:
-                    components += 1
-                elif enclosed and size >= 2:
-                    closed += 1
-        best = 0.0
-        if ink:
-            for kind in range(4):
-                met = 0
-                for y in range(y0, y1 + 1):
-                    for x in range(x0, x1 + 1):
-                        if image[y, x] == 0:
-                            continue
-                        if kind == 0:
-                            my, mx = y, x0 + x1 - x
-                        elif kind == 1:
-                            my, mx = y0 + y1 - y, x
-                        elif kind == 2:
-                            my, mx = y0 + (x - x0), x0 + (y - y0)
-                        else:
-                            my, mx = y1 - (x - x0), x1 - (y - y0)
-                        hit = False
-                        for dy in range(-1, 2):
-                            for dx in range(-1, 2):
-                                if abs(dy) + abs(dx) == 2:
-                                    continue
-                                py, px = my + dy, mx + dx
-                                if 0 <= py < SIZE and 0 <= px < SIZE and image[py, px]:
-                                    hit = True
-                        if hit:
-                            met += 1
-                best = max(best, met / ink)
+                blocks += _starts_block(board, y, x)
+                kinds[KINDS[_neighbours(board, y, x)]] += 1
+        line = kinds[STRAIGHT] + kinds[CURVE] + kinds[CORNER]
         row = out[n]
         row[0] = ink
-        row[1] = ends
+        row[1] = kinds[LINE_END]
         row[2] = blocks / max(ink, 1)
         row[3] = squeezed / max(ink, 1)
-        row[4] = straight / max(line, 1)
-        row[5] = ends + junctions + corners + dots
-        row[6] = components
-        row[7] = closed
-        row[8] = max(y1 - y0, x1 - x0) + 1 if ink else 0
-        cy, cx = (y0 + y1) / 2 - (SIZE - 1) / 2, (x0 + x1) / 2 - (SIZE - 1) / 2
-        row[9] = np.sqrt(cy * cy + cx * cx) if ink else SIZE
-        row[10] = best
+        row[4] = kinds[STRAIGHT] / max(line, 1)
+        row[5] = kinds[LINE_END] + kinds[JUNCTION] + kinds[CORNER] + kinds[DOT]
+        row[6], row[7] = _regions(board)
+        row[8], row[9], row[10] = 0, SIZE, 0
+        if ink:
+            row[8] = max(y1 - y0, x1 - x0) + 1
+            dy, dx = (y0 + y1 - SIZE - 1) / 2, (x0 + x1 - SIZE - 1) / 2
+            row[9] = np.sqrt(dy * dy + dx * dx)
+            row[10] = _symmetry(board, ink, y0, y1, x0, x1)
 
 
 def measure(images: NDArray[np.uint8]) -> NDArray[np.float64]:

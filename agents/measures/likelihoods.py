@@ -1,4 +1,4 @@
-"""What a frozen imitator says of works: how probable their moves are, and how it would go on."""
+"""How probable the moves of works are under a frozen imitator."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import nn
 
 from move37.agents.learner.imitation import positions_of
 from move37.envs.base.simulator import Simulator
-from move37.envs.base.works import PAD, Works, pad_moves
+from move37.envs.base.works import PAD, Works
 
 THRESHOLD = 1e-4
 """Largest probability of a Move-37 moment."""
-Judge = Callable[[Works], NDArray[np.float64]]
-"""Says what works are worth, (N,) float64; of use only if it never was a reward."""
+Scorer = Callable[[Works], NDArray[np.float64]]
+"""Says what N works are worth, (N,) float64; of use in a measure only if it never was a reward."""
 WORKS_AT_ONCE = 1000
 """Works replayed at once; their positions stay in memory together."""
 
@@ -77,60 +77,3 @@ def move_likelihoods(
         log_p[first : first + len(part)][there] = chosen
         expected[first : first + len(part)][there] = tail
     return MoveLikelihoods(log_p, expected)
-
-
-def finish_works(
-    network: nn.Module,
-    make_simulator: Callable[[int], Simulator],
-    works: Works,
-    cuts: NDArray[np.integer],
-    rng: np.random.Generator,
-    temperature: float = 1.0,
-    boards: int = 512,
-) -> Works:
-    """Let an imitator finish works from somewhere in them.
-
-    Args:
-        network: Maps observations to (logits, features); in eval mode.
-        make_simulator: Makes boards.
-        works: N works, repeated as often as each is to be finished.
-        cuts: (N,) moves of each that are kept, from 0 to all of them.
-        rng: The only source of chance.
-        temperature: Divides the logits.
-        boards: Works finished at once.
-
-    Returns:
-        N works that begin with the moves kept.
-
-    Raises:
-        ValueError: If a cut is beyond the end of its work.
-    """
-    if np.shape(cuts) != (len(works),) or (cuts < 0).any() or (cuts > works.lengths).any():
-        raise ValueError("cuts: expected one for each work, from 0 to its number of moves")
-    rows_of_moves: list[NDArray[np.int16]] = []
-    for first in range(0, len(works), boards):
-        part, cut = works[first : first + boards], cuts[first : first + boards]
-        simulator = make_simulator(len(part))
-        simulator.reset(np.arange(simulator.n), part.briefs)
-        made = np.full((simulator.n, simulator.max_moves), PAD, np.int16)
-        going = np.ones(simulator.n, np.bool_)
-        t = 0
-        while going.any():
-            actions = np.full(simulator.n, PAD, np.int64)
-            given = going & (t < cut)
-            if given.any():
-                actions[given] = part.moves[given, t]
-            rows = np.flatnonzero(going & ~given)
-            if len(rows):
-                obs = {k: torch.as_tensor(v[rows]) for k, v in simulator.observations.items()}
-                with torch.no_grad():
-                    logits = network(obs)[0].double() / temperature
-                    share = torch.softmax(logits, 1).cumsum(1).numpy()
-                u = rng.random((len(rows), 1)) * share[:, -1:]
-                actions[rows] = np.minimum((share < u).sum(axis=1), simulator.n_actions - 1)
-            ended = simulator.step(actions)
-            made[ended] = simulator.moves[ended]
-            going &= ~ended
-            t += 1
-        rows_of_moves.extend(made)
-    return Works(works.world, pad_moves(rows_of_moves), works.briefs)

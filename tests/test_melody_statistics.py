@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from benchmarks.melody_statistics import TITLES, autocorrelation, melody_statistics
 from move37.envs.composition.moves import EIGHTHS, FIRST_NOTE, HOLD, REST, SOPRANO_LOW
-from move37.envs.composition.tuner import TITLES, autocorrelation, melody_statistics
 
 C5, D5, E5, F5, G5, A5, B5, C6 = (p - SOPRANO_LOW + FIRST_NOTE for p in (
     72, 74, 76, 77, 79, 81, 83, 84,

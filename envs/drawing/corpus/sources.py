@@ -1,0 +1,185 @@
+"""Where human drawings come from: installed icon packages, a folder of SVG, a Quick, Draw! file.
+
+To add a package, write one function that returns a :class:`Source`, and list it in ``PACKAGES``.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import sqlite3
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+from move37.envs.drawing.corpus.quickdraw import read_drawing
+from move37.envs.drawing.corpus.svg import MAX_BYTES, Strokes, read_svg
+
+MAX_NDJSON = 1 << 30
+"""Largest .ndjson file read, in bytes."""
+
+Record = tuple[str, bytes]
+"""A label that says where a work was found, and its bytes."""
+
+
+class CorpusError(ValueError):
+    """A corpus that is unknown, not installed, empty or wrongly asked for."""
+
+
+def read_icon(label: str, data: bytes) -> tuple[str, Strokes]:
+    """The name (its file's) and strokes of an icon."""
+    return PurePosixPath(label).stem, read_svg(data)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The works of one corpus, not yet parsed.
+
+    Attributes:
+        name: Of the corpus.
+        records: The works as they were found, in a fixed order.
+        read: From a record to the work's name and strokes; SvgError if it cannot be read.
+        kind: What the file in the cache is called by.
+        designer: Who drew the works; empty if unknown.
+        licence: SPDX identifier of the works' licence; empty if unknown.
+    """
+
+    name: str
+    records: list[Record]
+    read: Callable[[str, bytes], tuple[str, Strokes]] = read_icon
+    kind: str = ""
+    designer: str = ""
+    licence: str = ""
+
+
+def find_source(spec: str) -> Source:
+    """The source that :func:`load_corpus` calls by this name or path.
+
+    Raises:
+        CorpusError: If there is none, or it cannot be read.
+    """
+    if spec in PACKAGES:
+        return PACKAGES[spec]()
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        return _folder(path)
+    if path.is_file() and path.suffix == ".ndjson":
+        return _quickdraw(path)
+    raise CorpusError(
+        f"{spec!r} is no known corpus: expected {', '.join(PACKAGES)}, the path of a folder of "
+        ".svg files, or the path of a Quick, Draw! .ndjson file"
+    )
+
+
+# Packages
+
+
+def tabler() -> Source:
+    """Tabler Icons, outlined."""
+    records = zipped("tabler", "tablericons2", "tablericons/tablericons.zip", "outline/*.svg")
+    return Source("tabler", records, designer="Paweł Kuna", licence="MIT")
+
+
+def lucide() -> Source:
+    """Lucide Icons, from the package's database."""
+    path = installed("lucide", "python-lucide", "lucide/data/lucide-icons.db")
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        rows = database.execute("select name, svg from icons order by name").fetchall()
+    except sqlite3.Error as error:
+        raise CorpusError(f"lucide: {path} cannot be read ({error})") from error
+    finally:
+        database.close()
+    records = [(f"{name}.svg", str(svg).encode()) for name, svg in rows]
+    return Source("lucide", records, designer="Lucide contributors", licence="ISC")
+
+
+def kanjivg() -> Source:
+    """KanjiVG: Chinese characters in the order of their strokes; names begin with the character."""
+    folder = installed("kanjivg", "kanjivg", "kanji")
+    # Variants of a character have a suffix: 04e8c-Kaisho.svg.
+    paths = sorted(p for p in folder.glob("*.svg") if re.fullmatch("[0-9a-f]{5}", p.stem))
+
+    def read(label: str, data: bytes) -> tuple[str, Strokes]:
+        code = PurePosixPath(label).stem
+        return f"{chr(int(code, 16))} {code}", read_svg(data)
+
+    records = [(p.name, bytes_of(p)) for p in paths]
+    return Source("kanjivg", records, read, designer="Ulrich Apel", licence="CC-BY-SA-3.0")
+
+
+def heroicons() -> Source:
+    """Heroicons, outlined."""
+    records = zipped("heroicons", "heroicons", "heroicons/heroicons.zip", "outline/*.svg")
+    return Source("heroicons", records, designer="Tailwind Labs", licence="MIT")
+
+
+PACKAGES: dict[str, Callable[[], Source]] = {
+    "tabler": tabler,
+    "lucide": lucide,
+    "kanjivg": kanjivg,
+    "heroicons": heroicons,
+}
+"""The corpora that come with an installed package, by name."""
+
+
+# Files of the user
+
+
+def _folder(path: Path) -> Source:
+    files = {p.relative_to(path).as_posix(): p for p in path.rglob("*.svg") if p.is_file()}
+    if not files:
+        raise CorpusError(f"{path}: no .svg files in this folder")
+    records = [(label, bytes_of(files[label])) for label in sorted(files)]
+
+    def read(label: str, data: bytes) -> tuple[str, Strokes]:
+        return label.removesuffix(".svg"), read_svg(data)
+
+    return Source(path.resolve().name, records, read, kind="svg")
+
+
+def _quickdraw(path: Path) -> Source:
+    if path.stat().st_size > MAX_NDJSON:
+        raise CorpusError(f"{path}: more than {MAX_NDJSON} bytes; give a part of it")
+    lines = path.read_bytes().splitlines()
+    records = [(f"line {i}", line) for i, line in enumerate(lines, 1) if line.strip()]
+    return Source(
+        path.stem,
+        records,
+        lambda _, data: read_drawing(data),
+        kind="quickdraw",
+        designer="players of Quick, Draw!",
+        licence="CC-BY-4.0",
+    )
+
+
+# For the functions above
+
+
+def installed(corpus: str, package: str, path: str) -> Path:
+    """The path of a file or folder of an installed package."""
+    try:
+        found = Path(str(importlib.metadata.distribution(package).locate_file(path)))
+    except importlib.metadata.PackageNotFoundError:
+        raise CorpusError(f"{corpus}: the package {package} is not installed") from None
+    if not found.exists():
+        raise CorpusError(f"{corpus}: the package {package} has no {path}")
+    return found
+
+
+def zipped(corpus: str, package: str, path: str, pattern: str) -> list[Record]:
+    """The files whose names match a pattern in a .zip of an installed package, sorted."""
+    with zipfile.ZipFile(installed(corpus, package, path)) as file:
+        names = sorted(n for n in file.namelist() if fnmatchcase(n, pattern))
+        return [(name, file.read(name)) for name in names]
+
+
+def bytes_of(path: Path) -> bytes:
+    """A file's bytes, but no more than one past the limit that read_svg enforces."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error})") from error
