@@ -51,6 +51,8 @@ from move37.envs.composition.score.roll import read_rolls, rolls_of
 from move37.envs.composition.score.staff import sheet_of, written
 from move37.envs.composition.scores import moves_and_briefs, scores_of, steps_of
 from move37.envs.composition.world import CompositionWorld
+from move37.envs.files.pictures import GIVEN, INK
+from move37.envs.files.sheets import thumbnails
 
 BACH = load_corpus("bach", progress=False)
 ROWS = BACH.split()
@@ -308,16 +310,20 @@ def test_rolls_hold_the_whole_score():
 
 
 def test_pictures_have_their_sizes_and_differ():
-    works = some(4)
-    sheet = render.sheet(works, 2, ["a", "b", "c", "d"], title="four")
-    assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
-    assert render.thumbnails(works, 24).shape == (4, 24, 24, 3)
-    assert len(np.unique(render.thumbnails(works, 24).reshape(4, -1), axis=0)) == 4
-    side = render.sheets_side_by_side(works, works[:1], ("left", "right"), 2)
-    assert side.shape[1] > sheet.shape[1]
-    assert render.picture(works.moves[0][:5], works.briefs[0], BASS, 96).shape == (96, 96, 3)
-    with pytest.raises(ValueError, match="captions"):
-        render.sheet(works, 2, ["a"])
+    small = thumbnails(CompositionWorld, some(4), 24)
+    assert small.shape == (4, 24, 24, 3)
+    assert len(np.unique(small.reshape(4, -1), axis=0)) == 4
+    assert render.roll(some(1), 0, 200, 120).shape == (120, 200, 3)
+
+
+def test_a_picture_shows_what_is_written_so_far():
+    work = some(1)
+    whole = render.picture(work.moves[0], work.briefs[0], BASS, 96)
+    np.testing.assert_array_equal(whole, render.tile(work, 0, 96))
+    half = render.picture(work.moves[0][:16], work.briefs[0], BASS, 96)
+    bass = (half == INK).all(axis=2)
+    assert bass[:, :47].any() and not bass[:, 48:].any()
+    assert (half == GIVEN).all(axis=2)[:, 48:].any()
 
 
 def test_written_values_fill_the_time_and_stay_in_their_bars():

@@ -58,7 +58,7 @@ from move37.envs.composition.rules.melody import measure_voice
 from move37.envs.composition.rules.names import CHORD_RULES, FOUR_RULES, MELODIC, RULES
 from move37.envs.composition.score.notation import midi, musicxml
 from move37.envs.composition.score.page import html_page
-from move37.envs.composition.score.render import marked_sheet, picture, sheet
+from move37.envs.composition.score.render import picture
 from move37.envs.composition.score.roll import read_rolls, rolls_of
 from move37.envs.composition.score.staff import sheet_of
 from move37.envs.composition.scores import moves_and_briefs, scores_of, silence_ahead
@@ -525,9 +525,9 @@ def test_four_staves_sound_and_files(tmp_path):
 
 def test_pictures_and_pages_show_four_voices():
     two = Works("composition", *moves_and_briefs(HELD_SCORES[:2, :5], BASS))
-    assert (sheet(HELD[:2]) != sheet(two)).any()
-    marked = marked_sheet(HELD[:1], np.array([9]), [[10]], ["a"])
-    assert (marked != marked_sheet(HELD[:1], np.array([9]), [[40]], ["a"])).any()
+    assert (FourWorld.tile(HELD, 0, 96) != CompositionWorld.tile(two, 0, 96)).any()
+    marked = FourWorld.tile(HELD, 0, 96, 9, [10])
+    assert (marked != FourWorld.tile(HELD, 0, 96, 9, [40])).any()
     page = html_page(HELD[:1], "t", [""], [[31]])
     assert '"marks": [10]' in page or '"marks":[10]' in page
     assert "Tenor" in page

@@ -47,6 +47,7 @@ from move37.envs.composition.score.roll import read_rolls, rolls_of
 from move37.envs.composition.scores import moves_and_briefs, scores_of
 from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import CompositionWorld
+from move37.envs.files.sheets import marked_sheet
 from move37.novelty.storage import save_weights
 
 ENV = "Move37/CompositionFree-v0"
@@ -299,12 +300,12 @@ def test_marks_stand_at_the_eighth_of_the_move():
     works = HELD[:1]
     bass = Works("composition", *moves_and_briefs(scores_of_works(works), BASS))
     # Where nothing is pale both look alike.
-    sheet = FreeWorld.marked_sheet(works, np.array([0]), [[21]], ["a"])
+    sheet = marked_sheet(FreeWorld, works, np.array([0]), [[21]], ["a"])
     np.testing.assert_array_equal(
-        sheet, CompositionWorld.marked_sheet(bass, np.array([0]), [[10]], ["a"])
+        sheet, marked_sheet(CompositionWorld, bass, np.array([0]), [[10]], ["a"])
     )
-    known = FreeWorld.marked_sheet(works, np.array([20]), [[21]], ["a"])
-    given = CompositionWorld.marked_sheet(bass, np.array([10]), [[10]], ["a"])
+    known = marked_sheet(FreeWorld, works, np.array([20]), [[21]], ["a"])
+    given = marked_sheet(CompositionWorld, bass, np.array([10]), [[10]], ["a"])
     differ = np.argwhere((known != given).any(axis=2))
     # The soprano, in the upper half, is pale too.
     assert len(differ) and differ[:, 0].max() < known.shape[0] // 2

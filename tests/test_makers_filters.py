@@ -12,7 +12,6 @@ from move37.agents.makers.inceptionism import Inceptionism
 from move37.agents.makers.inceptionism import make as make_inceptionism
 from move37.agents.makers.maker import Budget, TrainContext
 from move37.agents.makers.networks.feature_network import (
-    FILE,
     FeatureNetwork,
     categories_of,
     clusters_of,
@@ -49,6 +48,7 @@ def human_works(n: int) -> Works:
 def small_world(works: Works) -> SimpleNamespace:
     return SimpleNamespace(
         id="drawing",
+        fingerprint="f",
         train=works,
         images=pictures_of,
         simulator=DrawingSimulator,
@@ -123,21 +123,24 @@ def test_the_network_is_trained_once_and_shared(tmp_path):
     said = []
     room = context(tmp_path, log=said.append)
     first = make_inceptionism(room)
-    before = (tmp_path / FILE).read_bytes()
+    path = tmp_path / "features.safetensors"
+    before = path.read_bytes()
     second = make_deep_style(room)
-    assert len(said) == 1 and "clusters" in said[0] and (tmp_path / FILE).read_bytes() == before
+    assert len(said) == 1 and "clusters" in said[0] and path.read_bytes() == before
     for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True):
         assert torch.equal(a, b) and not a.requires_grad
-    (tmp_path / FILE).write_bytes(before[:100])
-    with pytest.raises(ValueError, match=FILE):
-        make_deep_style(room)
+    path.write_bytes(before[:100])
+    make_deep_style(room)
+    assert "features.safetensors" in said[1] and "damaged" in said[1] and len(said) == 3
+    assert path.read_bytes() == before
 
 
 def test_training_is_deterministic(tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()
         feature_network(context(tmp_path / name))
-    assert (tmp_path / "a" / FILE).read_bytes() == (tmp_path / "b" / FILE).read_bytes()
+    a, b = (tmp_path / name / "features.safetensors" for name in "ab")
+    assert a.read_bytes() == b.read_bytes()
 
 
 # From images and back
@@ -156,6 +159,27 @@ def test_a_large_image_is_seen_as_large_as_it_is():
     np.testing.assert_array_equal(harden(soft, np.ones((64, 64), bool)), large)
     soft[0] = 0.5
     assert large[0].sum() == 420  # the image is not what is painted on
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 16), (3, 5), (64, 3)])
+def test_an_image_of_any_size_is_seen_and_filtered(network, height, width):
+    rng = np.random.default_rng(0)
+    images = (rng.random((40, height, width)) < 0.5).astype(np.uint8)
+    soft = soften(images)
+    assert min(soft.shape[1:]) >= 8
+    assert harden(soft, np.ones((height, width), bool)).shape == images.shape
+    train_features(FeatureNetwork(2), images, np.eye(2, dtype=np.float32)[np.arange(40) % 2], 2, 0)
+    world = SimpleNamespace(
+        id="small",
+        train=Works("small", np.zeros((40, 1), np.int16), images=images),
+        images=lambda works: works.images,
+        from_images=lambda made: Works(
+            "small", np.zeros((len(made), 1), np.int16), images=made.astype(np.uint8)
+        ),
+    )
+    for maker in (Inceptionism(world, network, steps=1), DeepStyle(world, network, steps=1)):
+        made = maker.generate(3, np.random.default_rng(0))
+        assert made.images.shape == (3, height, width)
 
 
 def test_faint_and_lone_grey_is_no_ink_but_a_line_may_fade():

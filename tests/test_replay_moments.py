@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,15 +18,16 @@ from move37.envs.base.works import Works, pad_moves
 from move37.envs.base.world import ENTRY_POINTS
 from move37.envs.composition.moves import EIGHTHS, FIRST_NOTE, HOLD, LOW, REST
 from move37.envs.composition.score import page as composition_page
-from move37.envs.composition.score import render as rolls
 from move37.envs.composition.world import CompositionWorld
 from move37.envs.drawing.moves import END, LIFT, N_MOVES, SIZE, moves_of
 from move37.envs.drawing.view import page as drawing_page
 from move37.envs.drawing.view import render
 from move37.envs.drawing.world import DrawingWorld
+from move37.envs.files.pictures import GIVEN, INK, MARK, PALE, PAPER
+from move37.envs.files.sheets import MARKED_TILE, marked_sheet
 from move37.novelty.storage import save_weights
 
-TILE = 192
+TILE = MARKED_TILE
 STROKES = [np.array([(3, 4), (20, 4)]), np.array([(3, 18), (12, 18), (20, 18)])]
 """Moves 0 and 1, LIFT, 3 to 5, END."""
 
@@ -57,76 +59,65 @@ def distances(x, y):
 
 def test_what_was_drawn_before_is_pale_and_what_came_from_it_on_is_dark():
     works = drawings(3)
-    image = render.marked_sheet(works, np.array([4, -1, 0]), [[4], [], [0]], ["a", "b", "c"])
+    image = marked_sheet(DrawingWorld, works, np.array([4, -1, 0]), [[4], [], [0]], ["a", "b", "c"])
     left, never, at_once = (tile_of(image, i) for i in range(3))
-    assert pixel(left, 12, 4) == pixel(never, 12, 4) == render.PALE_INK
-    assert pixel(left, 8, 18) == render.INK  # move 4 drew from (3, 18) to (12, 18)
-    assert pixel(left, 18, 18) == render.INK
-    assert pixel(left, 12, 18) == pixel(at_once, 3, 4) == render.MARK
-    assert pixel(at_once, 12, 4) == render.INK
-    assert never.min() >= min(render.PALE_INK)  # nothing dark, no mark
+    assert pixel(left, 12, 4) == pixel(never, 12, 4) == PALE
+    assert pixel(left, 8, 18) == INK  # move 4 drew from (3, 18) to (12, 18)
+    assert pixel(left, 18, 18) == INK
+    assert pixel(left, 12, 18) == pixel(at_once, 3, 4) == MARK
+    assert pixel(at_once, 12, 4) == INK
+    assert never.min() >= min(PALE)  # nothing dark, no mark
 
 
 def test_a_dark_line_lies_on_pale_ones():
     cross = moves_of([np.array([(2, 12), (21, 12)]), np.array([(12, 2), (12, 21)])])
-    image = render.marked_sheet(Works("drawing", cross[None]), np.array([3]), [[]], [""])
-    assert pixel(tile_of(image), 12, 12) == render.INK
-    assert pixel(tile_of(image), 5, 12) == render.PALE_INK
+    image = marked_sheet(DrawingWorld, Works("drawing", cross[None]), np.array([3]), [[]], [""])
+    assert pixel(tile_of(image), 12, 12) == INK
+    assert pixel(tile_of(image), 5, 12) == PALE
 
 
 @pytest.mark.parametrize(
     ("move", "x", "y"), [(0, 3, 4), (1, 20, 4), (2, 20, 4), (4, 12, 18), (6, 20, 18)]
 )
 def test_a_mark_is_a_disc_where_the_pen_is_and_changes_nothing_else(move, x, y):
-    plain = render.marked_sheet(drawings(2), np.array([1, 1]), [[], []], ["a", "b"])
-    marked = render.marked_sheet(drawings(2), np.array([1, 1]), [[move], []], ["a", "b"])
+    plain = marked_sheet(DrawingWorld, drawings(2), np.array([1, 1]), [[], []], ["a", "b"])
+    marked = marked_sheet(DrawingWorld, drawings(2), np.array([1, 1]), [[move], []], ["a", "b"])
     changed = (tile_of(plain) != tile_of(marked)).any(axis=2)
     near = distances(x, y)
     assert changed[near < render.DISC / 2 - 0.1].all()
     assert not changed[near > render.RIM / 2 + 0.1].any()
     np.testing.assert_array_equal(tile_of(plain, 1), tile_of(marked, 1))
     assert (plain != marked).any(axis=2).sum() == changed.sum()
-    assert pixel(tile_of(marked), x, y) == render.MARK
+    assert pixel(tile_of(marked), x, y) == MARK
 
 
 @pytest.mark.parametrize("moves", [[END], [LIFT, END]])
 def test_a_move_before_the_pen_touched_the_paper_is_marked_in_the_middle(moves):
     works = Works("drawing", np.array([moves]))
-    tile = tile_of(render.marked_sheet(works, np.array([0]), [[0]], [""]))
-    assert pixel(tile, 11.5, 11.5) == render.MARK
-    assert (tile[distances(11.5, 11.5) > render.RIM / 2 + 0.1] == render.PAPER).all()
+    tile = tile_of(marked_sheet(DrawingWorld, works, np.array([0]), [[0]], [""]))
+    assert pixel(tile, 11.5, 11.5) == MARK
+    assert (tile[distances(11.5, 11.5) > render.RIM / 2 + 0.1] == PAPER).all()
 
 
 def test_given_strokes_keep_their_colour():
     brief = moves_of([np.array([(2, 12), (21, 12)])])
     works = Works("drawing", moves_of(STROKES)[None], brief[None])
     for first in (-1, 0):
-        tile = tile_of(render.marked_sheet(works, np.array([first]), [[]], [""]))
-        assert pixel(tile, 12, 12) == render.GIVEN_INK
+        tile = tile_of(marked_sheet(DrawingWorld, works, np.array([first]), [[]], [""]))
+        assert pixel(tile, 12, 12) == GIVEN
 
 
 def test_labels_stand_below_and_rows_are_no_longer_than_columns():
-    seven = render.marked_sheet(drawings(7), np.full(7, -1), [[]] * 7, ["never"] * 7, columns=3)
+    seven = marked_sheet(
+        DrawingWorld, drawings(7), np.full(7, -1), [[]] * 7, ["never"] * 7, columns=3
+    )
     assert seven.shape[1] == 3 * (TILE + 6) + 6
     foot = TILE + 6
-    unlabelled = render.marked_sheet(drawings(7), np.full(7, -1), [[]] * 7, [""] * 7, columns=3)
+    unlabelled = marked_sheet(
+        DrawingWorld, drawings(7), np.full(7, -1), [[]] * 7, [""] * 7, columns=3
+    )
     ys, xs, _ = np.nonzero(seven != unlabelled)
     assert ys.min() >= foot and {x // (TILE + 6) for x in xs} == {0, 1, 2}
-
-
-@pytest.mark.parametrize("world", [DrawingWorld, CompositionWorld])
-def test_n_of_everything_and_no_images(world):
-    works = drawings(2) if world is DrawingWorld else basses([REST], [REST])
-    first, marks, labels = np.array([0, 0]), [[], []], ["", ""]
-    world.marked_sheet(works, first, marks, labels)
-    for wrong in (
-        (first[:1], marks, labels), (first, marks[:1], labels), (first, marks, labels[:1]),
-    ):  # fmt: skip
-        with pytest.raises(ValueError):
-            world.marked_sheet(works, *wrong)
-    pictures = Works(works.world, works.moves, images=np.zeros((2, 64, 64), np.uint8))
-    with pytest.raises(ValueError, match="images"):
-        world.marked_sheet(pictures, first, marks, labels)
 
 
 # Basses
@@ -140,9 +131,11 @@ def basses(*beginnings):
 
 
 def roll(first, marks, beginning):
-    """(H, W, 3) without its edge: one bass; 20 pixels are an eighth."""
-    image = rolls.marked_sheet(basses(beginning), np.array([first]), [marks], [""], size=640)
-    return image[11:409, 11:649].astype(int)
+    """(640, 640, 3): the tile of one bass; 20 pixels are an eighth."""
+    image = marked_sheet(
+        CompositionWorld, basses(beginning), np.array([first]), [marks], [""], size=640
+    )
+    return image[6:646, 6:646].astype(int)
 
 
 def columns_with(image, colour):
@@ -154,10 +147,10 @@ NOTE = FIRST_NOTE + 48 - LOW
 
 def test_a_bass_is_pale_up_to_the_move_even_within_a_held_note():
     image = roll(6, [], [NOTE, HOLD, NOTE + 4, HOLD, HOLD, HOLD, HOLD, HOLD, REST])
-    assert columns_with(image, rolls.PALE) == list(range(6))
-    assert columns_with(image, rolls.OWN) == [6, 7]
-    assert columns_with(roll(-1, [], [NOTE]), rolls.OWN) == []
-    assert columns_with(roll(0, [], [NOTE]), rolls.PALE) == []
+    assert columns_with(image, PALE) == list(range(6))
+    assert columns_with(image, INK) == [6, 7]
+    assert columns_with(roll(-1, [], [NOTE]), INK) == []
+    assert columns_with(roll(0, [], [NOTE]), PALE) == []
 
 
 @pytest.mark.parametrize("t", [0, 3, 9])  # a note, a held one, a rest
@@ -166,9 +159,9 @@ def test_a_disc_stands_above_the_bass_in_its_eighth(t):
     plain, marked = roll(3, [], beginning), roll(3, [t], beginning)
     ys, xs = np.nonzero((plain != marked).any(axis=2))
     assert set(xs // 20) == {t}
-    assert columns_with(marked, rolls.MARK) == [t]
+    assert columns_with(marked, MARK) == [t]
     here = plain[:, 20 * min(t, 7) : 20 * min(t, 7) + 19]
-    note = np.nonzero(((here == rolls.OWN) | (here == rolls.PALE)).all(axis=2))[0]
+    note = np.nonzero(((here == INK) | (here == PALE)).all(axis=2))[0]
     assert ys.max() <= note.min() + 1  # above it, by a hair
     assert ys.min() > note.min() - 30  # but not far
 
@@ -213,16 +206,16 @@ class MarkedToys(ToyWorld):
     """What ``replay.py`` needs of a world it never heard of; keeps what it was given."""
 
     env_id, corpora, exports = "", "", {}
-    given = ()
+    given: ClassVar[list] = []
 
     @staticmethod
     def network(dropout=0.0):
         return Stub(LETTERS + 1)
 
     @staticmethod
-    def marked_sheet(works, first, marks, labels, columns=5):
-        MarkedToys.given = (first.tolist(), marks, labels)
-        return np.full((2, 3, 3), 7, np.uint8)
+    def tile(works, i, size, first=None, marks=()):
+        MarkedToys.given.append((first, marks))
+        return np.full((size, size, 3), 7, np.uint8)
 
 
 def call(monkeypatch, *arguments):
@@ -236,31 +229,27 @@ def save_run(folder, works, quality, unlikely, n_moves):
     (folder / "summary.json").write_text('{"human": {"heldout_quality": 0.5}}')
 
 
-def test_any_world_is_told_where_its_works_left_the_known(tmp_path, monkeypatch, capsys):
+def test_the_improbable_moves_of_any_world_are_marked_and_counted(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(ENTRY_POINTS, "toy", f"{__name__}:MarkedToys")
-    monkeypatch.setattr(MarkedToys, "given", ())
+    monkeypatch.setattr(MarkedToys, "given", [])
     works = rows([1, 2, 9, 3, 9, TOY_END], [1, 2, 3, TOY_END], [4, 11, TOY_END], [9, 1, TOY_END])
     save_run(tmp_path, works, [0.9, 0.9, 0.5, 0.4], (9, 11), LETTERS + 1)
     call(monkeypatch, tmp_path, "--id", 0, 1, 2, 3, "--moments", tmp_path / "m.png")
     p = np.exp(-20) / 15  # fifteen likely moves share nearly all
     text = np.format_float_scientific(p, 0, trim="-", exp_digits=1)
     assert text == "1e-10"
-    assert MarkedToys.given == (
-        [2, -1, 1, 0],
-        [[2, 4], [], [1], [0]],
-        [f"#0: move 2, p = {text}", "#1: never", f"#2: move 1, p = {text}",
-         f"#3: move 0, p = {text}"],
-    )  # fmt: skip
-    assert (np.asarray(Image.open(tmp_path / "m.png")) == 7).all()
+    # The second has no improbable move among its four, and is pale to the end.
+    assert MarkedToys.given == [(2, [2, 4]), (6, []), (1, [1]), (0, [0])]
+    assert (np.asarray(Image.open(tmp_path / "m.png")) == 7).any()
     said = capsys.readouterr().out
     table = said.split("log10 p\n")[1].splitlines()
     assert [line.split() for line in table[:4]] == [
         ["0", "2", f"{p:.1e}", f"{np.log10(p):.2f}"],
-        ["1", "never"],
+        ["1", "none"],
         ["2", "1", f"{p:.1e}", f"{np.log10(p):.2f}"],
         ["3", "0", f"{p:.1e}", f"{np.log10(p):.2f}"],
     ]
-    assert table[4] == "3 of 4 works (75%) left the known"
+    assert table[4] == "3 of 4 works (75%) have an improbable move"
     assert table[5].startswith("2 of 4 works (50%) have a Move-37 moment")
 
 
@@ -273,14 +262,14 @@ def test_sheet_and_page_mark_the_same_moves_of_a_drawing(tmp_path, monkeypatch):
     png, html = tmp_path / "m.png", tmp_path / "p.html"
     call(monkeypatch, tmp_path, "--id", 1, 0, "--moments", png, "--html", html)
     text = np.format_float_scientific(np.exp(-20) / 577, 0, trim="-", exp_digits=1)
-    expected = render.marked_sheet(
+    expected = marked_sheet(DrawingWorld, 
         works[np.array([1, 0])], np.array([-1, 4]), [[], [4]],
-        ["#1: never", f"#0: move 4, p = {text}"],
+        ["#1: no improbable move", f"#0: improbable move 4, p = {text}"],
     )  # fmt: skip
     np.testing.assert_array_equal(np.asarray(Image.open(png)), expected)
     shown = data_of(html.read_text())["works"]
     assert [work["marks"] for work in shown] == [[], [4]]
-    assert shown[1]["caption"] == f"#0; left the known: move 4, p = {text}"
+    assert shown[1]["caption"] == f"#0: improbable move 4, p = {text}"
 
 
 @pytest.mark.parametrize("damage", [None, b"no weights"])
@@ -303,10 +292,12 @@ def test_a_page_needs_no_imitator(tmp_path, monkeypatch):
     assert [(work["caption"], work["marks"]) for work in shown] == [("#0", []), ("#1", [])]
 
 
-def test_works_that_no_judge_saw_have_a_share_that_left_only(tmp_path, monkeypatch, capsys):
+def test_of_works_that_no_judge_saw_only_improbable_moves_are_counted(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.setitem(ENTRY_POINTS, "toy", f"{__name__}:MarkedToys")
     rows([1, 9, TOY_END], [1, 2, TOY_END]).save(tmp_path / "admitted.npz")
     save_weights(tmp_path / "imitator.safetensors", Stub(LETTERS + 1, (9,)))
     call(monkeypatch, tmp_path, "--works", "admitted", "--moments", tmp_path / "m.png")
     said = capsys.readouterr().out
-    assert "1 of 2 works (50%) left the known" in said and "Move-37" not in said
+    assert "1 of 2 works (50%) have an improbable move" in said and "Move-37" not in said

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from move37.agents.compare.config import CompareConfig, Entry, Imitator, check_run
+from move37.agents.compare.config import CompareConfig, check_run
+from move37.agents.compare.entries import Entry, Imitator
 from move37.agents.learner.imitation import imitate, positions_of
 from move37.agents.makers.maker import BUDGETS, Maker, TrainContext, budget_for, find_factory
 from move37.agents.makers.scoring import RewardScorer
@@ -53,7 +54,7 @@ class ModelStore:
 
     def maker(self, entry: Entry, seed: int) -> tuple[Maker, dict[str, Any]]:
         """The maker of a line, fitted, with what fitting it cost."""
-        key = entry.name if entry.timed else entry.recipe
+        key = entry.key
         folder = self._options.out / "makers" / str(seed) / key
         cost = folder / "cost.json"
         if (key, seed) not in self._made:
@@ -65,10 +66,10 @@ class ModelStore:
 
     def _fit(self, entry: Entry, seed: int, folder: Path, cost: Path) -> Maker:
         world, options = self._world, self._options
-        if entry.recipe == "imitator":
+        if entry.maker == "imitator":
             return Imitator(self.network(seed), world)
         folder.mkdir(parents=True, exist_ok=True)
-        reused = options.run_of(seed) if entry.recipe == "learner" else None
+        reused = options.run_of(seed) if entry.maker == "learner" else None
         if reused is not None and not cost.exists():
             self._take_learner(reused, folder, cost)
         budget = budget_for(world, options.budget)
@@ -90,7 +91,7 @@ class ModelStore:
         )
         torch.manual_seed(seed)
         begin, cpu = time.perf_counter(), time.process_time()
-        maker = find_factory(entry.recipe)(context)
+        maker = find_factory(entry.maker)(context)
         seconds = {
             "wall_seconds": time.perf_counter() - begin,
             "cpu_seconds": time.process_time() - cpu,
@@ -108,7 +109,7 @@ class ModelStore:
         return float(json.loads(path.read_text())["cpu_seconds"])
 
     def _take_learner(self, run: Path, folder: Path, cost: Path) -> None:
-        """Copy the learner of a finished run to where its recipe looks for it."""
+        """Copy the learner of a finished run to where its maker looks for it."""
         options = self._options
         summary = check_run(run, self._world, options.scale, options.withhold, options.corpus)
         seconds = summary["env_steps"] / summary["steps_per_second"]

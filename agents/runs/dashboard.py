@@ -13,6 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from move37.envs.base.works import Works
 from move37.envs.base.world import Audible, World
+from move37.envs.files.sheets import sheet, thumbnails
 
 NO_TABLE = ("stdout", "log", "json", "csv")
 """Outputs that take numbers only."""
@@ -79,7 +80,7 @@ class Dashboard:
         """
         order = np.argsort(-np.asarray(works.appraisal["reward"]), kind="stable")
         for tag, rows in (("newest", np.arange(len(works))[::-1]), ("best", order)):
-            self.picture(f"sheets/{tag}", self.world.sheet(works[rows[:n]], columns=columns))
+            self.picture(f"sheets/{tag}", sheet(self.world, works[rows[:n]], columns))
             if isinstance(self.world, Audible) and self.writer is not None and len(rows):
                 samples, rate = self.world.sound(works[rows[:1]])
                 self.writer.add_audio(
@@ -109,7 +110,7 @@ class Dashboard:
             if not len(works):
                 continue
             points.append(x[some])
-            pictures.append(self.world.thumbnails(works[some], 32))
+            pictures.append(thumbnails(self.world, works[some], 32))
             steps = works.appraisal.get("step", np.zeros(len(works)))
             rows += [[name, works.names[i], str(int(steps[i]))] for i in some]
         self.writer.add_embedding(

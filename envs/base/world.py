@@ -110,7 +110,6 @@ class World(Protocol):
         env_id: Id of its Gymnasium environment.
         corpora: Help text: what ``corpus`` may be.
         exports: For each kind of file, ``"svg"`` say: placeholder, help text and writer.
-        picture_file: The name of the kind of picture that ``sheet`` makes, for captions.
         train: Human works that everything is fitted to.
         held_out: Human works that no network saw; they set the bars.
         outsiders: Works of other human makers, measured like anybody's; may be empty.
@@ -148,35 +147,14 @@ class World(Protocol):
         """
 
     @staticmethod
-    def sheet(
-        works: Works, columns: int = 10, captions: Sequence[str] | None = None
+    def tile(
+        works: Works, i: int, size: int, first: int | None = None, marks: Sequence[int] = ()
     ) -> NDArray[np.uint8]:
-        """A contact sheet, (H, W, 3) uint8."""
+        """A picture of one work, (size, size, 3) uint8: what sheets are made of.
 
-    @staticmethod
-    def marked_sheet(
-        works: Works,
-        first: NDArray[np.int64],
-        marks: Sequence[Sequence[int]],
-        labels: Sequence[str],
-        columns: int = 5,
-    ) -> NDArray[np.uint8]:
-        """A contact sheet, (H, W, 3) uint8, of where N works with moves left the known.
-
-        ``first``, (N,), is the move with which each did, from 0 (-1: never): what was made before
-        it is pale, what was made from it on is dark. The moves with the indices in ``marks``, a
-        list for each work, are marked in one colour; ``labels`` are N texts under the pictures.
+        What was made before the move with the index ``first`` is pale, and the moves with the
+        indices in ``marks`` are marked; see :class:`move37.envs.files.sheets.Tiled`.
         """
-
-    @staticmethod
-    def sheets_side_by_side(
-        left: Works, right: Works, titles: tuple[str, str], columns: int = 6
-    ) -> NDArray[np.uint8]:
-        """Two contact sheets with titles, (H, W, 3) uint8."""
-
-    @staticmethod
-    def thumbnails(works: Works, size: int) -> NDArray[np.uint8]:
-        """(N, size, size, 3) uint8 small pictures."""
 
     @staticmethod
     def page(

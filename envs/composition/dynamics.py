@@ -71,8 +71,10 @@ class StateColumns(NamedTuple):
 def state_columns(mode: Mode) -> StateColumns:
     """Where things stand in ``state``; :func:`step_boards` counts alike."""
     v = mode.voices
-    rest = range(2 * v, 2 * v + 5)
-    return StateColumns(slice(0, v), slice(v, 2 * v), *rest, size=2 * v + 4 + (v > 1))
+    return StateColumns(
+        sounds=slice(0, v), held=slice(v, 2 * v), place=2 * v, left=2 * v + 1, key_mode=2 * v + 2,
+        tonic=2 * v + 3, turn=2 * v + 4, size=2 * v + 4 + (v > 1),
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
@@ -217,7 +219,7 @@ class CompositionSimulator(Simulator):
         high = [N_MOVES - 1] * voices + [EIGHTHS] * voices + [7, EIGHTHS, 1, 11, voices - 1]
         highest = np.array(high[:size], np.int16)
         each = (voices, N_RECENT) if voices > 1 else (N_RECENT,)
-        boxes = {
+        boxes: dict[str, spaces.Space[Any]] = {
             "fermatas": spaces.Box(0, 1, (WINDOW,), np.uint8),
             "recent": spaces.Box(0, NO_MOVE, each, np.int16),
             "state": spaces.Box(np.zeros(size, np.int16), highest, (size,), np.int16),
@@ -228,7 +230,7 @@ class CompositionSimulator(Simulator):
             boxes["onsets"] = spaces.Box(0, 1, (WINDOW,), np.uint8)
         if voices > 1:
             boxes["sounding"] = spaces.Box(0, N_MOVES - 1, each, np.int16)
-        return spaces.Dict(dict(boxes))
+        return spaces.Dict(boxes)
 
     @classmethod
     def parse_brief(cls, brief: Any) -> NDArray[np.int16]:
@@ -278,8 +280,9 @@ class CompositionSimulator(Simulator):
         scores = scores_of(self.moves[rows], briefs, self.mode)
         scores[:, self.mode.written, 0] = REST  # silence, until something is written
         self._scores[rows] = scores
-        for j, seen in enumerate((self._soprano, self._onsets, self._fermatas)):
-            seen[rows] = self._given[rows, j, :WINDOW]
+        seen: tuple[NDArray[Any], ...] = (self._soprano, self._onsets, self._fermatas)
+        for j, window in enumerate(seen):
+            window[rows] = self._given[rows, j, :WINDOW]
         self._recent[rows], self._sounding[rows] = NO_MOVE, 0
         state, known = np.zeros((len(rows), at.size), np.int16), np.maximum(briefs, 0)
         state[:, at.sounds], state[:, at.left] = REST, EIGHTHS

@@ -55,7 +55,7 @@ def _each(kind: str, make: Callable[[NDArray[np.int16], str, bool], bytes]) -> E
 def _write_rolls(works: Works, folder: Path) -> None:
     for i in range(len(works)):
         name = works.names[i] or f"{i:05d}"
-        save_png(folder / f"{name}.png", render.sheet(works[i : i + 1], 1, size=1200))
+        save_png(folder / f"{name}.png", render.roll(works, i, 1200, 750))
 
 
 PRACTISED, ANSWERS = 20_000, 8
@@ -94,7 +94,6 @@ class CompositionWorld:
     env_id = "Move37/Composition-v0"
     mode: ClassVar[Mode] = BASS
     corpora = "bach (default), a folder of MusicXML files"
-    picture_file: ClassVar[str] = "PNG"
     exports: ClassVar[Mapping[str, tuple[str, str, Export]]] = {
         "svg": (
             "FOLDER",
@@ -134,10 +133,7 @@ class CompositionWorld:
 
     images = staticmethod(pictures_of)
     summarise = staticmethod(summarise)
-    sheet = staticmethod(render.sheet)
-    marked_sheet = staticmethod(render.marked_sheet)
-    sheets_side_by_side = staticmethod(render.sheets_side_by_side)
-    thumbnails = staticmethod(render.thumbnails)
+    tile = staticmethod(render.tile)
     page = staticmethod(page.html_page)
     explain = staticmethod(explain)
     load_evaluator = staticmethod(Evaluator.load)

@@ -45,7 +45,6 @@ class DrawingNetwork(nn.Module):
 
     offsets: Tensor
     patches: Tensor
-    deltas: Tensor
 
     def __init__(
         self, width: int = 320, channels: tuple[int, int] = (24, 32), dropout: float = 0.0
@@ -78,8 +77,6 @@ class DrawingNetwork(nn.Module):
         padded = SIZE + 2 * PATCH
         self.register_buffer("patches", (py * padded + px).reshape(-1, 81).clamp(max=padded**2 - 1),
                              persistent=False)  # fmt: skip
-        move_y = torch.cat([torch.arange(POINTS) // SIZE, torch.full((3,), -1)])
-        self.register_buffer("deltas", move_y, persistent=False)
 
     def forward(self, obs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Score the moves.

@@ -1,1 +1,1 @@
-"""Pictures and pages as files."""
+"""Pictures, sheets of works and HTML pages, for every world."""

@@ -1,15 +1,137 @@
-"""What the worlds' HTML pages have in common."""
+"""HTML pages of works: what they share, and a plain page for worlds without one of their own.
+
+A page is one file that refers to nothing outside it. ``page.html`` shows works as tiles; a click
+opens one, with its name, caption, what the rules found and its appraisal beside it. The arrow keys
+go to the neighbouring works; ``#5`` after the page's address opens the fifth. What shows and plays
+the opened work comes from the world: a template with a style, the elements of the stage, and a
+script that defines ``player``.
+"""
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 import json
 import math
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from PIL import Image
+
+from move37.envs.base.works import Works
+from move37.envs.files.sheets import Tiled
+
+_PARTS = re.compile(r"\s*<style>(.*?)</style>(.*?)<script>(.*?)</script>\s*", re.DOTALL)
+STILL = 640
+"""Width and height, in pixels, of the pictures on a plain page."""
+
+
+def fill_page(
+    template: str,
+    works: Works,
+    title: str,
+    details: Sequence[Mapping[str, Any]],
+    captions: Sequence[str] | None = None,
+    marks: Sequence[Sequence[int]] | None = None,
+    **shared: Any,
+) -> str:
+    """Write a page of works.
+
+    Args:
+        template: The world's template, see :func:`read_template`.
+        works: N works.
+        title: Title and heading of the page.
+        details: For each work what the template's script needs beside its ``name``, ``caption``,
+            ``marks`` and ``values``; among it ``said``, lines of text for the list of what the
+            rules found. JSON.
+        captions: N texts, or None.
+        marks: For each work the numbers the script marks something by, or None.
+        shared: What the script needs for all works. JSON.
+
+    Returns:
+        The HTML document. Every text is escaped.
+
+    Raises:
+        ValueError: If there are not N captions, or marks of N works, or the template is none.
+    """
+    n = len(works)
+    captions = [""] * n if captions is None else captions
+    marks = [()] * n if marks is None else marks
+    for what, given in (("captions", captions), ("marks", marks)):
+        if len(given) != n:
+            raise ValueError(f"{what}: expected {n}, got {len(given)}")
+    parts = _PARTS.fullmatch(template)
+    if parts is None:
+        raise ValueError("template: expected <style>, elements and <script>, in this order")
+    # The total terms first: "form" before its parts "form/ink", "form/clutter".
+    terms = sorted(works.appraisal, key=lambda key: "/" in key)
+    shown = [
+        {
+            "name": works.names[i],
+            "caption": captions[i],
+            "marks": [int(t) for t in marks[i]],
+            "values": [number(float(works.appraisal[key][i])) for key in terms],
+            **details[i],
+        }
+        for i in range(n)
+    ]
+    filled = {
+        "{{title}}": html.escape(title),
+        "{{data}}": script_json({"terms": terms, "works": shown, **shared}),
+        **dict(zip(("{{style}}", "{{stage}}", "{{script}}"), parts.groups(), strict=True)),
+    }
+    # In one pass, so that a title that reads "{{data}}" stays a title.
+    page = read_template("move37.envs.files", "page.html")
+    return re.sub("|".join(map(re.escape, filled)), lambda match: filled[match[0]], page)
+
+
+def still_page(
+    world: Tiled,
+    works: Works,
+    title: str,
+    captions: Sequence[str] | None = None,
+    marks: Sequence[Sequence[int]] | None = None,
+    explained: Sequence[Sequence[str]] | None = None,
+) -> str:
+    """A page of the tiles of works, for worlds that have no page of their own.
+
+    Args:
+        world: The works' world, or its class.
+        works: N works.
+        title: Title and heading of the page.
+        captions: N texts, or None.
+        marks: For each work the indices of moves that are marked, or None.
+        explained: For each work what the rules found, one line each, or None.
+
+    Returns:
+        The HTML document. Every text is escaped.
+
+    Raises:
+        ValueError: If there are not N captions, or marks of N works.
+    """
+    details = []
+    for i in range(len(works)):
+        buffer = io.BytesIO()
+        picture = world.tile(works, i, STILL, None, marks[i] if marks is not None else ())
+        Image.fromarray(picture).save(buffer, "PNG")
+        address = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+        details.append({"picture": address, "said": list(explained[i]) if explained else []})
+    template = read_template("move37.envs.files", "still.html")
+    return fill_page(template, works, title, details, captions, marks)
+
+
+def read_template(package: str, name: str) -> str:
+    """The text of a template that is installed beside the modules of a package."""
+    return resources.files(package).joinpath(name).read_text("utf-8")
 
 
 def number(value: float) -> float | str:
     """A number as a page's JSON may hold it: whole ones as they are, others to six digits.
 
-    What is not finite is no JSON and becomes a text.
+    JSON has no nan and no infinity: these become texts.
     """
     if not math.isfinite(value):
         return str(value)

@@ -1,4 +1,4 @@
-"""Pictures to files."""
+"""What the pictures of all worlds have in common: colours, tiles of image works, PNG files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,45 @@ from PIL import Image
 
 from move37.envs.base.works import write_atomically
 
+Picture = NDArray[np.uint8]
+"""(H, W, 3) uint8."""
+Colour = tuple[int, int, int]
 
-def save_png(path: str | os.PathLike[str], image: NDArray[np.uint8], colours: int = 0) -> None:
-    """Write an image ((H, W, 3) uint8) as PNG, atomically.
+PAPER: Colour = (252, 250, 245)
+INK: Colour = (22, 21, 20)
+GIVEN: Colour = (126, 149, 178)
+"""Of the brief: what was on the board before the first move."""
+PALE: Colour = (200, 195, 186)
+"""Of what a work made before its first improbable move."""
+MARK: Colour = (214, 84, 46)
+"""Of marked moves, and of the pen."""
+GROUND: Colour = (231, 227, 218)
+"""Between the tiles of a sheet."""
+TEXT: Colour = (58, 55, 50)
+
+
+def image_tile(image: NDArray[np.uint8], size: int) -> Picture:
+    """The picture of a work that is an image.
+
+    Args:
+        image: (H, W) uint8 in {0, 1}, 1 is ink.
+        size: Width and height of the picture in pixels.
+
+    Returns:
+        (size, size, 3) uint8, ink on paper.
+    """
+    rgb = np.where(image[:, :, None] > 0, np.array(INK, np.uint8), np.array(PAPER, np.uint8))
+    return np.asarray(Image.fromarray(rgb).resize((size, size), Image.Resampling.BOX))
+
+
+def save_png(path: str | os.PathLike[str], image: Picture, colours: int = 0) -> None:
+    """Write a picture as PNG, atomically.
 
     Args:
         path: The file.
-        image: What is written.
-        colours: At most so many of them, 256 at most: a third of the size; 0 keeps all.
+        image: (H, W, 3) uint8.
+        colours: Reduce it to at most this many colours (up to 256), which makes the file about a
+            third as large; 0 keeps all.
     """
     picture = Image.fromarray(image)
     if colours:

@@ -1,4 +1,4 @@
-"""Marks for what rules measure, and one number from many marks."""
+"""Scores for what rules measure, and one number from many scores."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 Bounds = tuple[float, float, float, float]
-"""Zero below, full from, full to, zero above; infinite where a rule has no such bound."""
+"""Score 0 below, 1 from, 1 to, 0 above; infinite where a rule has no such bound."""
 
 
-def marks(
+def rule_scores(
     measured: NDArray[np.float64], rules: Sequence[str], bounds: Mapping[str, Bounds]
 ) -> dict[str, NDArray[np.float64]]:
-    """Each rule's marks in [0, 1], (N,) float64, linear between its bounds.
+    """Score each rule between 0 and 1, (N,) float64, linearly between its bounds.
 
     Args:
-        measured: (N, len(rules)): one measure a rule.
+        measured: (N, len(rules)): one measure per rule.
         rules: Names of the columns.
         bounds: Of each rule.
     """

@@ -1,4 +1,4 @@
-"""Variations of basses: damage to learn against, and basses of chance."""
+"""Negative examples for judges and critics: damaged and random basses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def damage_one(
             eighths later, transposed, the other's bass, backwards, notes left out, long notes
             struck again, or the other's bass from somewhere on.
         strength: In (0, 1]: how many of the notes.
-        rng: The only source of chance.
+        rng: The only source of randomness.
     """
     out = row.copy()
     notes = np.flatnonzero(row >= FIRST_NOTE)
@@ -78,7 +78,7 @@ def damage(moves: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int
 
     Args:
         moves: (N, 32) int16.
-        rng: The only source of chance.
+        rng: The only source of randomness.
 
     Returns:
         (N, 32) int16; the briefs stay as they are.
@@ -98,7 +98,7 @@ def damage(moves: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int
 def random_works(
     n: int, rng: np.random.Generator, rhythms: NDArray[np.int16] | None = None
 ) -> NDArray[np.int16]:
-    """Basses of chance (n, 32): any move, or random notes in the rhythm of ``rhythms`` (M, 32)."""
+    """Random basses (n, 32): any moves, or random notes in the rhythm of ``rhythms`` (M, 32)."""
     if rhythms is None:
         return rng.integers(0, N_MOVES, (n, EIGHTHS)).astype(np.int16)
     taken = rhythms[rng.integers(0, len(rhythms), n)]

@@ -1,8 +1,8 @@
 """New sopranos to practise on, made of those of Bach's chorales.
 
-There are some hundreds of sopranos to learn from, and a learner that answers each of them thousands
-of times learns answers by heart that are of no use under another. So it practises on more: the
-first phrases of one soprano with the last ones of another, moved by steps of the scale, in the
+A few hundred sopranos are too few: a learner that answers each of them thousands of times learns
+its answers by heart, and they are of no use to another soprano. So it practises on more of them:
+the first phrases of one with the last ones of another, transposed along the scale, or put in the
 other mode.
 """
 
@@ -25,7 +25,7 @@ from move37.envs.composition.moves import (
 )
 
 MOVED = 0.7
-"""Share of the sopranos that are moved along the scale."""
+"""Share of the sopranos that are transposed along the scale."""
 MOST_STEPS = 4
 CHANGED = 0.3
 """Share of the sopranos that change their mode."""
@@ -48,7 +48,7 @@ def _seams(brief: NDArray[np.int16]) -> list[int]:
 def _moved(
     codes: NDArray[np.int16], scales: tuple[NDArray[np.int64], NDArray[np.int64]], steps: int
 ) -> NDArray[np.int16] | None:
-    """A soprano's codes (32,) moved from one scale into another; None if they leave the compass.
+    """A soprano's codes (32,) transposed from one scale into another; None outside the compass.
 
     A note outside its scale stays as far above the scale note below it as it was.
     """
@@ -75,7 +75,7 @@ def new_sopranos(briefs: NDArray[np.int16], n: int, rng: np.random.Generator) ->
     Args:
         briefs: At least one.
         n: How many to make.
-        rng: The only source of chance.
+        rng: The only source of randomness.
     """
     places: dict[tuple[int, int, int], list[int]] = {}
     for i, brief in enumerate(briefs):

@@ -1,4 +1,4 @@
-"""Basses that obey some rules and say nothing: what judges must not fall for.
+"""Basses that obey some rules without being music: what judges must not fall for.
 
 Each function answers briefs (N, 67) with basses (N, 32).
 """
@@ -112,7 +112,7 @@ def ostinato(briefs: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.
 
 
 def parallel(interval: int) -> Bass:
-    """The soprano's shadow, ``interval`` steps of the scale below (7: an octave) in each note."""
+    """The soprano in parallel, ``interval`` steps of the scale lower (7: an octave)."""
 
     def bass(briefs: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int16]:
         steps = _steps_of(briefs, _soprano(briefs)) - interval
@@ -167,7 +167,7 @@ TRIVIAL: tuple[Bass, ...] = (
 
 
 def trivial_works(briefs: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int16]:
-    """A trivial bass, of a kind drawn by chance, to each of the briefs (N, 67)."""
+    """A trivial bass, of a kind drawn at random, to each of the briefs (N, 67)."""
     out = np.zeros((len(briefs), EIGHTHS), np.int16)
     kind = rng.integers(0, len(TRIVIAL), len(briefs))
     for i, make in enumerate(TRIVIAL):

@@ -69,7 +69,7 @@ def main() -> None:
     rows = corpus.split()["train"]
     works, inner = corpus.works[rows], corpus.inner[rows]
     scores = scores_of(works.moves, works.briefs, BASS)
-    found = {}
+    found: dict[str, Bounds] = {}
     for mode, some in ((FREE, scores), (FOUR, scores_in_four(works, inner))):
         measured = calibrate(measure_rules(some, mode), mode.rules)
         found |= {rule: bounds for rule, bounds in measured.items() if rule not in found}

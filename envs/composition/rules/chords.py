@@ -2,7 +2,7 @@
 
 Sources: the harmonisation practice of the chorales themselves, as textbooks teach it (spacing,
 order and parallels of the voices, the third in every chord, one leading note), and Fux and Jeppesen
-for dissonance, as in :mod:`move37.envs.composition.rules.counterpoint`, whose words hold here too.
+for dissonance, as in :mod:`move37.envs.composition.rules.counterpoint`, whose terms hold here too.
 
 A chord is a triad or a seventh chord with its root and its third; the fifth may be missing. The
 melodies of alto and tenor are measured by the rules of one voice, see ``melody``.
@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from move37.envs.composition.moves import EIGHTHS, FERMATA_ROW, LOWEST, PLACE_ROW
+from move37.envs.composition.rules.counterpoint import may_be_dissonant
 from move37.envs.composition.rules.melody import read_voice
 from move37.envs.composition.rules.names import (
     CHORD_RULES,
@@ -69,24 +70,13 @@ def _by_step(notes: NDArray[np.int64], k: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _answered(notes: NDArray[np.int64], count: int, k: int) -> bool:
-    """Whether the note after note k is a step away."""
-    return k + 1 < count and 1 <= abs(notes[k + 1, 0] - notes[k, 0]) <= 2
-
-
-@njit(cache=True, nogil=True)
 def _suspended(
     of: NDArray[np.int64], notes: NDArray[np.int64], counts: NDArray[np.int64], t: int
 ) -> bool:
-    """Whether a voice has a suspension or an accented passing note at eighth t.
-
-    That is a note that is prepared or reached by step, then answered by step.
-    """
+    """Whether a voice has a suspension, or an accented passing or neighbour note, at eighth t."""
     for v in range(4):
-        k = of[v, t]
-        if k >= 0 and _answered(notes[v], counts[v], k):
-            if notes[v, k, 1] < t or _by_step(notes[v], k):
-                return True
+        if of[v, t] >= 0 and may_be_dissonant(t, of[v, t], notes[v], counts[v]):
+            return True
     return False
 
 

@@ -5,10 +5,14 @@ consonance, dissonance, motion and melody; Jaques et al. 2017 (Sequence Tutor), 
 motifs, unique extremes and leaps; the harmonisation practice of the chorales themselves for what
 stands on the beats and under fermatas.
 
-Words: ``d`` is soprano minus bass in semitones. Consonant are 0, 3, 4, 7, 8 and 9 modulo 12. A step
+Terms: ``d`` is soprano minus bass in semitones. Consonant are 0, 3, 4, 7, 8 and 9 modulo 12. A step
 is 1 or 2 semitones, a leap 3 or more. A beat is a quarter, its first eighth is on the beat. An
-event is an eighth in which a voice begins a note. A note is answered by step if the next one is a
+event is an eighth in which a voice begins a note. A note is resolved by step if the next one is a
 step away.
+
+In compiled code ``s`` and ``b`` are the pitches of soprano and bass in each eighth, ``sk`` and
+``bk`` which note that is, ``sn`` and ``bn`` the notes, ``ns`` and ``nb`` how many; ``row`` and
+``at`` take what is measured and where it was found.
 """
 
 from __future__ import annotations
@@ -53,8 +57,17 @@ def _is_consonant(d: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _explained(t: int, k: int, notes: NDArray[np.int64], count: int) -> bool:
-    """Whether note k may be dissonant at t: prepared or reached by step, and answered by step."""
+def may_be_dissonant(t: int, k: int, notes: NDArray[np.int64], count: int) -> bool:
+    """Whether note k is a suspension, or a passing or neighbour note, at eighth t.
+
+    That is: it is prepared (it began before) or reached by step, and resolved by step.
+
+    Args:
+        t: The eighth.
+        k: Of the note that sounds in it.
+        notes: (32, 3), the voice's.
+        count: How many there are.
+    """
     if k + 1 >= count:
         return False
     after = abs(notes[k + 1, 0] - notes[k, 0])
@@ -70,6 +83,7 @@ def _vertical(
     sn: NDArray[np.int64], bn: NDArray[np.int64], ns: int, nb: int, place: NDArray[np.int16],
     row: NDArray[np.float64], at: NDArray[np.uint8],
 ) -> None:  # fmt: skip
+    """Intervals on and off the beats: dissonance, spacing, crossing, leading notes."""
     beats = consonant = imperfect = both = 0
     total = 0.0
     run = longest = 0
@@ -85,7 +99,7 @@ def _vertical(
             at[CROSSING, t] = 1
         event = bn[bk[t], 1] == t or sn[sk[t], 1] == t
         fine = _is_consonant(d)
-        excused = fine or _explained(t, sk[t], sn, ns) or _explained(t, bk[t], bn, nb)
+        excused = fine or may_be_dissonant(t, sk[t], sn, ns) or may_be_dissonant(t, bk[t], bn, nb)
         if place[t] % 2 == 0:
             beats += 1
             c = d % 12
@@ -119,6 +133,7 @@ def _motion(
     s: NDArray[np.int64], b: NDArray[np.int64], sk: NDArray[np.int64], bk: NDArray[np.int64],
     sn: NDArray[np.int64], bn: NDArray[np.int64], row: NDArray[np.float64], at: NDArray[np.uint8],
 ) -> None:  # fmt: skip
+    """Parallel and direct fifths and octaves, and the share of similar motion."""
     last = -1
     moved = similar = 0
     for t in range(EIGHTHS):

@@ -17,7 +17,7 @@ from move37.envs.base.works import Works
 from move37.envs.composition.modes import Mode
 from move37.envs.composition.rules.measures import measure_rules
 from move37.envs.composition.works import scores_of_works
-from move37.envs.judging.rule_scores import marks, softened_product
+from move37.envs.judging.rule_scores import rule_scores, softened_product
 
 FLOOR = 0.005
 """Form is (product of the terms, each at least FLOOR) ** (1 / ``mode.sharpness``). With two voices
@@ -27,7 +27,7 @@ and a half times as many rules, the root is higher."""
 
 def form_terms(scores: NDArray[np.int16], mode: Mode) -> dict[str, NDArray[np.float64]]:
     """Each rule's term in [0, 1], (N,) float64, for scores (N, ``mode.n_rows``, 32)."""
-    return marks(measure_rules(scores, mode), mode.rules, mode.calibration)
+    return rule_scores(measure_rules(scores, mode), mode.rules, mode.calibration)
 
 
 def form(terms: Mapping[str, NDArray[np.float64]], mode: Mode) -> NDArray[np.float64]:

@@ -53,15 +53,15 @@ MELODIC = (
     SYNCOPATION, DURATIONS, REPETITION, BARLINE, PEDAL, CYCLES, COPIES, STEPS, ONE_WAY, PITCHES,
     EXTREMES, RESTS,
 )  # fmt: skip
-"""Columns of the rules that look at one voice alone."""
+"""Columns of the rules that look at one voice alone; the bass has all of them in RULES."""
 SOPRANO_RULES = tuple(f"soprano_{RULES[column]}" for column in MELODIC)
-"""The same of the soprano, where that is written too."""
+"""The same for the soprano, where it is written too."""
 
 CHORD_RULES = (
     "inner_fifths", "inner_octaves", "order", "wide", "chords", "unprepared", "passing",
     "leading_twice", "one_direction", "endings",
 )  # fmt: skip
-"""What is measured of four voices together, in the order of the columns."""
+"""What is measured in four voices together, in the order of the columns."""
 INNER_FIFTHS, INNER_OCTAVES, ORDER, WIDE, CHORDS = 0, 1, 2, 3, 4
 UNPREPARED, PASSING, LEADING_TWICE, ONE_DIRECTION, ENDINGS = 5, 6, 7, 8, 9
 FOUR_RULES = (
@@ -69,7 +69,7 @@ FOUR_RULES = (
     *(f"alto_{RULES[column]}" for column in MELODIC),
     *(f"tenor_{RULES[column]}" for column in MELODIC),
 )
-"""What four parts are asked beside RULES: chords, and the melodies of alto and tenor."""
+"""Rules of four parts beside RULES: of chords, and of the melodies of alto and tenor."""
 
 
 def one_voice(name: str) -> str:

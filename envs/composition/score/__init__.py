@@ -1,1 +1,1 @@
-"""What is seen and heard of a composition: staff, piano roll, MIDI, MusicXML, WAV, page."""
+"""How a composition is shown and heard: staff notation, piano roll, MIDI, MusicXML, WAV, page."""

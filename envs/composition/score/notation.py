@@ -1,11 +1,12 @@
-"""Scores: MusicXML, MIDI and an engraved picture of two staves.
+"""Scores for other programs and for the eye: MusicXML, MIDI and an engraved picture.
 
 music21 writes MusicXML (which MuseScore and others open) and MIDI; Verovio, the engraver of the
-Music Encoding Initiative, turns the MusicXML into SVG and says which note sounds when.
+Music Encoding Initiative, turns the MusicXML into SVG and reports which note sounds when.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from importlib import import_module
 from typing import Any
@@ -13,12 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from move37.envs.composition.score.staff import Sheet, sheet_of, written
+from move37.envs.composition.moves import EIGHTHS
+from move37.envs.composition.score.sound import TEMPO
+from move37.envs.composition.score.staff import Note, Sheet, sheet_of, written
 
-TEMPO = 76
-"""Quarters a minute."""
 _BREATH = 2
 """A fermata lasts so many quarters longer than written, where it is played."""
+_LAYOUT = {
+    "pageWidth": 1800, "adjustPageHeight": True, "adjustPageWidth": False, "scale": 50,
+    "footer": "none", "breaks": "auto", "xmlIdSeed": 1, "svgViewBox": True,
+    "pageMarginLeft": 40, "pageMarginRight": 40, "pageMarginTop": 40, "pageMarginBottom": 40,
+    "svgRemoveXlink": True,
+}  # fmt: skip
+"""Options of Verovio; with a fixed seed of identifiers the same score gives the same picture."""
 
 
 def _music21() -> Any:
@@ -33,80 +41,86 @@ def _stream(sheet: Sheet, title: str, tempo_mark: bool = True, both: bool = Fals
     own = "alto, tenor and bass" if len(sheet.voices) > 2 else "bass"
     composer = "Move37" if both else f"{own}: Move37 (the soprano was given)"
     score.insert(0, m21.metadata.Metadata(title=title, composer=composer))
-    n_bars = -(-(sheet.first + 32) // 8)
-    lower = len(sheet.voices) // 2
     for voice, name in enumerate(sheet.voices):
         part = m21.stream.Part(id=name)
         part.partName = name
-        bars = []
-        for i in range(n_bars):
-            number = i if sheet.first else i + 1
-            bar = m21.stream.Measure(number=number)
-            if i == 0:
-                bar.append(m21.clef.TrebleClef() if voice < lower else m21.clef.BassClef())
-                bar.append(m21.key.KeySignature(sheet.fifths))
-                bar.append(m21.meter.TimeSignature("4/4"))
-                bar.paddingLeft = sheet.first / 2
-                if voice == 0 and tempo_mark:
-                    bar.insert(0, m21.tempo.MetronomeMark(number=TEMPO))
-            bars.append(bar)
-        for sound in (n for n in sheet.notes if n.voice == voice):
-            parts = written(sound, sheet.first)
-            for k, (at, size) in enumerate(parts):
-                if sound.midi < 0:
-                    item: Any = m21.note.Rest()
-                else:
-                    letter, alter, octave = sheet.spell(sound.midi)
-                    accidental = "#" * alter if alter > 0 else "-" * -alter
-                    item = m21.note.Note(f"{letter}{accidental}{octave}")
-                    if len(parts) > 1:
-                        kind = "start" if k == 0 else "stop" if k == len(parts) - 1 else "continue"
-                        item.tie = m21.tie.Tie(kind)
-                    if sound.fermata and k == len(parts) - 1:
-                        mark = m21.expressions.Fermata()
-                        mark.placement = "above" if voice < lower else "below"
-                        mark.type = "upright" if voice < lower else "inverted"
-                        item.expressions.append(mark)
-                item.quarterLength = Fraction(size, 2)
-                bars[(at + sheet.first) // 8].append(item)
-        last = bars[-1]
-        if (sheet.first + 32) % 8:
-            last.paddingRight = 4 - (sheet.first + 32) % 8 / 2
-        for bar in bars:
-            bar.makeBeams(inPlace=True)
-        last.rightBarline = "final"
-        part.append(bars)
+        part.append(_bars(sheet, voice, tempo_mark and voice == 0))
         part.makeAccidentals(inPlace=True)
         score.insert(0, part)
     return score
 
 
+def _bars(sheet: Sheet, voice: int, tempo_mark: bool) -> list[Any]:
+    """The bars of one voice as music21 measures, perhaps with a metronome mark."""
+    m21 = _music21()
+    end = sheet.first + EIGHTHS
+    numbers = range(0 if sheet.first else 1, -(-end // 8) + (0 if sheet.first else 1))
+    bars = [m21.stream.Measure(number=number) for number in numbers]
+    bars[0].append(m21.clef.TrebleClef() if sheet.is_upper(voice) else m21.clef.BassClef())
+    bars[0].append(m21.key.KeySignature(sheet.fifths))
+    bars[0].append(m21.meter.TimeSignature("4/4"))
+    bars[0].paddingLeft = sheet.first / 2
+    if tempo_mark:
+        bars[0].insert(0, m21.tempo.MetronomeMark(number=TEMPO))
+    for note in sheet.notes:
+        if note.voice == voice:
+            for at, item in _items(sheet, note):
+                bars[(at + sheet.first) // 8].append(item)
+    if end % 8:
+        bars[-1].paddingRight = 4 - end % 8 / 2
+    for bar in bars:
+        bar.makeBeams(inPlace=True)
+    bars[-1].rightBarline = "final"
+    return bars
+
+
+def _items(sheet: Sheet, note: Note) -> Iterator[tuple[int, Any]]:
+    """The tied notes, or the rests, that a note or a rest is written as, with their eighths."""
+    m21 = _music21()
+    parts = written(note, sheet.first)
+    for k, (at, size) in enumerate(parts):
+        last = k == len(parts) - 1
+        if note.midi < 0:
+            item = m21.note.Rest()
+        else:
+            letter, alter, octave = sheet.spell(note.midi)
+            accidental = "#" * alter if alter > 0 else "-" * -alter
+            item = m21.note.Note(f"{letter}{accidental}{octave}")
+            if len(parts) > 1:
+                item.tie = m21.tie.Tie("start" if k == 0 else "stop" if last else "continue")
+            if note.fermata and last:
+                mark = m21.expressions.Fermata()
+                mark.placement = "above" if sheet.is_upper(note.voice) else "below"
+                mark.type = "upright" if sheet.is_upper(note.voice) else "inverted"
+                item.expressions.append(mark)
+        item.quarterLength = Fraction(size, 2)
+        yield at, item
+
+
 def musicxml(
     score: NDArray[np.int16], title: str = "", both: bool = False, tempo_mark: bool = True
 ) -> bytes:
-    """A MusicXML document of a score (5, 32), or (7, 32) in four parts.
+    """A MusicXML document of a score.
 
     Args:
-        score: As it is written.
+        score: (5, 32), or (7, 32) in four parts.
         title: Of the piece.
         both: Whether the soprano was written too, for the name of the composer.
         tempo_mark: Whether there is a metronome mark.
     """
     exporter: Any = import_module("music21.musicxml.m21ToXml").GeneralObjectExporter
-    sheet = sheet_of(score)
-    data: bytes = exporter(_stream(sheet, title, tempo_mark, both)).parse()
+    data: bytes = exporter(_stream(sheet_of(score), title, tempo_mark, both)).parse()
     return data
 
 
 def midi(score: NDArray[np.int16], title: str = "", both: bool = False) -> bytes:
-    """A MIDI file of a score (5, 32); notes under a fermata last longer in both voices.
+    """A MIDI file of a score, for an organ; all voices stay on notes under a fermata.
 
-    For the other arguments see :func:`musicxml`.
+    For the arguments see :func:`musicxml`.
     """
     m21 = _music21()
-    whole = _stream(sheet_of(score), title, both=both)
-    flat = whole.stripTies()
-    extra = {
+    flat = _stream(sheet_of(score), title, both=both).stripTies()
+    held = {  # where notes with a fermata end, in quarters
         float(n.getOffsetInHierarchy(flat) + n.quarterLength)
         for n in flat.recurse().getElementsByClass(m21.note.Note)
         if any("Fermata" in e.classes for e in n.expressions)
@@ -118,30 +132,22 @@ def midi(score: NDArray[np.int16], title: str = "", both: bool = False) -> bytes
         for item in part.flatten().notesAndRests:
             begin = float(item.offset)
             end = begin + float(item.quarterLength)
-            later = _BREATH * sum(e <= begin for e in extra)
-            size = end - begin + _BREATH * sum(begin < e <= end for e in extra)
             copy = m21.note.Note(item.pitch) if item.isNote else m21.note.Rest()
-            copy.quarterLength = size
-            line.insert(begin + later, copy)
+            copy.quarterLength = end - begin + _BREATH * sum(begin < e <= end for e in held)
+            line.insert(begin + _BREATH * sum(e <= begin for e in held), copy)
         played.insert(0, line)
     played.insert(0, m21.tempo.MetronomeMark(number=TEMPO))
     data: bytes = m21.midi.translate.streamToMidiFile(played).writestr()
     return data
 
 
-def _toolkit(score: NDArray[np.int16], title: str) -> Any:
+def _engraved(score: NDArray[np.int16], title: str = "") -> Any:
+    """A Verovio toolkit with a score in it."""
     import verovio
 
     verovio.enableLog(verovio.LOG_OFF)
     toolkit = verovio.toolkit()
-    toolkit.setOptions(
-        {
-            "pageWidth": 1800, "adjustPageHeight": True, "adjustPageWidth": False, "scale": 50,
-            "header": "none" if not title else "auto", "footer": "none", "breaks": "auto",
-            "xmlIdSeed": 1, "svgViewBox": True, "pageMarginLeft": 40, "pageMarginRight": 40,
-            "pageMarginTop": 40, "pageMarginBottom": 40, "svgRemoveXlink": True,
-        }
-    )  # fmt: skip
+    toolkit.setOptions({**_LAYOUT, "header": "auto" if title else "none"})
     # The metronome mark would need a font that the picture does not carry.
     if not toolkit.loadData(musicxml(score, title, tempo_mark=False).decode()):
         raise ValueError("Verovio cannot read the score")
@@ -149,16 +155,17 @@ def _toolkit(score: NDArray[np.int16], title: str) -> Any:
 
 
 def svg(score: NDArray[np.int16], title: str = "") -> str:
-    """An engraved SVG document of a score (5, 32)."""
-    return str(_toolkit(score, title).renderToSVG(1))
+    """An engraved SVG document of a score (5, 32), or (7, 32) in four parts."""
+    return str(_engraved(score, title).renderToSVG(1))
 
 
 def svg_with_times(score: NDArray[np.int16]) -> tuple[str, dict[str, int]]:
-    """An engraved SVG, and for the id of each of its notes the eighth it begins in."""
-    toolkit = _toolkit(score, "")
+    """An engraved SVG document, and for the id of each of its notes the eighth it begins in."""
+    toolkit = _engraved(score)
     picture = str(toolkit.renderToSVG(1))
-    times: dict[str, int] = {}
-    for entry in toolkit.renderToTimemap({"includeMeasures": False}):
-        for name in entry.get("on", ()):
-            times[str(name)] = round(2 * float(entry["qstamp"]))
+    times = {
+        str(name): round(2 * float(entry["qstamp"]))
+        for entry in toolkit.renderToTimemap({"includeMeasures": False})
+        for name in entry.get("on", ())
+    }
     return picture, times

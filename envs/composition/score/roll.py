@@ -1,4 +1,4 @@
-"""Scores as pictures and back: a piano roll of 64 x 64 points that holds everything.
+"""Scores as images and back: piano rolls of 64 x 64 points, without loss.
 
 An eighth is two columns wide. A note is a bar; where one begins, the left column stays empty. Rows
 0 to 28 are the soprano (C6 to G sharp 3), 29 to 57 the bass (E4 to C2); then a row inked in the

@@ -1,8 +1,7 @@
-"""What a work sounds like: an organ of nine partials, synthesised by NumPy.
+"""What a work sounds like: an organ by additive synthesis, nine partials a note, in NumPy.
 
-The chorales are at home on an organ, whose pipes are sums of partials: the same on every machine,
-and what TensorBoard plays. ``page.html`` uses the same partials. WAV files are played with a
-soundfont where there is one: see :mod:`.soundfont`.
+It sounds the same on every machine; TensorBoard plays it, and ``page.html`` uses the same partials.
+WAV files are played with a soundfont where there is one: see :mod:`.soundfont`.
 """
 
 from __future__ import annotations
@@ -13,23 +12,23 @@ import wave
 import numpy as np
 from numpy.typing import NDArray
 
+from move37.envs.composition.moves import FERMATA_ROW
 from move37.envs.composition.score.staff import sheet_of
 
 RATE = 22050
 """Samples a second."""
 TEMPO = 76
+"""Quarters a minute."""
 PARTIALS = (1.0, 0.62, 0.36, 0.28, 0.12, 0.16, 0.06, 0.08, 0.04)
 """Strength of the first nine partials: a principal with a little of the octave."""
 ATTACK, RELEASE = 0.03, 0.12
-"""Seconds in which a pipe speaks and falls silent."""
+"""Seconds in which a note fades in and out."""
 BREATH = 0.8
-"""Seconds that both voices stay on the end of a phrase."""
+"""Seconds that a fermata lasts longer than written."""
 
 
 def timing(score: NDArray[np.int16]) -> NDArray[np.float64]:
-    """(33,) float64: when each eighth of a score (5, 32) begins, in seconds, and when it ends."""
-    from move37.envs.composition.moves import FERMATA_ROW
-
+    """When each eighth of a score (5, 32) begins, and when the last one ends, in seconds (33,)."""
     held = score[FERMATA_ROW] > 0
     size = np.full(len(held), 30.0 / TEMPO)
     last = held & ~np.append(held[1:], False)

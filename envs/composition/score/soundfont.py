@@ -1,8 +1,8 @@
-"""WAV files with the pipe organ of a soundfont, where the machine has FluidSynth and one.
+"""WAV files played by FluidSynth with the pipe organ of a soundfont, where a machine has both.
 
-The players of soundfonts among Python's wheels need a system's library too, or do not work with
-the NumPy in use, so the system's own program plays (``apt install fluidsynth timgm6mb-soundfont``,
-``brew install fluid-synth``). Without it the organ of :mod:`.sound` plays: sums of sines.
+Python's packages that play soundfonts need the system's library too, or do not work with this
+NumPy. So the system's program is called (``apt install fluidsynth timgm6mb-soundfont``, ``brew
+install fluid-synth``). Without it :mod:`.sound` makes the WAV files.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ PLACES = (
     "/usr/share/sounds/sf2/TimGM6mb.sf2", "/usr/share/sounds/sf2/FluidR3_GM.sf2",
     "/usr/share/soundfonts/default.sf2", "/usr/share/soundfonts/FluidR3_GM.sf2",
 )  # fmt: skip
-"""Where systems keep theirs."""
+"""Where operating systems install theirs."""
 RATE = 44100
 SECONDS = 120
-"""FluidSynth is given up on after so many; a work takes it less than one."""
+"""FluidSynth is stopped after this time; a work takes it less than one second."""
 
 
 def soundfont() -> Path | None:
-    """The soundfont that WAV files are made with, None if there is nothing to play one.
+    """The soundfont that WAV files are made with; None without a soundfont or FluidSynth.
 
     Raises:
-        ValueError: If the one that is asked for is not there.
+        ValueError: If the file that the environment variable names does not exist.
     """
     asked = os.environ.get(VARIABLE)
     if asked and not Path(asked).is_file():
@@ -50,7 +50,7 @@ def wav(score: NDArray[np.int16], title: str = "", both: bool = False) -> bytes:
     """A WAV file of a score; for the arguments see :func:`.notation.midi`.
 
     Raises:
-        ValueError: If FluidSynth cannot read the soundfont, or does not end.
+        ValueError: If FluidSynth cannot read the soundfont, or takes too long.
     """
     font = soundfont()
     if font is None:
@@ -66,7 +66,7 @@ def wav(score: NDArray[np.int16], title: str = "", both: bool = False) -> bytes:
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
         except subprocess.TimeoutExpired:
             raise ValueError(f"FluidSynth: not ready after {SECONDS} s with {font}") from None
-        # It ends well even where it could read nothing.
+        # Its exit status is 0 even if it could not read the soundfont.
         if "fluidsynth: error" in done.stderr or not out.is_file():
             said = done.stderr.strip().splitlines() or ["it wrote nothing"]
             raise ValueError(f"FluidSynth, with {font}: {said[0]}")

@@ -1,7 +1,7 @@
-"""A work as notes on paper: bars, beats, note values with ties, spelled in its own key.
+"""A work in staff notation: bars, beats, note values with ties, notes spelled in the work's key.
 
-What the score, the sound and the explanations have in common. Everything here is shifted back to
-the key the soprano came from.
+Engraved scores, sound and explanations share it. Works are written as if in C; here they are
+transposed back to the key of the chorale that the soprano comes from.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from move37.envs.composition.moves import (
     KEY_ROW,
     LOWEST,
     PLACE_ROW,
-    REST,
     SOPRANO_ROW,
     TENOR_ROW,
     in_four,
@@ -61,7 +60,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A work on paper.
+    """A work in staff notation.
 
     Attributes:
         voices: Names of the voices, from the top.
@@ -78,6 +77,10 @@ class Sheet:
     fifths: int
     minor: bool
     tonic: int
+
+    def is_upper(self, voice: int) -> bool:
+        """Whether a voice has the treble clef."""
+        return voice < len(self.voices) // 2
 
     def place_of(self, eighth: int) -> tuple[int, float]:
         """Bar and beat (1 to 4.5) of an eighth; a pick-up is bar 0."""
@@ -98,7 +101,7 @@ def _tonic_fifths(tonic: int, minor: bool) -> int:
 
 
 def sheet_of(score: NDArray[np.int16]) -> Sheet:
-    """Put a score (5, 32), or (7, 32) in four parts, on paper."""
+    """The staff notation of a score (5, 32), or (7, 32) in four parts."""
     tonic, minor = int(score[KEY_ROW, 1]), bool(score[KEY_ROW, 0])
     shift = shift_of(tonic)
     notes = []
@@ -117,11 +120,19 @@ def sheet_of(score: NDArray[np.int16]) -> Sheet:
 
 
 VALUES = (8, 6, 4, 3, 2, 1)
-"""Note values that are written, in eighths: whole, dotted half, half, dotted quarter, ..."""
+"""Note values in eighths: whole, dotted half, half, dotted quarter, quarter, eighth."""
 
 
 def written(note: Note, first: int) -> list[tuple[int, int]]:
-    """Cut a note at bar lines and into note values: (eighth, size) of each tied part."""
+    """Split a note at bar lines and into note values.
+
+    Args:
+        note: The note or rest.
+        first: Place in the bar of the work's first eighth, 0 to 7.
+
+    Returns:
+        The eighth in which each tied part begins, and how many eighths it lasts.
+    """
     parts = []
     at, end = note.begin, note.begin + note.size
     while at < end:
@@ -130,6 +141,3 @@ def written(note: Note, first: int) -> list[tuple[int, int]]:
         parts.append((at, size))
         at += size
     return parts
-
-
-assert REST == 1

@@ -1,7 +1,6 @@
-"""Works of any other maker from a folder of files: SVG, PNG, JPEG, saved works, Quick, Draw!.
+"""Read the works of any other maker from a folder: SVG, PNG, JPEG, saved works, Quick, Draw!.
 
-Files are taken to be untrusted: nothing in them is run or unpickled, and their size is checked
-before they are decoded.
+Files are untrusted: nothing in them is run or unpickled, and sizes are checked before decoding.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ MAX_SIDE = 4096
 MAX_FILE = 64 << 20
 """Largest picture, saved works or .ndjson read, in bytes."""
 WORKING_SIDE = 384
-"""A larger picture is averaged down to at most this many pixels a side before it is thinned."""
+"""Larger pictures are averaged down to at most this many pixels a side before thinning."""
 LEAST_CONTRAST = 0.1
-"""A picture whose colours differ less than this from its border, of 1, has nothing drawn on it."""
+"""A picture whose colours differ less than this (of 1) from its border has no ink."""
 KINDS = ".svg, .png, .jpg, .jpeg, .npz and .ndjson"
 
 
@@ -38,11 +37,11 @@ class ReadingError(ValueError):
 
 
 def read_folder(folder: Path) -> tuple[Works, list[str]]:
-    """Read every file of a folder, searched recursively in order of path; hidden ones excepted.
+    """Read every file of a folder recursively, in order of path, except hidden ones.
 
     SVG outlines and Quick, Draw! drawings become moves; pictures are traced (see
-    :func:`picture_ink`); saved works stay as they are. As soon as one work is an image or has
-    more than 48 moves, all works returned are image works.
+    :func:`picture_ink`); saved works stay as they are. If any work is an image or has more than 48
+    moves, all works returned are image works.
 
     Args:
         folder: Where to look.
@@ -64,7 +63,7 @@ def read_folder(folder: Path) -> tuple[Works, list[str]]:
         try:
             works, skipped = _read(path, label.removesuffix(path.suffix))
         except (ValueError, OSError, MemoryError) as error:
-            # The messages of some begin with the path, which the label already tells.
+            # Some messages begin with the path, which the label already gives.
             left_out.append(f"{label}: {str(error).removeprefix(f'{path}: ')}")
             continue
         left_out += [f"{label}: {reason}" for reason in skipped]
@@ -181,11 +180,11 @@ def read_picture(path: Path) -> NDArray[np.float32]:
 
 
 def picture_ink(pixels: NDArray[np.floating]) -> NDArray[np.float32]:
-    """What is drawn on a picture, by its border: whatever differs from the ground is ink.
+    """Find the ink of a picture: whatever differs from the ground, which the border shows.
 
-    Where most of the border is transparent, opacity is ink. Elsewhere the ground is the border's
-    median colour, and ink the largest difference of a channel from it: dark on light, light on
-    dark and coloured lines alike. Faint ink is made as strong as the strongest point.
+    If most of the border is transparent, ink is opacity. Otherwise the ground is the border's
+    median colour, and ink is the largest difference of a channel from it, so that dark on light,
+    light on dark and coloured lines all work. Ink is scaled so that the strongest point has 1.
 
     Args:
         pixels: (H, W, 4): red, green, blue and opacity, 0 to 255.

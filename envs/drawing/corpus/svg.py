@@ -33,8 +33,7 @@ MAX_DEFAULTS = 512
 MAX_TOKENS = 20_000
 """Most path commands and numbers in one file, which bounds its segments."""
 MAX_WORK = 10_000_000
-"""Most distances that are looked at to simplify one line, which can take the square of its points.
-"""
+"""Most distances computed to simplify one line, which can take the square of its points."""
 TOLERANCE = 0.35
 """Ramer-Douglas-Peucker tolerance, in cells of the board."""
 
@@ -128,6 +127,9 @@ def fit(lines: Sequence[Line], box: Box, low: float, high: float) -> list[Line]:
 def simplify(line: Line, tolerance: float = TOLERANCE) -> Line:
     """Ramer-Douglas-Peucker: drop points closer than ``tolerance`` to what remains.
 
+    Not skimage.measure.approximate_polygon: its work is not bounded, and where two points of a
+    symmetric curve are equally far it picks the other one, so that works would change.
+
     Raises:
         SvgError: If the line is so intricate that this would take very long.
     """
@@ -202,7 +204,7 @@ class _Reader:
         self, element: str, name: str, kind: str, default: str | None, required: int
     ) -> None:
         # Like entities they multiply: one long default, on every element of that name. Short ones
-        # stand in honest files: KanjiVG's declare the namespace of its own attributes.
+        # are legitimate: KanjiVG's files declare the namespace of their own attributes.
         self._defaults += len(default or "")
         if self._defaults > MAX_DEFAULTS:
             what = f"{name!r:.40} of {element!r:.40}"

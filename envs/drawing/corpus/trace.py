@@ -1,10 +1,10 @@
 """From images to works of the drawing world: threshold, thin, follow the lines, encode as moves.
 
-The image of the work is the thinned image, so that line width decides nothing; the moves are
-traced from it, to tell copied strokes. Thinning is that of Zhang and Suen (1984) in scikit-image;
-lines are followed from junction to junction, straight on where two of them meet; a line becomes
-the polyline with the fewest points that stays close to it (the optimal polygonal approximation of
-Perez and Vidal, 1994).
+The thinned image is the image of the work, so that line width does not matter; the moves are traced
+from it, so that copied strokes are recognised. Thinning is that of Zhang and Suen (1984) in
+scikit-image. Lines are followed from junction to junction, and straight on through a junction where
+two of them line up. Each line becomes the polyline with the fewest points that stays close to it
+(the optimal polygonal approximation of Perez and Vidal, 1994).
 """
 
 from __future__ import annotations
@@ -20,27 +20,29 @@ from move37.envs.base.works import Works, pad_moves
 from move37.envs.drawing.moves import MAX_MOVES, SIZE, moves_of
 
 THRESHOLD = (0.2, 0.8)
-"""Otsu's threshold is kept within these, so that faint noise on an empty board is no ink."""
+"""Otsu's threshold is clipped to these, so that faint noise on an empty board is not ink."""
 STRAIGHT = np.cos(np.radians(140))
-"""Two lines that leave a junction at this cosine or less are one line that goes through it."""
+"""Largest cosine between two lines that leave a junction if they are one line through it."""
 POINT_COST = 0.6
-"""What a point more costs a polyline, in squared distance from its line, summed over the cells."""
+"""Cost of one more point of a polyline, in squared distances from its line summed over cells."""
 TOLERANCE = 0.51
-"""Farthest that a polyline may pass from the centre of a cell of its line, in cells: a straight
-line of the board stays within half a cell."""
+"""Largest distance of a polyline from the centre of a cell of its line, in cells. A straight line
+of the board stays within half a cell."""
 _EPSILON = 1e-6
+RING = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
+"""(dy, dx) of the eight neighbours of a cell, in order; direction k + 4 leads back."""
 
 Bitmap = NDArray[np.uint8]
 Points = NDArray[np.int64]
 
 
 def from_images(images: NDArray[np.floating]) -> Works:
-    """Works of a maker of images.
+    """Turn images into works.
 
-    An image's threshold is Otsu's (1979), kept within 0.2 to 0.8. An image of another size than
-    24 x 24 is padded to a square and thinned at its own size first, so that lines much thinner
-    than a point of the board stay and thick ones become thin; each point of the board then has
-    ink if its part of the image has. The thinned image at 24 x 24 is the work.
+    The threshold is Otsu's (1979), clipped to 0.2 to 0.8. An image that is not 24 x 24 is padded to
+    a square and thinned at its own size first: lines much thinner than a point of the board remain,
+    thick ones become thin. Each point of the board then has ink if its part of the image has. The
+    image is thinned again at 24 x 24; the result is the work.
 
     Args:
         images: (N, H, W) in [0, 1]; 1 is ink.
@@ -66,7 +68,7 @@ def from_images(images: NDArray[np.floating]) -> Works:
 
 
 def binarise(image: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Ink (H, W) of an image in [0, 1]: what is above Otsu's threshold, kept within 0.2 to 0.8."""
+    """Ink (H, W) of an image in [0, 1]: above Otsu's threshold, clipped to 0.2 to 0.8."""
     otsu = threshold_otsu(np.asarray(image, np.float32))  # type: ignore[no-untyped-call]
     threshold = float(np.clip(otsu, *THRESHOLD))
     ink: NDArray[np.bool_] = image > threshold
@@ -140,6 +142,31 @@ def _linked(image: Bitmap, y: int, x: int, dy: int, dx: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _walk(
+    image: Bitmap, links: Points, used: NDArray[np.bool_], y0: int, x0: int, k: int, path: Points
+) -> int:
+    """Follow a line from a cell in direction k to the next node, or back to the cell.
+
+    Marks the links it takes in ``used``, in both directions; writes the cells (x, y) to ``path``
+    and returns how many there are.
+    """
+    path[0, 0], path[0, 1] = x0, y0
+    count, y, x = 1, y0, x0
+    while True:
+        used[y, x, k] = True
+        y, x = y + RING[k][0], x + RING[k][1]
+        back = (k + 4) % 8
+        used[y, x, back] = True
+        path[count, 0], path[count, 1] = x, y
+        count += 1
+        if links[y, x] != 2 or (y == y0 and x == x0):
+            return count
+        for other in range(8):
+            if other != back and _linked(image, y, x, RING[other][0], RING[other][1]):
+                k = other
+
+
+@njit(cache=True, nogil=True)
 def _follow(image: Bitmap, points: Points, ends: Points, nodes: NDArray[np.bool_]) -> int:
     """Follow the lines of a thin image from node to node; returns how many there are.
 
@@ -147,47 +174,30 @@ def _follow(image: Bitmap, points: Points, ends: Points, nodes: NDArray[np.bool_
     of x, y; a closed path without nodes ends where it began, a lone cell is one point. ``nodes``
     receives the junctions: cells with three links or more.
     """
-    ring = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
     links = np.zeros((SIZE, SIZE), np.int64)
     used = np.zeros((SIZE, SIZE, 8), np.bool_)
     for y in range(SIZE):
         for x in range(SIZE):
             if image[y, x]:
-                for dy, dx in ring:
+                for dy, dx in RING:
                     links[y, x] += _linked(image, y, x, dy, dx)
                 nodes[y, x] = links[y, x] > 2
     count = at = 0
     ends[0] = 0
-    for closed in (False, True):
-        for y0 in range(SIZE):
-            for x0 in range(SIZE):
-                if image[y0, x0] == 0 or (links[y0, x0] == 2) != closed:
+    for closed in (False, True):  # closed paths are what is left in the end
+        for y in range(SIZE):
+            for x in range(SIZE):
+                if image[y, x] == 0 or (links[y, x] == 2) != closed:
                     continue
-                if links[y0, x0] == 0:
-                    points[at, 0], points[at, 1] = x0, y0
+                if links[y, x] == 0:
+                    points[at, 0], points[at, 1] = x, y
                     at += 1
                     count += 1
                     ends[count] = at
-                for first in range(8):
-                    dy, dx = ring[first]
-                    if used[y0, x0, first] or not _linked(image, y0, x0, dy, dx):
+                for k in range(8):
+                    if used[y, x, k] or not _linked(image, y, x, RING[k][0], RING[k][1]):
                         continue
-                    points[at, 0], points[at, 1] = x0, y0
-                    at += 1
-                    y, x, k = y0, x0, first
-                    while True:
-                        used[y, x, k] = True
-                        y, x = y + ring[k][0], x + ring[k][1]
-                        back = (k + 4) % 8
-                        used[y, x, back] = True
-                        points[at, 0], points[at, 1] = x, y
-                        at += 1
-                        if links[y, x] != 2 or (y == y0 and x == x0):
-                            break
-                        for other in range(8):
-                            dy, dx = ring[other]
-                            if other != back and _linked(image, y, x, dy, dx):
-                                k = other
+                    at += _walk(image, links, used, y, x, k, points[at:])
                     count += 1
                     ends[count] = at
     return count

@@ -20,7 +20,7 @@ from move37.envs.base.appraisal import Terms
 from move37.envs.base.works import Works
 from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.moves import SIZE
-from move37.envs.judging.rule_scores import marks, softened_product
+from move37.envs.judging.rule_scores import rule_scores, softened_product
 
 RULES = (
     "ink",
@@ -100,7 +100,7 @@ KINDS = np.array([_kind(neighbours) for neighbours in range(256)], np.uint8)
 @njit(cache=True, nogil=True)
 def _neighbours(board: NDArray[np.uint8], y: int, x: int) -> int:
     """Which of the eight neighbours have ink, as :func:`_kind` wants it."""
-    return (
+    return int(
         board[y - 1, x]
         | board[y - 1, x + 1] << 1
         | board[y, x + 1] << 2
@@ -115,13 +115,13 @@ def _neighbours(board: NDArray[np.uint8], y: int, x: int) -> int:
 @njit(cache=True, nogil=True)
 def _is_squeezed(board: NDArray[np.uint8], y: int, x: int) -> int:
     """1 if an empty point lies between two inked ones, side by side or one above the other."""
-    return (board[y, x - 1] & board[y, x + 1]) | (board[y - 1, x] & board[y + 1, x])
+    return int((board[y, x - 1] & board[y, x + 1]) | (board[y - 1, x] & board[y + 1, x]))
 
 
 @njit(cache=True, nogil=True)
 def _starts_block(board: NDArray[np.uint8], y: int, x: int) -> int:
     """1 if an inked point is the upper left one of a full 2 x 2 block."""
-    return board[y + 1, x] & board[y, x + 1] & board[y + 1, x + 1]
+    return int(board[y + 1, x] & board[y, x + 1] & board[y + 1, x + 1])
 
 
 @njit(cache=True, nogil=True)
@@ -177,11 +177,11 @@ def _has_ink_near(board: NDArray[np.uint8], y: int, x: int) -> bool:
     """Whether (y, x), which may lie outside the board, or a point beside it has ink."""
     if 1 <= y <= SIZE and 1 <= x <= SIZE:
         beside = board[y - 1, x] | board[y + 1, x] | board[y, x - 1] | board[y, x + 1]
-        return (board[y, x] | beside) != 0
+        return bool((board[y, x] | beside) != 0)
     if 1 <= x <= SIZE:
-        return (y == 0 and board[1, x] != 0) or (y == SIZE + 1 and board[SIZE, x] != 0)
+        return bool((y == 0 and board[1, x]) or (y == SIZE + 1 and board[SIZE, x]))
     if 1 <= y <= SIZE:
-        return (x == 0 and board[y, 1] != 0) or (x == SIZE + 1 and board[y, SIZE] != 0)
+        return bool((x == 0 and board[y, 1]) or (x == SIZE + 1 and board[y, SIZE]))
     return False
 
 
@@ -243,7 +243,7 @@ def measure(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def form_terms(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
     """Each rule's term in [0, 1], (N,) float64, for images (N, 24, 24) in {0, 1}."""
-    return marks(measure(images), RULES, CALIBRATION)
+    return rule_scores(measure(images), RULES, CALIBRATION)
 
 
 FLOOR = 0.005

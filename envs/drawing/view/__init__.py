@@ -1,1 +1,1 @@
-"""What is seen of a drawing: pictures, sheets, SVG, GIF, page."""
+"""How a drawing is shown: pictures, SVG, GIF, page."""
