@@ -17,20 +17,17 @@ import torch
 from stable_baselines3.common.logger import Logger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from move37.agents.learner.callbacks import BetweenUpdates, TimingCallback, WorksCallback
-from move37.agents.learner.health import FiniteCallback, collapse, rollout_entropy
+from move37.agents.learner.callbacks import WorksCallback
+from move37.agents.learner.health import collapse
 from move37.agents.learner.imitation import imitate
 from move37.agents.learner.ppo import make_ppo, warm_value
 from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_checkpoint
-from move37.agents.runs.config import FORMAT, Config, make_config
 from move37.agents.runs.interrupts import Interrupts
 from move37.agents.runs.run_dir import RunDir
-from move37.agents.runs.run_log import add_log, open_log
 from move37.agents.runs.train_state import (
     TrainState,
     checkpoint_path,
     newest_checkpoint,
-    save_failure,
     write_checkpoint,
 )
 from move37.envs.base.batch import NotFiniteError, WorldBatch
@@ -303,9 +300,8 @@ class Flat:
     def __init__(self):
         self.archive = NoveltyArchive(2, capacity=100)
 
-    def __call__(self, moves, images):
-        lengths = (moves >= 0).sum(axis=1)
-        return {"reward": lengths / MAX_MOVES, "quality": np.ones(len(moves))}
+    def __call__(self, works):
+        return {"reward": works.lengths / MAX_MOVES, "quality": np.ones(len(works))}
 
     def state(self):
         return {f"archive/{k}": v for k, v in self.archive.state().items()}
@@ -489,9 +485,9 @@ def test_weights_that_are_not_finite_stop_the_run():
 
 def test_a_reward_that_is_not_finite_keeps_the_works_it_was_for():
     class Wrong(Flat):
-        def __call__(self, moves, images):
-            terms = super().__call__(moves, images)
-            return {**terms, "reward": np.full(len(moves), np.inf)}
+        def __call__(self, works):
+            terms = super().__call__(works)
+            return {**terms, "reward": np.full(len(works), np.inf)}
 
     train_state = small_session(reward=Wrong())
     with pytest.raises(NotFiniteError, match="reward that is not finite") as caught:
