@@ -719,7 +719,8 @@ def test_a_learner_is_taken_from_a_run_of_the_same_corpus(tmp_path):
     [
         ((), "--out"),
         (("--out", "x", "--budget", "huge"), "none of smoke, default, full"),
-        (("--out", "x", "--seeds", "0"), "at least 1"),
+        (("--out", "x", "--threads", "0"), "--threads: must be at least 1"),
+        (("--out", "x", "--seeds", "-1"), "--seeds: must be at least 1"),
         (("--out", "x", "--works", "many"), "invalid int value"),
         (("--out", "x", "--world", "nowhere"), "'nowhere' is none of"),
         (("--out", "x", "--only", "gna"), "'gna' is none of"),
