@@ -255,7 +255,7 @@ class GAN(Maker):
             simulator.reset(np.arange(simulator.n))
             rows = np.arange(min(simulator.n, n - made))
             briefs.extend(simulator.briefs[rows])
-            given = simulator.images(rows)
+            given = pictures_of_briefs(self.world, simulator.briefs[rows])
             noise = torch.from_numpy(rng.standard_normal((len(rows), shape.latent), np.float32))
             seen = _tensor(given) if shape.conditional else None
             images[made + rows] = np.maximum(_sample(self.generator, noise, seen), given)
@@ -277,9 +277,7 @@ class GAN(Maker):
 
 def pictures_of_briefs(world: World, briefs: NDArray[np.int16]) -> Images:
     """What is seen before the first move: (N, H, W) uint8 for briefs (N, B)."""
-    simulator = world.simulator(max(1, len(briefs)))
-    simulator.reset(np.arange(len(briefs)), briefs)
-    return simulator.images(np.arange(len(briefs)))
+    return world.images(Works(world.id, np.zeros((len(briefs), 0), np.int16), briefs))
 
 
 def make(context: TrainContext) -> GAN:
