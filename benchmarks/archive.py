@@ -22,7 +22,7 @@ import scipy
 import torch
 from ribs.archives import ProximityArchive
 
-from move37.agents.compare.config import machine
+from move37.agents.compare.machine import machine
 from move37.novelty.archive import NoveltyArchive
 
 QUERIES, DIM, K = 128, 48, 15

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from move37.agents.compare.comparison_dir import ComparisonDir, term
 from move37.agents.compare.evidence import withheld_works
-from move37.agents.compare.joining import term
 from move37.agents.runs.config import CORPUS
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import World, find_world, make_world
@@ -33,7 +33,6 @@ from move37.novelty.measures.rediscovery import rediscovered
 from move37.novelty.measures.styles import cluster
 from move37.novelty.measures.support import human_radius
 from move37.novelty.statistics import Interval
-from move37.novelty.storage import read_json
 
 from .reporting import place, write
 
@@ -56,7 +55,7 @@ def families(world: World, corpus: str = "") -> dict[str, tuple[str, ...]]:
     if corpus == KANJIVG:
         return {f"kanji with {RADICAL}": with_radical(world, RADICAL)}
     train = world.train
-    x = Descriptor.fit(world.images(train))(world.images(join_works([train, world.held_out])))
+    x = Descriptor.fit(train)(join_works([train, world.held_out]))
     names = [*train.names, *world.held_out.names]
     rng = np.random.default_rng(0)
     _, labels = cluster(x, len(names) // MEMBERS, rng)
@@ -101,7 +100,8 @@ def found_in(folder: Path) -> tuple[Rows, Pairs]:
     Raises:
         ValueError: If the comparison withheld something else, or nothing.
     """
-    config = read_json(folder / "config.json")
+    comparison = ComparisonDir(folder)
+    config = comparison.config()
     corpus = term(config, "corpus")
     whole = make_world(config["world"], corpus)
     known = families(whole, corpus)
@@ -109,7 +109,7 @@ def found_in(folder: Path) -> tuple[Rows, Pairs]:
         raise ValueError(f"{folder}: withheld something else than the families")
     limit = config["scale"]["human_works"]
     world = make_world(config["world"], corpus, config["withhold"], limit)
-    evaluator = world.load_evaluator(folder / "judges")
+    evaluator = world.load_evaluator(comparison.judges)
     human = evaluator.describe(world.train)
     radius, held_out = human_radius(human), evaluator.describe(world.held_out)
     rows: Rows = []
@@ -117,14 +117,14 @@ def found_in(folder: Path) -> tuple[Rows, Pairs]:
     for family, names in known.items():
         wanted = withheld_works(whole, names)
         goals = evaluator.describe(wanted)
-        for path in sorted((folder / "works").glob("*.npz")):
-            name, _, seed = path.stem.rpartition("-")
-            if seed == "best" or name == "human":
+        for saved in comparison.saved():
+            name, seed = saved.name, saved.seed
+            if "error" in saved.facts or name == "human":
                 continue
-            works = Works.load(path)
+            works = comparison.load_works(name, seed)
             x = evaluator.describe(works)
             one = rediscovered(x, goals, held_out, human, radius, np.random.default_rng(0))
-            cells = (f"{family} ({one.withheld})", name, seed, str(len(x)), _share(one.found),
+            cells = (f"{family} ({one.withheld})", name, str(seed), str(len(x)), _share(one.found),
                      _share(one.expected), _share(one.excess), _share(one.hits),
                      _share(one.expected_hits))  # fmt: skip
             rows.append("| " + " | ".join(cells) + " |")
@@ -158,7 +158,7 @@ def measure(folders: Sequence[Path], corpus: str) -> None:
     Raises:
         ValueError: If one is of another corpus than asked for, or withheld no families.
     """
-    configs = [read_json(folder / "config.json") for folder in folders]
+    configs = [ComparisonDir(folder).config() for folder in folders]
     held = term(configs[0], "corpus")
     for folder, config in zip(folders, configs, strict=True):
         other = term(config, "corpus")

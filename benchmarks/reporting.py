@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from move37.agents.compare.config import machine, versions
+from move37.agents.compare.machine import machine, versions
 
 
 def place(threads: int) -> str:

@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from move37.agents.compare.table import Figure, figure
 from move37.agents.learner.imitation import evaluate, positions_of
 from move37.agents.learner.rollout import sample_works
 from move37.envs.base.works import Works
 from move37.envs.base.world import make_world
 from move37.envs.composition.corpus.augment import damage, damage_one
-from move37.envs.composition.judging.evaluator import scores_of_works
 from move37.envs.composition.moves import EIGHTHS, N_MOVES
+from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import CompositionWorld
+from move37.novelty.statistics import Interval, seeds_interval, works_interval
 from move37.novelty.storage import load_weights, read_json
 from move37.train import TEMPERATURES
 
@@ -111,13 +111,13 @@ def measured(run: Path, n: int) -> Found:
     return Found(found, *evaluate(imitator, *positions_of(world.simulator, world.outsiders)))
 
 
-def written(key: str, one: Figure) -> str:
+def written(key: str, one: Interval) -> str:
     """A figure with its interval."""
     share = key.startswith("yield") or key in ("copied", "repeats", "below_bach")
     scale, unit = (100, " %") if share else (1, "")
     digits = 1 if unit else 2
-    text = f"{scale * one.mean:.{digits}f}{unit}"
-    if one.low is None or one.high is None:
+    text = f"{scale * one.value:.{digits}f}{unit}"
+    if not one.known:
         return text
     return f"{text} ({scale * one.low:.{digits}f} to {scale * one.high:.{digits}f})"
 
@@ -137,10 +137,10 @@ def main() -> None:
         "|---|" + "---|" * len(COLUMNS),
     ]  # fmt: skip
     for name in found[0].judged:
-        cells = [
-            written(key, figure([one.judged[name][key] for one in found], mean, rng))
-            for key, _, mean in COLUMNS
-        ]
+        cells = []
+        for key, _, mean in COLUMNS:
+            runs = [works_interval(one.judged[name][key], mean, rng) for one in found]
+            cells.append(written(key, seeds_interval(runs, rng)))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     each = ", ".join(f"{100 * one.judged['learner']['yield'].mean():.1f}" for one in found)
     nats, top1 = [one.nats for one in found], [one.top1 for one in found]

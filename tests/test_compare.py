@@ -1,5 +1,6 @@
 """The comparison: its figures on known answers, its bookkeeping with makers that are no effort."""
 
+import csv
 import json
 import re
 import shutil
@@ -13,20 +14,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 
 from move37 import compare
-from move37.agents.compare import config as lineup
-from move37.agents.compare.blocks import Grid, Line, Points, Section, Text
-from move37.agents.compare.columns import BEST, COLUMNS, COST, label, order_of, written
+from move37.agents.compare import config as configuration
+from move37.agents.compare.columns import (
+    BEST,
+    COLUMNS,
+    COST,
+    at_temperatures,
+    label,
+    order_of,
+    split_name,
+    written,
+)
 from move37.agents.compare.comparison import Comparison
-from move37.agents.compare.evidence import DEPTHS, Depth, withheld_works
+from move37.agents.compare.comparison_dir import ComparisonDir
+from move37.agents.compare.entries import chosen_entries, short_name
+from move37.agents.compare.evaluation_suite import EvaluationSuite
+from move37.agents.compare.evidence import DEPTHS, Depth, plain, withheld_works
 from move37.agents.compare.expectations import check_all
 from move37.agents.compare.joining import keep_joined
 from move37.agents.compare.model_store import ModelStore
 from move37.agents.compare.report import write_report
+from move37.agents.compare.results import HERE, read_rows, summarise
 from move37.agents.compare.sections import SECTIONS
-from move37.agents.compare.table import Figure, figure, figure_of_seeds, medians_again, read_table
+from move37.agents.compare.writing import bullets, literal, page, section, table
 from move37.agents.makers import maker as makers
 from move37.envs.base import world as worlds
 from move37.envs.base.works import Works
@@ -37,6 +49,7 @@ from move37.envs.drawing.corpus.trace import from_images
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.judging.second_judge import LocalPatterns, SecondJudge, tear, trials
 from move37.envs.drawing.world import DrawingWorld
+from move37.novelty.statistics import Interval
 
 CALLS: dict[str, int] = {}
 ASKED: list[int] = []
@@ -127,6 +140,24 @@ def make_broken(context):
     raise RuntimeError("no ink | left <b>")
 
 
+def make_few(context):
+    maker = Stub(context, "few")
+    maker.generate = lambda n, rng, brief=None: context.world.train[:3]
+    return maker
+
+
+def make_no_works(context):
+    maker = Stub(context, "no_works")
+    maker.generate = lambda n, rng, brief=None: None
+    return maker
+
+
+def make_bad_score(context):
+    maker = Stub(context, "bad_score")
+    maker.score = lambda works: 1.0
+    return maker
+
+
 def make_stopped(context):
     raise KeyboardInterrupt
 
@@ -143,7 +174,7 @@ def use_stubs(monkeypatch):
         monkeypatch.setitem(makers.MAKERS, name, entry_point)
     monkeypatch.setitem(worlds.ENTRY_POINTS, "drawing", f"{__name__}:Small")
     monkeypatch.setitem(makers.BUDGETS, "smoke", makers.Budget(10, 512, 1, 2))
-    monkeypatch.setitem(lineup.SCALES, "smoke", lineup.Scale(2, 110, 120, 3, 1, 20))
+    monkeypatch.setitem(configuration.SCALES, "smoke", configuration.Scale(2, 110, 120, 3, 1, 20))
 
 
 @pytest.fixture
@@ -153,9 +184,19 @@ def stubs(monkeypatch):
 
 
 def options(out, **more):
-    return lineup.CompareConfig(
-        out=out, budget="smoke", works=110, threads=1, **{"only": (), "seeds": 2, **more}
-    )
+    return configuration.CompareConfig(
+        out=out, budget="smoke", works=110, threads=1,
+        **{"only": (), "seeds": 2, "evidence": False, **more},
+    )  # fmt: skip
+
+
+def read_table(out):
+    rows, notes = read_rows(ComparisonDir(out))
+    return summarise(rows), rows, notes
+
+
+def values_of(rows, name, measure):
+    return tuple(rows[(rows["name"] == name) & (rows["measure"] == measure)]["value"])
 
 
 @pytest.fixture(scope="module")
@@ -174,54 +215,8 @@ def finished(made_once, stubs, tmp_path):
     return shutil.copytree(made_once, tmp_path / "out")
 
 
-def test_a_figure_is_the_interquartile_mean_over_seeds():
-    rng = np.random.default_rng(0)
-    groups = [rng.normal(loc, 1, 200) for loc in (0, 1, 2, 10)]
-    found = figure(groups, False, rng)
-    medians = [float(np.median(group)) for group in groups]
-    assert found.values == pytest.approx(medians)
-    assert found.mean == pytest.approx(stats.trim_mean(medians, 0.25))
-    assert found.low < found.mean < found.high
-
-
-def test_an_interval_of_one_group_is_that_of_its_works():
-    rng = np.random.default_rng(1)
-    group = (rng.random(400) < 0.3).astype(float)
-    found = figure([group], True, rng)
-    half = 1.96 * group.std() / 20
-    assert found.mean == pytest.approx(group.mean())
-    assert found.low == pytest.approx(group.mean() - half, abs=0.015)
-    assert found.high == pytest.approx(group.mean() + half, abs=0.015)
-
-
-def test_an_interval_over_seeds_is_wider_than_that_over_works():
-    rng = np.random.default_rng(2)
-    works = rng.normal(0, 0.01, (5, 100))
-    alike = figure(list(works), True, rng)
-    apart = figure(list(works + np.arange(5)[:, None]), True, rng)
-    assert alike.high - alike.low < 0.01
-    assert apart.high - apart.low > 1
-
-
-@pytest.mark.parametrize("n", [1, 2, 7, 40])
-def test_medians_are_resampled_as_by_drawing_the_samples(n):
-    rng = np.random.default_rng(n)
-    x = rng.normal(0, 1, n)
-    slow = np.median(x[rng.integers(0, n, (20_000, n))], axis=1)
-    fast = np.concatenate([medians_again(x, rng) for _ in range(10)])
-    shares = np.linspace(0.05, 0.95, 10)
-    np.testing.assert_allclose(np.quantile(fast, shares), np.quantile(slow, shares), atol=0.05)
-
-
-def test_one_number_has_no_interval():
-    found = figure([np.array([3.0])], True, np.random.default_rng(0))
-    assert found == Figure(3.0, None, None, (3.0,), (None,))
-
-
 def flat(**columns):
-    return {
-        key.replace("__", "/"): Figure(v, v - 0.01, v + 0.01, (v,)) for key, v in columns.items()
-    }
+    return {key.replace("__", "/"): Interval(v, v - 0.01, v + 0.01) for key, v in columns.items()}
 
 
 def table_as_expected():
@@ -268,7 +263,7 @@ def test_expectations_hold_where_they_should():
 )
 def test_expectations_fail_where_they_should(maker, column, value, name):
     table = table_as_expected()
-    table[maker][column] = Figure(value, value, value, (value,))
+    table[maker][column] = Interval(value, value, value)
     failed = [check.name for check in check_all(table) if check.holds is False]
     assert name in failed
     assert check_all(table)[0].holds is False  # the failed ones come first
@@ -321,25 +316,37 @@ def test_the_second_judge_orders_works_of_designers_it_never_saw(tmp_path):
 
 
 def test_every_maker_is_measured_twice_and_one_that_raises_is_named(finished):
-    table, notes = read_table(finished)
-    assert {"human", "outsiders", "random", "good", "image", "rnn_t0.50"} <= set(table)
+    found, rows, notes = read_table(finished)
+    assert {"human", "outsiders", "random", "good", "image", "rnn_t0.50"} <= set(found)
     assert notes["broken"]["errors"] == {s: "RuntimeError: no ink | left <b>" for s in "01"}
     for name in ("good", "random", "image", "rnn_t1.50"):
-        columns = table[name]
-        assert len(columns["yield"].values) == 2
+        columns = found[name]
+        assert len(values_of(rows, name, "yield")) == 2
         for key in ("heldout_quality", "second_quality", "form", "craft", "copied", "repeats",
                     "novelty_human", "novelty_self", "nearest_human", "bits_rnn", "bits_deflate",
                     "yield", "yield_loose"):  # fmt: skip
             assert key in columns and BEST + key in columns
-        assert columns["env_steps"].values == (7.0, 7.0)
-        assert columns["seconds_per_1000"].mean > 0 and columns["wall_seconds"].mean >= 0
-    assert table["good"]["nearest_human"].mean == 0
-    assert table["good"]["copied"].mean > 0.4 > table["random"]["copied"].mean
-    assert table["random"]["heldout_quality"].mean < table["good"]["heldout_quality"].mean
-    assert table["image"]["repeats"].mean > 0.9  # the same picture every time
+        assert values_of(rows, name, "env_steps") == (7.0, 7.0)
+        assert columns["seconds_per_1000"].value > 0 and columns["wall_seconds"].value >= 0
+    assert found["good"]["nearest_human"].value == 0
+    assert found["good"]["copied"].value > 0.4 > found["random"]["copied"].value
+    assert found["random"]["heldout_quality"].value < found["good"]["heldout_quality"].value
+    assert found["image"]["repeats"].value > 0.9  # the same picture every time
     # The stub says one bit a move, and the median human work has as many bits as moves.
     works = Works.load(finished / "works" / "human-0.npz")
-    assert table["human"]["bits_rnn"].mean == pytest.approx(np.median(works.lengths))
+    assert found["human"]["bits_rnn"].value == pytest.approx(np.median(works.lengths))
+
+
+def test_rows_are_tidy(finished):
+    _, rows, _ = read_table(finished)
+    assert set(rows["source"]) == {HERE}
+    assert not rows.duplicated(["name", "seed", "measure"]).any()
+    cold = rows[rows["name"] == "rnn_t0.50"]
+    assert set(cold["maker"]) == {"rnn"} and set(cold["temperature"]) == {0.5}
+    assert rows[rows["name"] == "good"]["temperature"].isna().all()
+    [quality] = rows.query("name == 'good' and seed == 1 and measure == 'heldout_quality'").value
+    works = Works.load(finished / "works" / "good-1.npz")
+    assert quality == np.median(works.appraisal["heldout_quality"])
 
 
 def test_the_best_are_chosen_by_the_makers_own_reward(finished):
@@ -357,6 +364,61 @@ def test_going_on_makes_nothing_twice_and_tries_again_what_failed(finished, monk
     assert {p: p.stat().st_mtime_ns for p in files} == files
     assert CALLS == {"good": 2, "rnn": 1}  # the two that failed, and what measures bits
     assert "broken" in read_table(finished)[0]
+    assert not list(finished.glob("makers/*/broken/error.txt"))
+
+
+def test_a_maker_that_fails_leaves_its_traceback(finished):
+    for seed in (0, 1):
+        text = (finished / "makers" / str(seed) / "broken" / "error.txt").read_text()
+        assert "in make_broken" in text and text.endswith("RuntimeError: no ink | left <b>\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("few", "ValueError: generate(110) made 3 instead of 110 works"),
+        ("no_works", "ValueError: generate(110) made NoneType instead of 110 works"),
+        ("bad_score", "ValueError: score: expected shape (110,), got ()"),
+    ],
+)
+def test_a_maker_that_breaks_its_contract_is_named(kind, words, finished, monkeypatch):
+    monkeypatch.setitem(makers.MAKERS, "broken", f"{__name__}:make_{kind}")
+    Comparison(options(finished, only=("broken",))).run()
+    assert read_table(finished)[2]["broken"]["errors"] == {"0": words, "1": words}
+
+
+def test_an_error_of_the_comparison_itself_is_no_failure_of_a_maker(finished, monkeypatch):
+    def measure(suite, works):
+        raise RuntimeError("a programming error")
+
+    monkeypatch.setattr(EvaluationSuite, "measure", measure)
+    monkeypatch.setitem(makers.MAKERS, "broken", f"{__name__}:make_good")
+    with pytest.raises(RuntimeError, match="a programming error"):
+        Comparison(options(finished, only=("broken",))).run()
+    assert "no ink" in str(read_table(finished)[2]["broken"]["errors"])
+
+
+def test_a_maker_of_ones_own_takes_part(finished, monkeypatch):
+    asked = options(finished, only=("good",), makers=(f"{__name__}:make_noise", "rnn_t0.50"))
+    assert [entry.name for entry in asked.entries] == ["rnn_t0.50", "good", "make_noise"]
+    Comparison(asked).run()
+    results = write_report(finished)
+    assert len(values_of(results.rows, "make_noise", "yield")) == 2
+    assert "make\\_noise" in (finished / "report.md").read_text()
+    assert ">make_noise<" in (finished / "report.html").read_text()
+
+
+def test_names_of_makers_of_ones_own():
+    assert short_name("package.markov:make") == "markov" and short_name("markov:make") == "markov"
+    assert short_name("package.markov:second_order") == "second_order"
+    for others, words in (
+        ((f"{__name__}:no_such",), "no_such"),
+        (("no.such.module:make",), "No module named"),
+        (("nobody",), "'nobody' is none of"),
+        (("move37.agents.makers.gan:make",), "already a maker named 'gan'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            chosen_entries((), others)
 
 
 def test_what_is_done_survives_an_interruption(stubs, tmp_path, monkeypatch):
@@ -365,7 +427,7 @@ def test_what_is_done_survives_an_interruption(stubs, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         comparison.run()
     results = write_report(tmp_path)
-    assert {"human", "outsiders", "good"} <= set(results.table)
+    assert {"human", "outsiders", "good"} <= set(results.summary)
     assert (tmp_path / "report.html").exists()
 
 
@@ -383,14 +445,14 @@ def test_filters_are_measured_from_what_they_were_given(finished, monkeypatch):
     assert terms["from_input"][true].max() < 1e-6 and terms["input_rank"][true].max() == 0
     assert np.median(terms["from_input"][false]) > 1
     assert 0.2 < np.median(terms["input_rank"][false]) < 0.8
-    table, _ = read_table(finished)
-    assert {"from_input", "input_rank", BEST + "from_input"} <= set(table["filter"])
-    assert "from_input" not in table["good"]
+    found, _, _ = read_table(finished)
+    assert {"from_input", "input_rank", BEST + "from_input"} <= set(found["filter"])
+    assert "from_input" not in found["good"]
 
 
 def test_another_comparison_is_not_gone_on_with(finished):
     with pytest.raises(ValueError, match="works = 110, not 50"):
-        Comparison(lineup.CompareConfig(finished, budget="smoke", works=50)).run()
+        Comparison(configuration.CompareConfig(finished, budget="smoke", works=50)).run()
 
 
 def test_a_comparison_of_another_corpus_is_not_gone_on_with(finished):
@@ -399,7 +461,7 @@ def test_a_comparison_of_another_corpus_is_not_gone_on_with(finished):
     assert config.pop("corpus") == ""
     for held in ({"corpus": ""}, {}):  # older ones do not name it
         path.write_text(json.dumps(config | held))
-        Comparison(options(finished))._check_folder()
+        ComparisonDir(finished).check(options(finished))
         with pytest.raises(ValueError, match="a comparison with corpus = '', not 'lucide'"):
             Comparison(options(finished, corpus="lucide")).run()
 
@@ -408,7 +470,7 @@ def test_a_comparison_is_of_the_corpus_that_it_is_given(stubs, tmp_path, monkeyp
     out = tmp_path / "out"
     asked = options(out, corpus="heroicons", withhold=("arrow-*",))
     comparison = Comparison(replace(asked, budget="default"))
-    comparison._read_world()
+    comparison.read_world()
     known, world = set(load_corpus("heroicons").works.names), comparison.world
     arrows = {name for name in known if name.startswith("arrow-")}
     assert {*world.train.names, *world.held_out.names} == known - arrows and arrows
@@ -416,8 +478,8 @@ def test_a_comparison_is_of_the_corpus_that_it_is_given(stubs, tmp_path, monkeyp
     comparison.evaluator = None
     comparison.model_store = types.SimpleNamespace(network=lambda seed: None)
     monkeypatch.setattr("move37.agents.compare.comparison.Evidence", lambda *given: given)
-    assert {*comparison._new_evidence(0)[7].names} == arrows
-    comparison._claim_folder({})
+    assert {*comparison.new_evidence(0)[7].names} == arrows
+    comparison.folder.claim(asked, {})
     assert json.loads((out / "config.json").read_text())["corpus"] == "heroicons"
 
 
@@ -426,11 +488,11 @@ def test_a_comparison_under_another_exam_is_another_one(finished, stubs):
     assert config["exam"] == ""
     asked = options(finished, exam="sealed")
     with pytest.raises(ValueError, match="a comparison with exam = '', not 'sealed'"):
-        Comparison(asked)._check_folder()
+        ComparisonDir(finished).check(asked)
     with pytest.raises(ValueError, match="the world drawing has one exam only"):
-        Comparison(asked)._read_world()
-    given, _ = compare.parse(["--out", "x", "--exam", "sealed"])
-    assert given.exam == "sealed" and compare.parse(["--out", "x"])[0].exam == ""
+        Comparison(asked).read_world()
+    given = compare.parse(["--out", "x", "--exam", "sealed"])
+    assert given.exam == "sealed" and compare.parse(["--out", "x"]).exam == ""
     path = finished / "config.json"
     before = path.read_text()
     path.write_text(json.dumps(config | {"exam": "sealed"}))
@@ -451,17 +513,19 @@ def test_the_report_names_another_corpus_than_the_default(finished, stubs):
 
 
 def test_runs_may_be_added_for_seeds_of_which_nothing_was_made(tmp_path):
-    def with_runs(*names):
-        return Comparison(lineup.CompareConfig(tmp_path, runs=tuple(Path(name) for name in names)))
+    folder = ComparisonDir(tmp_path)
 
-    with_runs("a")._claim_folder({})
-    with_runs("a", "b")._check_folder()
+    def with_runs(*names):
+        return configuration.CompareConfig(tmp_path, runs=tuple(map(Path, names)))
+
+    folder.claim(with_runs("a"), {})
+    folder.check(with_runs("a", "b"))
     for others in (("b", "a"), ("b",), ()):
         with pytest.raises(ValueError, match="holds a comparison with runs"):
-            with_runs(*others)._check_folder()
+            folder.check(with_runs(*others))
     (tmp_path / "makers" / "1").mkdir(parents=True)
     with pytest.raises(ValueError, match="holds a comparison with runs"):
-        with_runs("a", "b")._check_folder()
+        folder.check(with_runs("a", "b"))
 
 
 def test_the_report_says_everything_and_needs_nothing_outside_it(finished, stubs):
@@ -471,7 +535,7 @@ def test_the_report_says_everything_and_needs_nothing_outside_it(finished, stubs
     assert "{{" not in page and "no ink | left &lt;b&gt;" in page
     assert "World drawing, budget smoke" in text
     assert not re.search(r'(src|href)="(?!data:)', page)
-    assert page.count("data:image/png") == 2 * len(results.table)
+    assert page.count("data:image/png") == 2 * len(results.summary)
     head = text[: text.index("## The quality-novelty plane")]
     for check in results.checks:
         assert check.text in head
@@ -499,21 +563,23 @@ def test_seeds_made_elsewhere_are_those_that_one_comparison_makes(finished, stub
     for seed, out in enumerate(parts):
         Comparison(options(out, seeds=1, first_seed=seed, only=names)).run()
         write_report(out)
-    keep_joined(parts[1], (parts[0] / "comparison.json",))
+    keep_joined(ComparisonDir(parts[1]), (parts[0] / "comparison.json",))
     joined, whole = write_report(parts[1]), write_report(finished)
-    assert set(joined.table) == {"human", "outsiders", "rnn_t0.50", "good"}
+    assert set(joined.summary) == {"human", "outsiders", "rnn_t0.50", "good"}
     assert joined.config["seeds"] == 2
-    for name in joined.table:
-        for key, found in whole.table[name].items():
-            if COLUMNS.get(key) in COST:
-                continue
-            assert joined.table[name][key].values == found.values, (name, key)
-            assert joined.table[name][key].seeds == found.seeds
-            assert joined.table[name][key].mean == found.mean
-            assert joined.notes[name]["seeds"] == whole.notes[name]["seeds"]
+    columns = ["seed", "value", "low", "high"]
+    for name in joined.summary:
+        assert joined.notes[name]["seeds"] == whole.notes[name]["seeds"]
+        for key, found in whole.summary[name].items():
+            if COLUMNS.get(key) not in COST:
+                np.testing.assert_equal(vars(joined.summary[name][key]), vars(found))
+                pair = [r[(r["name"] == name) & (r["measure"] == key)][columns].to_numpy()
+                        for r in (joined.rows, whole.rows)]  # fmt: skip
+                np.testing.assert_array_equal(*pair)
+    assert set(joined.rows["source"]) == {HERE, "0.json"}
     assert "2 seeds" in (parts[1] / "report.html").read_text()
     with pytest.raises(ValueError, match="holds a comparison with first_seed = 1, not 0"):
-        Comparison(options(parts[1], only=names))._check_folder()
+        ComparisonDir(parts[1]).check(options(parts[1], only=names))
 
 
 def test_works_of_others_join_the_table(stubs, tmp_path):
@@ -533,23 +599,53 @@ def test_works_of_others_join_the_table(stubs, tmp_path):
 
 
 def test_sections_are_a_list_that_others_add_to(finished, stubs, monkeypatch):
-    more = [*SECTIONS, lambda results: Section("Influence", [Text("none yet")]), lambda _: None]
+    more = [*SECTIONS, lambda results: section("Influence", "none yet\n"), lambda _: ""]
     monkeypatch.setattr("move37.agents.compare.report.SECTIONS", more)
     write_report(finished)
     assert "## Influence\n\nnone yet" in (finished / "report.md").read_text()
 
 
-def test_blocks_escape_what_they_are_given():
-    grid = Grid([("a|b", "")], [Line("x<y", [("1|2", "3")])])
-    assert "a\\|b" in grid.markdown() and "1\\|2 (3)" in grid.markdown()
-    assert "x&lt;y" in grid.html() and "<small>3</small>" in grid.html()
-    assert "<b>h&amp;</b> t&lt;" in Points([("h&", "t<")]).html()
+def test_foreign_text_is_shown_as_it_is(tmp_path):
+    odd = "a|b *c* _d_ `e` <i>&amp; [f](g)"
+    text = "# title\n\n" + table(["maker", "what"], [["x", literal(odd)]], numbers=False)
+    text += "\n" + bullets([(literal(odd), literal("two\nlines"))])
+    html = page(text, tmp_path, {})
+    shown = "a|b *c* _d_ `e` &lt;i&gt;&amp;amp; [f](g)"
+    assert f"<td>{shown}</td>" in html and f"<strong>{shown}</strong> two lines</li>" in html
+
+
+def test_the_page_says_what_plain_markdown_cannot(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"picture")
+    rows = [["**learner**", "0.5 (0.4 to 0.6)"], ["best tenth", "-"]]
+    text = "# t\n\n**lead**\n\n*note*\n\nnot **all**\n\n"
+    text += table(["maker", "yield"], rows) + "\n![a](a.png)\n"
+    html = page(text, tmp_path, {"yield": 'a "share"'})
+    assert "<title>t</title>" in html and html.count("<h1>t</h1>") == 1
+    assert '<p class="lead">' in html and '<p class="note">' in html and "<p>not <strong>" in html
+    assert '<div class="wide"><table class="numbers">' in html.replace("\n", "")
+    assert 'title="a &quot;share&quot;">yield</th>' in html
+    assert '<tr class="strong">' in html and '<tr class="second">' in html
+    assert "0.5<small>0.4 to 0.6</small></td>" in html
+    assert '<p class="picture"><img alt="a" src="data:image/png;base64,cGljdHVyZQ==" /></p>' in html
+
+
+def test_figures_become_json():
+    figures = {"a": Interval(np.float64(1), float("nan"), np.inf), "b": np.arange(2), "c": (True,)}
+    assert plain(figures) == {
+        "a": {"value": 1.0, "low": None, "high": None}, "b": [0, 1], "c": [True],
+    }  # fmt: skip
+    with pytest.raises(TypeError, match="object"):
+        plain(object())
 
 
 def test_names_and_figures_are_written_for_readers():
     assert label("rnn_t0.85") == "char-RNN, T = 0.85" and label("mine") == "mine"
     assert written(0.0123, "share") == "1.2 %" and written(0.5, "share") == "50 %"
-    assert written(None, "number") == "-" and written(7200, "seconds") == "2.0 h"
+    assert written(float("nan"), "number") == "-" and written(7200, "seconds") == "2.0 h"
+    assert split_name("rnn_t0.85") == ("rnn", 0.85)
+    assert split_name("evolution_time") == ("evolution_time", None)
+    lines = at_temperatures(["rnn_t1.50", "gan", "rnn_t0.50", "imitator_t1.00"], "rnn")
+    assert list(lines.items()) == [(0.5, "rnn_t0.50"), (1.5, "rnn_t1.50")]
     names = ["mine", "learner", "rnn_t0.50", "human", "random", "other"]
     assert order_of(names, ["mine"]) == [
         "human", "random", "rnn_t0.50", "other", "learner", "mine",
@@ -559,7 +655,7 @@ def test_names_and_figures_are_written_for_readers():
 def test_a_run_of_other_works_is_refused(tmp_path):
     world = types.SimpleNamespace(id="drawing", fingerprint="abc")
     with pytest.raises(ValueError, match="no finished run"):
-        lineup.check_run(tmp_path, world, lineup.SCALES["smoke"])
+        configuration.check_run(tmp_path, world, configuration.SCALES["smoke"])
     for name in ("imitator.safetensors", "learner.safetensors"):
         (tmp_path / name).write_bytes(b"")
     config = {"world": "drawing", "corpus": "", "withhold": "", "human_works": 600}
@@ -571,15 +667,15 @@ def test_a_run_of_other_works_is_refused(tmp_path):
         (tmp_path / "config.json").write_text(json.dumps(config | config_change))
         (tmp_path / "summary.json").write_text(json.dumps(summary))
         with pytest.raises(ValueError, match=words):
-            lineup.check_run(tmp_path, world, lineup.SCALES["smoke"])
+            configuration.check_run(tmp_path, world, configuration.SCALES["smoke"])
     (tmp_path / "summary.json").write_text(json.dumps({"corpus": "abc"}))
     for corpus, wanted in (("", "kanjivg"), ("kanjivg", "")):
         (tmp_path / "config.json").write_text(json.dumps(config | {"corpus": corpus}))
-        lineup.check_run(tmp_path, world, lineup.SCALES["smoke"], corpus=corpus)
+        configuration.check_run(tmp_path, world, configuration.SCALES["smoke"], corpus=corpus)
         with pytest.raises(
             ValueError, match=f"a run with corpus = '{corpus}'; this comparison has '{wanted}'"
         ):
-            lineup.check_run(tmp_path, world, lineup.SCALES["smoke"], corpus=wanted)
+            configuration.check_run(tmp_path, world, configuration.SCALES["smoke"], corpus=wanted)
 
 
 def test_a_run_of_another_corpus_is_refused_before_anything_is_made(stubs, tmp_path):
@@ -595,19 +691,19 @@ def test_a_run_of_another_corpus_is_refused_before_anything_is_made(stubs, tmp_p
         (["--corpus", "heroicons"], "was trained on another version of the human works"),
     ):
         with pytest.raises(ValueError, match=words):
-            Comparison(compare.parse([*asked, *more])[0]).run()
+            compare.compare(compare.parse([*asked, *more]))
     assert not out.exists()
 
 
 def test_a_learner_is_taken_from_a_run_of_the_same_corpus(tmp_path):
     for name in ("imitator.safetensors", "learner.safetensors"):
         (tmp_path / name).write_bytes(b"learnt")
-    scale = lineup.SCALES["smoke"]
+    scale = configuration.SCALES["smoke"]
     config = {"world": "drawing", "corpus": "kanjivg", "human_works": scale.human_works}
     (tmp_path / "config.json").write_text(json.dumps(config | {"threads": 2}))
     summary = {"corpus": "abc", "env_steps": 8, "steps_per_second": 4}
     (tmp_path / "summary.json").write_text(json.dumps(summary))
-    given, _ = compare.parse(["--budget", "smoke", "--out", "x", "--corpus", "kanjivg"])
+    given = compare.parse(["--budget", "smoke", "--out", "x", "--corpus", "kanjivg"])
     world, folder = types.SimpleNamespace(id="drawing", fingerprint="abc"), tmp_path / "learner"
     folder.mkdir()
     model_store = ModelStore(given, world, None, print)
@@ -628,6 +724,8 @@ def test_a_learner_is_taken_from_a_run_of_the_same_corpus(tmp_path):
         (("--out", "x", "--world", "nowhere"), "'nowhere' is none of"),
         (("--out", "x", "--only", "gna"), "'gna' is none of"),
         (("--out", "/tmp/move37-no-comparison", "--corpus", "tablet"), "is no known corpus"),
+        (("--out", "x", "--maker", "gna"), "'gna' is none of"),
+        (("--out", "x", "--maker", "no.such:make"), "No module named"),
         (("--out", "x", "--add", "mine"), "expected NAME=FOLDER"),
         (("--out", "x", "--add", "learner=here"), "already a maker"),
         (("--out", "x", "--add", "a/b=here"), "expected NAME=FOLDER"),
@@ -675,6 +773,12 @@ def test_evidence_is_taken_once_and_joins_table_and_report(finished, stubs, monk
     results = write_report(finished)
     makers = json.loads((finished / "comparison.json").read_text())["makers"]
     good = makers["good"]
+    with (finished / "comparison.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    [effect] = [row for row in lines if (row["name"], row["seed"], row["measure"]) ==
+                ("good", "1", "shift/effect")]  # fmt: skip
+    assert float(effect["value"]) == good["shift"]["effect"]["values"][1]
+    assert effect["source"] == HERE
     for measure in ("shift", "support", "move37", "novelty_index", "decision_quality_index",
                     "influence", "compression_progress"):  # fmt: skip
         assert measure in good, measure
@@ -686,22 +790,9 @@ def test_evidence_is_taken_once_and_joins_table_and_report(finished, stubs, monk
     assert novel["good"] < 0.5 < novel["random"]
     report = (finished / "report.md").read_text()
     assert "Support: could sampling have found them?" in report
-    assert "Rediscovery" not in report and "noise" in results.table
+    assert "Rediscovery" not in report and "noise" in results.summary
     Comparison(asked).run()
     assert files == {p.name: p.read_bytes() for p in (finished / "evidence").iterdir()}
-
-
-def test_figures_of_seeds_know_of_seeds_and_of_their_own_intervals():
-    rng = np.random.default_rng(0)
-    one = {"value": 1.0, "low": 0.5, "high": 1.5}
-    assert figure_of_seeds([one], rng) == Figure(1.0, 0.5, 1.5, (1.0,), ((0.5, 1.5),))
-    assert figure_of_seeds([2.0], rng) == Figure(2.0, None, None, (2.0,), (None,))
-    same = figure_of_seeds([one] * 4, rng)
-    assert same.mean == 1.0 and 0.55 < same.low < 0.9 < 1.1 < same.high < 1.45
-    none = figure_of_seeds([{"value": 0.0, "low": 0.0, "high": 0.03}] * 3, rng)
-    assert none.low == 0 < none.high < 0.03  # a share stays a share
-    apart = figure_of_seeds([1.0, 2.0, 3.0, 4.0], rng)
-    assert apart.mean == 2.5 and 1.0 <= apart.low < 2 < 3 < apart.high <= 4.0
 
 
 def test_withheld_works_are_those_that_the_patterns_name():

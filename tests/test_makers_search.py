@@ -155,7 +155,7 @@ def test_scores_do_not_remember_earlier_calls_but_see_twins(context):
     scores = scorer.score(twice)
     np.testing.assert_array_equal(scores[:8], scorer.score(works))
     assert (scores[8:] == 0).all()
-    direct = context.new_reward()(works.moves, context.world.images(works))["reward"]
+    direct = context.new_reward()(works)["reward"]
     np.testing.assert_array_equal(scores[:8], direct)
 
 
@@ -163,8 +163,8 @@ def test_selection_keeps_the_best_in_the_order_of_sampling(world):
     """With a reward that counts moves, the longest of all samples must come out."""
 
     class Longest:
-        def __call__(self, moves, images):
-            return {"reward": (moves >= 0).sum(axis=1).astype(float)}
+        def __call__(self, works):
+            return {"reward": works.lengths.astype(float)}
 
     class Coin(torch.nn.Module):
         def forward(self, obs):
@@ -194,7 +194,8 @@ def test_the_whole_image_critic_learns_and_the_learner_is_paid_by_it_alone(world
     human = images_of(world.train.moves)
     rng = np.random.default_rng(0)
     noise = (rng.random(human.shape) < human.mean()).astype(np.uint8)
-    reward = rl_imitation.WholeImageReward(human, noise, seed=0)
+    dots = replace(world.train, images=noise)
+    reward = rl_imitation.WholeImageReward(world.images, world.train, dots, seed=0)
     first = reward.learn(5)
     reward.learn(25)
     assert reward.learn(5) < min(first, 0.6)
@@ -302,8 +303,8 @@ class FixedWorld:
     def images(self, works):
         return np.zeros((len(works), 1, 1), np.uint8)
 
-    def __call__(self, moves, images):
-        quality = (moves == 3).mean(axis=1) + 0.01
+    def __call__(self, works):
+        quality = (works.moves == 3).mean(axis=1) + 0.01
         return {"quality": quality, "reward": quality}
 
 

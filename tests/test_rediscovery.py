@@ -87,7 +87,7 @@ def test_a_family_is_withheld_by_the_commands_that_are_printed():
     names = ("們 05011", "門 09580")
     train, both = rediscovery.commands(names, "kanjivg")
     run = options.parse(shlex.split(train)[2:], None)
-    asked, _ = compare.parse(shlex.split(both)[2:])
+    asked = compare.parse(shlex.split(both)[2:])
     assert run.corpus == asked.corpus == "kanjivg"
     assert run.withhold == ",".join(names) and asked.withhold == names
     assert [str(path) for path in asked.runs] == [run.run_dir] and asked.evidence

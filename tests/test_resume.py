@@ -17,12 +17,19 @@ import torch
 from stable_baselines3.common.logger import Logger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from move37.agents.learner.callbacks import WorksCallback
+from move37.agents.learner.health import collapse
 from move37.agents.learner.imitation import imitate
-from move37.agents.learner.ppo import WorksCallback, collapse, make_ppo, warm_value
+from move37.agents.learner.ppo import make_ppo, warm_value
 from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_checkpoint
-from move37.agents.runs.config import parse
-from move37.agents.runs.run_dir import Interrupts, RunDir
-from move37.agents.runs.train_state import TrainState, newest_checkpoint, path_of, write_checkpoint
+from move37.agents.runs.interrupts import Interrupts
+from move37.agents.runs.run_dir import RunDir
+from move37.agents.runs.train_state import (
+    TrainState,
+    checkpoint_path,
+    newest_checkpoint,
+    write_checkpoint,
+)
 from move37.envs.base.batch import NotFiniteError, WorldBatch
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.works import Works
@@ -31,6 +38,7 @@ from move37.envs.drawing.moves import MAX_MOVES
 from move37.envs.drawing.network import DrawingNetwork
 from move37.novelty.archive import NoveltyArchive
 from move37.novelty.storage import StorageError
+from move37.train import parse
 
 ROOT = Path(__file__).parent.parent
 TINY = (
@@ -70,7 +78,7 @@ def whole(tmp_path_factory):
     return folder
 
 
-def begun(whole, folder, stages=("judge", "bars", "imitation", "imitator")):
+def begun(whole, folder, stages=("judge", "references", "imitation", "imitations")):
     """The run as it was once these stages were done, for somebody to go on with."""
     (folder / "stages").mkdir(parents=True)
     names = ["config.json", "environment.json"]
@@ -148,7 +156,7 @@ def stop_once(folder, number, rng, kills):
     if number == signal.SIGKILL:
         assert code == -signal.SIGKILL, err
     elif code == 130:
-        assert f"go on with --resume {folder}" in err
+        assert f"train.py --resume {folder}" in err
         if "moves; the latest works" in out:
             so_far = json.loads((folder / "summary-so-far.json").read_text())
             assert so_far["env_steps"] == int(checkpoints(folder)[-1].stem.split("-")[1])
@@ -180,7 +188,7 @@ def test_a_run_killed_again_and_again_ends_the_same(whole, tmp_path):
 @pytest.mark.parametrize("seed", range(25))
 def test_many_runs_killed_at_random_end_the_same(whole, tmp_path, seed):
     rng, kills = np.random.default_rng(seed), []
-    some = ("judge", "bars", "imitation", "imitator")[: int(rng.integers(0, 5))]
+    some = ("judge", "references", "imitation", "imitations")[: int(rng.integers(0, 5))]
     folder = begun(whole, tmp_path / "run", some)
     for _ in range(8):
         number = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -194,17 +202,17 @@ def test_many_runs_killed_at_random_end_the_same(whole, tmp_path, seed):
 
 
 def test_a_run_killed_between_two_stages_ends_the_same(whole, tmp_path):
-    folder = begun(whole, tmp_path / "run", ("judge", "bars", "imitation"))
+    folder = begun(whole, tmp_path / "run", ("judge", "references", "imitation"))
     # A stage whose file is damaged is done again; so is one that was never finished.
-    bars = folder / "stages" / "bars.json"
-    bars.write_text(bars.read_text().replace('"form"', '"from"', 1))
+    references = folder / "stages" / "references.json"
+    references.write_text(references.read_text().replace('"form"', '"from"', 1))
     process = start("--resume", folder)
     wait_for(process, lambda: (folder / "imitations.npz").exists())
     process.kill()
     finish(process)
     code, out, err = train("--resume", folder)
     assert code == 0, err
-    assert "going on after" not in out
+    assert "resuming after" not in out
     assert_same_run(whole, folder)
 
 
@@ -218,7 +226,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(whole, tmp_pat
     newest.write_bytes(data)
     code, out, err = train("--resume", folder)
     assert code == 0, err
-    assert newest.name in out and "checksum is wrong" in out and "going on after" in out
+    assert newest.name in out and "checksum is wrong" in out and "resuming after" in out
     assert_same_run(whole, folder)
 
 
@@ -254,7 +262,7 @@ def test_what_cannot_be_resumed_is_one_line(whole, tmp_path):
         for arguments, words, expected in cases:
             code, _, err = train(*arguments)
             assert code == expected and words in err and len(err.strip().splitlines()) == 1, err
-    with pytest.raises(ValueError, match="holds an unfinished run; go on with --resume"):
+    with pytest.raises(ValueError, match="holds an unfinished run; resume it with --resume"):
         RunDir(busy, False, print)
     with pytest.raises(ValueError, match="holds a finished run"):
         RunDir(whole, False, print)
@@ -264,7 +272,7 @@ def test_what_cannot_be_resumed_is_one_line(whole, tmp_path):
 
 
 def test_a_run_killed_while_it_imitates_ends_the_same(whole, tmp_path):
-    folder = begun(whole, tmp_path / "run", ("judge", "bars"))
+    folder = begun(whole, tmp_path / "run", ("judge", "references"))
     for number in (signal.SIGKILL, signal.SIGINT):
         before = kept_epoch(folder)
         process = start("--resume", folder)
@@ -273,7 +281,7 @@ def test_a_run_killed_while_it_imitates_ends_the_same(whole, tmp_path):
         finish(process)
     code, out, err = train("--resume", folder)
     assert code == 0, err
-    assert "imitation goes on after epoch 2" in out
+    assert "imitation resumes after epoch 2" in out
     assert not (folder / "stages" / "imitation.safetensors").exists()
     assert_same_run(whole, folder)
 
@@ -292,9 +300,8 @@ class Flat:
     def __init__(self):
         self.archive = NoveltyArchive(2, capacity=100)
 
-    def __call__(self, moves, images):
-        lengths = (moves >= 0).sum(axis=1)
-        return {"reward": lengths / MAX_MOVES, "quality": np.ones(len(moves))}
+    def __call__(self, works):
+        return {"reward": works.lengths / MAX_MOVES, "quality": np.ones(len(works))}
 
     def state(self):
         return {f"archive/{k}": v for k, v in self.archive.state().items()}
@@ -345,8 +352,8 @@ def test_a_restored_session_goes_on_bit_by_bit(tmp_path, own_value):
     three = small_session(seed=5, own_value=own_value)
     three.restore(found)
     learn(three, tmp_path / "b", 8 * 64, resume=True)
-    a = load_checkpoint(path_of(tmp_path / "a", 512))
-    b = load_checkpoint(path_of(tmp_path / "b", 512))
+    a = load_checkpoint(checkpoint_path(tmp_path / "a", 512))
+    b = load_checkpoint(checkpoint_path(tmp_path / "b", 512))
     assert a.arrays.keys() == b.arrays.keys()
     for name, values in a.arrays.items():
         np.testing.assert_array_equal(values, b.arrays[name], err_msg=name)
@@ -381,23 +388,23 @@ def core_positions(simulator, rng):
 def test_imitation_goes_on_bit_by_bit(tmp_path, epoch):
     whole_fit, whole_weights, chance = small_imitation()
     states = []
-    again, _, same_chance = small_imitation(keep=states.append)
+    again, _, same_chance = small_imitation(on_state=states.append)
     assert again == whole_fit and torch.equal(chance, same_chance)
     save_checkpoint(tmp_path / "s", states[epoch - 1])
-    fit, weights, chance_after = small_imitation(start=load_checkpoint(tmp_path / "s"))
+    fit, weights, chance_after = small_imitation(resume_from=load_checkpoint(tmp_path / "s"))
     assert fit == whole_fit and torch.equal(chance, chance_after)
     assert all(torch.equal(weights[name], value) for name, value in whole_weights.items())
 
 
 def test_imitation_does_not_go_on_from_anything_else():
     states = []
-    small_imitation(keep=states.append)
+    small_imitation(on_state=states.append)
     arrays, facts = states[0].arrays, states[0].facts
     for name in ("weights/", "best/", "random/order"):
         gone = next(key for key in arrays if key.startswith(name))
         others = {key: value for key, value in arrays.items() if key != gone}
         with pytest.raises(ValueError, match="of another imitation"):
-            small_imitation(start=Checkpoint(others, facts))
+            small_imitation(resume_from=Checkpoint(others, facts))
 
 
 def test_taking_a_snapshot_changes_nothing():
@@ -414,7 +421,7 @@ def test_only_the_last_two_checkpoints_are_kept(tmp_path):
     for steps in (0, 64, 128, 192):
         write_checkpoint(tmp_path, Checkpoint({"x": np.ones(3)}, {"num_timesteps": steps}))
     assert [p.name for p in checkpoints(tmp_path)] == [
-        path_of(tmp_path, 128).name, path_of(tmp_path, 192).name,
+        checkpoint_path(tmp_path, 128).name, checkpoint_path(tmp_path, 192).name,
     ]  # fmt: skip
 
 
@@ -478,9 +485,9 @@ def test_weights_that_are_not_finite_stop_the_run():
 
 def test_a_reward_that_is_not_finite_keeps_the_works_it_was_for():
     class Wrong(Flat):
-        def __call__(self, moves, images):
-            terms = super().__call__(moves, images)
-            return {**terms, "reward": np.full(len(moves), np.inf)}
+        def __call__(self, works):
+            terms = super().__call__(works)
+            return {**terms, "reward": np.full(len(works), np.inf)}
 
     train_state = small_session(reward=Wrong())
     with pytest.raises(NotFiniteError, match="reward that is not finite") as caught:

@@ -11,14 +11,24 @@ from move37.novelty.statistics import (
     clopper_pearson,
     interquartile_mean,
     log_ratio,
-    plain,
     probability_of_improvement,
     rank_agreement,
+    resampled_medians,
     rule_of_three,
-    stratified_bootstrap,
+    seeds_interval,
+    works_interval,
 )
 
 RNG = np.random.default_rng
+
+IQM, IMPROVEMENT = -0.1780188844839206, 0.4370967741935484
+SHARES = {
+    (0, 10): (0.0, 0.3084971078187607), (3, 10): (0.0667395111777345, 0.6524528500599973),
+    (10, 10): (0.6915028921812392, 1.0), (1, 1000): (2.5317487491294065e-05, 0.005558924279826672),
+    (1, 100_000): (2.531780477933316e-07, 5.571516034774275e-05),
+}  # fmt: skip
+AGREEMENT = (-0.0924731182795699, -0.33883895131086134, 0.1640341632198536)
+RESAMPLED = (-0.1780188844839206, -0.4006632709264993, 0.15571708106451684)
 
 
 def test_interquartile_mean_drops_a_quarter_at_each_end():
@@ -29,21 +39,34 @@ def test_interquartile_mean_drops_a_quarter_at_each_end():
         interquartile_mean([1, np.nan])
 
 
-def test_stratified_bootstrap_never_mixes_tasks():
-    """Tasks whose runs all agree leave nothing to vary, however different the tasks are."""
-    scores = np.repeat([[0.0, 10.0, 70.0]], 5, axis=0)
-    found = stratified_bootstrap(scores, RNG(0), lambda x: float(x.mean()), 50)
-    assert found.low == found.value == found.high == pytest.approx(80 / 3)
-
-
 def test_bootstrap_intervals_hold_the_truth():
     rng = RNG(1)
     held = 0
     for _ in range(150):
-        scores = rng.normal(3, 1, (30, 2))
-        found = stratified_bootstrap(scores, rng, resamples=200)
+        found = bootstrap(interquartile_mean, rng.normal(3, 1, (30, 2)), rng=rng, resamples=200)
         held += found.low <= 3 <= found.high
     assert 0.88 <= held / 150 <= 1
+
+
+def test_what_scipy_computes_is_what_was_computed_before():
+    """Values of the statistics that this module had of its own before it called scipy.stats."""
+    x, y = RNG(0).normal(size=31), RNG(1).normal(size=40)
+    assert interquartile_mean(x) == pytest.approx(IQM, rel=1e-14)
+    assert probability_of_improvement(x, y) == pytest.approx(IMPROVEMENT, rel=1e-14)
+    for (hits, n), (low, high) in SHARES.items():
+        found = clopper_pearson(hits, n)
+        assert (found.low, found.high) == pytest.approx((low, high), rel=1e-5)
+    found = rank_agreement(x, y[:31], RNG(2), 100)
+    assert (found.value, found.low, found.high) == pytest.approx(AGREEMENT, rel=1e-12)
+    found = bootstrap(interquartile_mean, x, rng=RNG(3), resamples=100)
+    assert (found.value, found.low, found.high) == pytest.approx(RESAMPLED, rel=1e-12)
+
+
+def test_resamples_without_a_value_are_left_out():
+    found = bootstrap(lambda a: float(np.log(a.sum())) if a.any() else np.nan, [0.0, 1.0],
+                      rng=RNG(0), resamples=200)  # fmt: skip
+    assert (found.value, found.low) == (0, 0) and found.high == pytest.approx(np.log(2))
+    assert not bootstrap(lambda a: np.nan, [1.0], rng=RNG(0), resamples=5).known
 
 
 def test_paired_rows_stay_together():
@@ -115,19 +138,18 @@ def test_no_influence_is_not_called_influence_too_often():
 
 
 def test_rank_agreement_is_kendalls_tau_b():
-    assert rank_agreement([1, 2, 3, 4], [10, 20, 30, 40], RNG(0), 50).tau == 1
-    assert rank_agreement([1, 2, 3, 4], [4, 3, 2, 1], RNG(0), 50).tau == -1
+    assert rank_agreement([1, 2, 3, 4], [10, 20, 30, 40], RNG(0), 50).value == 1
+    assert rank_agreement([1, 2, 3, 4], [4, 3, 2, 1], RNG(0), 50).value == -1
     # Of six pairs four agree, one disagrees and one is tied in b: (4 - 1) / sqrt(6 * 5).
-    assert rank_agreement([1, 2, 3, 4], [1, 3, 2, 3], RNG(0), 50).tau == pytest.approx(3 / 30**0.5)
-    assert np.isnan(rank_agreement([1, 2, 3], [5, 5, 5], RNG(0), 50).tau)
+    tied = rank_agreement([1, 2, 3, 4], [1, 3, 2, 3], RNG(0), 50)
+    assert tied.value == pytest.approx(3 / 30**0.5)
+    assert np.isnan(rank_agreement([1, 2, 3], [5, 5, 5], RNG(0), 50).value)
     rng = RNG(6)
     x = rng.normal(size=60)
     found = rank_agreement(x, x + rng.normal(size=60), rng, 200)
-    assert 0 < found.low < found.tau < found.high < 1 and found.p_value < 0.001
-    p = [
-        rank_agreement(rng.normal(size=20), rng.normal(size=20), rng, 1).p_value for _ in range(300)
-    ]
-    assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 300)
+    assert 0 < found.low < found.value < found.high < 1
+    with pytest.raises(ValueError, match="same shape"):
+        rank_agreement([1, 2], [1, 2, 3], RNG(0))
 
 
 def test_probability_of_improvement_counts_ties_half():
@@ -135,10 +157,61 @@ def test_probability_of_improvement_counts_ties_half():
     assert probability_of_improvement([1, 2], [1, 2]) == 0.5
 
 
-def test_figures_become_json():
-    figures = {"a": Interval(np.float64(1), float("nan"), np.inf), "b": np.arange(2), "c": (True,)}
-    assert plain(figures) == {
-        "a": {"value": 1.0, "low": None, "high": None}, "b": [0, 1], "c": [True],
-    }  # fmt: skip
-    with pytest.raises(TypeError, match="object"):
-        plain(object())
+def test_the_interval_of_works_is_that_of_their_mean_or_median():
+    rng = RNG(7)
+    x = (rng.random(400) < 0.3).astype(float)
+    found = works_interval(x, True, rng)
+    half = 1.96 * x.std() / 20
+    assert found.value == x.mean()
+    assert found.low == pytest.approx(x.mean() - half, abs=0.015)
+    assert found.high == pytest.approx(x.mean() + half, abs=0.015)
+    y = rng.normal(5, 2, 100)
+    for mean, centre in ((True, y.mean()), (False, np.median(y))):
+        found = works_interval(y, mean, rng)
+        assert found.low < found.value == centre < found.high
+        assert found.high - found.low < 2
+    alone = works_interval([3.0], True, rng)
+    assert alone.value == 3 and not alone.known
+    with pytest.raises(ValueError, match="NaN"):
+        works_interval([1, np.nan], True, rng)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 40])
+def test_medians_are_resampled_as_by_drawing_the_samples(n):
+    rng = RNG(n)
+    x = rng.normal(0, 1, n)
+    slow = np.median(x[rng.integers(0, n, (20_000, n))], axis=1)
+    fast = np.concatenate([resampled_medians(x, rng) for _ in range(10)])
+    shares = np.linspace(0.05, 0.95, 10)
+    np.testing.assert_allclose(np.quantile(fast, shares), np.quantile(slow, shares), atol=0.05)
+
+
+def test_the_interval_over_seeds_knows_of_seeds_and_of_their_works():
+    rng = RNG(8)
+    one = Interval(1.0, 0.5, 1.5)
+    assert seeds_interval([one], rng) == one
+    same = seeds_interval([one] * 4, rng)
+    assert same.value == 1.0 and 0.55 < same.low < 0.9 < 1.1 < same.high < 1.45
+    none = seeds_interval([Interval(0.0, 0.0, 0.03)] * 3, rng)
+    assert none.low == 0 < none.high < 0.03  # a share stays a share
+    unknown = [Interval(v, np.nan, np.nan) for v in (1.0, 2.0, 3.0, 4.0)]
+    apart = seeds_interval(unknown, rng)
+    assert apart.value == 2.5 and 1.0 <= apart.low < 2 < 3 < apart.high <= 4.0
+    outlier = [works_interval(rng.normal(loc, 1, 200), False, rng) for loc in (0, 1, 2, 10)]
+    found = seeds_interval(outlier, rng)
+    medians = [one.value for one in outlier]
+    assert found.value == pytest.approx(stats.trim_mean(medians, 0.25))
+    assert found.low < found.value < found.high
+
+
+def test_the_two_stages_are_near_a_bootstrap_that_draws_seeds_and_works():
+    rng = RNG(9)
+    seeds = [rng.normal(loc, 1, 150) for loc in (0.0, 0.3, 0.4, 0.9)]
+    found = seeds_interval([works_interval(x, True, rng) for x in seeds], rng)
+    slow = [
+        stats.trim_mean([rng.choice(x, len(x)).mean() for x in
+                         (seeds[i] for i in rng.integers(0, 4, 4))], 0.25)
+        for _ in range(3000)
+    ]  # fmt: skip
+    low, high = np.quantile(slow, [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.06)

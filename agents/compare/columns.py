@@ -1,25 +1,27 @@
-"""The columns of a comparison: what each means, how it is written, in which order makers stand."""
+"""The columns and rows of a comparison's tables: meaning, format, names and order."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 BEST = "best/"
-"""Before the columns of the best tenth."""
+"""Before the measures of the best tenth."""
+SHARES = {"closed_ends"}
+"""Measures without a column of which the mean is taken."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column.
+    """A measure as a column of a table.
 
     Attributes:
-        key: In ``comparison.json``.
+        key: Name of the measure.
         title: In the tables.
         text: What it means.
-        kind: How it is written: ``share``, ``number``, ``whole`` or ``seconds``.
+        kind: Its format: ``share``, ``number``, ``whole`` or ``seconds``.
         mean: Whether a seed's value is the mean over its works, not the median.
     """
 
@@ -31,20 +33,20 @@ class Column:
 
 
 QUALITY = (
-    Column("yield", "yield", "share of works that meet all conditions of the world at once, craft "
-           "like that of human works and novelty that few human works have among them, and repeat "
-           "no earlier one", "share", True),
-    Column("yield_loose", "loose yield", "the same with lower bars for craft and novelty", "share",
-           True),
-    Column("yield_with_repeats", "yield, repeats too", "where works answer briefs: the yield, "
-           "repeats counted", "share", True),
-    Column("heldout_quality", "held-out quality", "a judge of the craft that never gave reward"),
-    Column("second_quality", "second judge", "another, that shares neither human makers nor "
-           "architecture with the first"),
-    Column("form", "form", "rules of the craft, computed"),
+    Column("yield", "yield", "share of works that meet all conditions of the world at once "
+           "(quality like that of human works, novelty that few human works have among "
+           "themselves), and repeat no earlier one", "share", True),
+    Column("yield_loose", "loose yield", "the same with lower thresholds for quality and novelty",
+           "share", True),
+    Column("yield_with_repeats", "yield, repeats too", "where works answer briefs: the yield "
+           "with repeats", "share", True),
+    Column("heldout_quality", "held-out quality", "a judge of quality that never gave reward"),
+    Column("second_quality", "second judge", "another one, that shares neither training "
+           "data nor architecture with the first"),
+    Column("form", "form", "rules of the craft, computed without learning"),
     Column("craft", "craft", "the critic of the learner's reward, as it was before learning"),
 )  # fmt: skip
-NEWNESS = (
+NOVELTY = (
     Column("novelty_human", "novelty, human", "mean distance to the nearest human works; 1 is the "
            "median of human works among themselves"),
     Column("novelty_self", "novelty, self", "the same among the maker's own works"),
@@ -58,8 +60,8 @@ NEWNESS = (
            "share", True),
     Column("vendi", "Vendi", "effectively different works among 100", "number", True),
     Column("bits_rnn", "bits, RNN", "description length of a work under the char-RNN", "whole"),
-    Column("bits_deflate", "bits, DEFLATE", "description length for a general compressor that has "
-           "read the human works", "whole"),
+    Column("bits_deflate", "bits, DEFLATE", "description length for a general compressor with the "
+           "human works as its dictionary", "whole"),
 )  # fmt: skip
 COST = (
     Column("wall_seconds", "wall time", "of fitting", "seconds"),
@@ -87,9 +89,9 @@ EVIDENCE: dict[str, tuple[Column, ...]] = {
     "support": (
         Column("support/never", "never approached", "share of the best tenth that none of all the "
                "imitator's samples came near", "share"),
-        Column("support/never_100", "by 100", "by the first 100 samples", "share"),
-        Column("support/never_1000", "by 1,000", "by the first 1,000 samples", "share"),
-        Column("support/never_10000", "by 10,000", "by the first 10,000 samples", "share"),
+        Column("support/never_100", "by 100", "not by the first 100 samples", "share"),
+        Column("support/never_1000", "by 1,000", "not by the first 1,000 samples", "share"),
+        Column("support/never_10000", "by 10,000", "not by the first 10,000 samples", "share"),
         Column("support/never_learner", "learner's, never", "share of the learner's best tenth "
                "that none of this maker's own works came near", "share"),
     ),
@@ -143,13 +145,24 @@ EVIDENCE: dict[str, tuple[Column, ...]] = {
 }  # fmt: skip
 """By measure, as in ``docs/measures.md``; figures of one seed come with an interval."""
 COLUMNS = {
-    column.key: column for group in (QUALITY, NEWNESS, COST, *EVIDENCE.values()) for column in group
+    column.key: column for group in (QUALITY, NOVELTY, COST, *EVIDENCE.values()) for column in group
 }
 
 
-def written(value: float | None, kind: str) -> str:
-    """A value as it stands in a table."""
-    if value is None or math.isnan(value):
+def takes_mean(measure: str) -> bool:
+    """Whether a seed's value of a measure is the mean over its works, not the median."""
+    key = measure.removeprefix(BEST)
+    return key in SHARES or (key in COLUMNS and COLUMNS[key].mean)
+
+
+def is_evidence(measure: str) -> bool:
+    """Whether a measure is one of shift, ``NAME/FIGURE``."""
+    return measure.partition("/")[0] in EVIDENCE
+
+
+def written(value: float, kind: str) -> str:
+    """A value as it stands in a table; a dash if it is nan."""
+    if math.isnan(value):
         return "-"
     if kind == "share":
         return f"{100 * value:.1f} %" if value < 0.0995 else f"{100 * value:.0f} %"
@@ -164,34 +177,52 @@ def written(value: float | None, kind: str) -> str:
     return f"{value:.2f}" if abs(value) < 9.95 else f"{value:.1f}"
 
 
-def order_of(table: Mapping[str, Any], added: Sequence[str] = ()) -> list[str]:
-    """Names as they stand in tables: humans, what exists, contrasts, the learner, added ones."""
+_TEMPERED = re.compile(r"(?P<maker>.+)_t(?P<temperature>\d+\.\d+)")
+
+
+def split_name(name: str) -> tuple[str, float | None]:
+    """Maker and temperature of a line: ``rnn_t0.50`` is ("rnn", 0.5), ``gan`` ("gan", None)."""
+    found = _TEMPERED.fullmatch(name)
+    return (found["maker"], float(found["temperature"])) if found else (name, None)
+
+
+def at_temperatures(names: Iterable[str], maker: str) -> dict[float, str]:
+    """The lines of a maker at its temperatures, rising."""
+    parts = ((*split_name(name), name) for name in names)
+    return dict(sorted((t, name) for stem, t, name in parts if stem == maker and t is not None))
+
+
+ORDER = (
+    "human", "outsiders", "noise", "random", "imitator", "rnn", "gan", "inceptionism", "deep_style",
+    "rl_imitation", "collage", "selection", "evolution", "evolution_time",
+)  # fmt: skip
+"""Makers as they stand in tables; then further ones, the learner, and works of others."""
+
+
+def order_of(names: Iterable[str], added: Collection[str] = ()) -> list[str]:
+    """Names as they stand in tables; ``added`` are those of works of others."""
 
     def rank(name: str) -> tuple[int, str]:
-        fixed = ("human", "outsiders", "noise", "random", "imitator", "rnn", "gan", "inceptionism",
-                 "deep_style", "rl_imitation", "collage", "selection", "evolution",
-                 "evolution_time")  # fmt: skip
-        stem = name.split("_t")[0] if "_t" in name and name.split("_t")[-1][0].isdigit() else name
         if name in added:
-            return (len(fixed) + 2, name)
-        if name == "learner":
-            return (len(fixed) + 1, name)
-        return (fixed.index(stem) if stem in fixed else len(fixed), name)
+            return (len(ORDER) + 2, name)
+        maker, _ = split_name(name)
+        if maker == "learner":
+            return (len(ORDER) + 1, name)
+        return (ORDER.index(maker) if maker in ORDER else len(ORDER), name)
 
-    return sorted(table, key=rank)
+    return sorted(names, key=rank)
 
 
 LABELS = {
     "human": "human works, held out", "outsiders": "human outsiders", "random": "random moves",
-    "noise": "noise of human lengths",
+    "noise": "noise of human lengths", "rnn": "char-RNN",
     "gan": "GAN", "inceptionism": "Inceptionism", "deep_style": "Deep Style",
     "rl_imitation": "imitation by RL", "evolution_time": "evolution, same CPU time",
 }  # fmt: skip
 
 
 def label(name: str) -> str:
-    """A maker's name for readers."""
-    for stem, text in (("imitator_t", "imitator"), ("rnn_t", "char-RNN")):
-        if name.startswith(stem):
-            return f"{text}, T = {name.removeprefix(stem)}"
-    return LABELS.get(name, name)
+    """A line's name for readers."""
+    maker, temperature = split_name(name)
+    text = LABELS.get(maker, maker)
+    return text if temperature is None else f"{text}, T = {temperature:.2f}"

@@ -1,27 +1,17 @@
-"""Who takes part in a comparison, on what terms, and on which machine."""
+"""The options of a comparison: one flat dataclass, whose fields carry their line of --help."""
 
 from __future__ import annotations
 
-import importlib.metadata
+import argparse
 import json
-import os
-import platform
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import nn
-
-from move37.agents.learner.rollout import BOARDS, sample_works
-from move37.agents.makers.maker import MAKERS, Maker
-from move37.envs.base.works import Works
-from move37.envs.base.world import World
-
-TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5)
-EXAMINED = (1.0, 1.5)
-"""Temperatures at which evidence of shift is taken: as fitted, and a high one as a control."""
+from move37.agents.compare.entries import FIXED, Entry, all_entries, chosen_entries
+from move37.agents.runs.config import CORPUS, preset_value
+from move37.envs.base.world import ENTRY_POINTS, World, find_world
 
 
 @dataclass(frozen=True)
@@ -46,53 +36,145 @@ class Scale:
 
 
 SCALES = {
-    "smoke": Scale(1, 200, 600, 60, 1, 400),
-    "default": Scale(),
-    "full": Scale(critic_updates=4000),
+    preset: Scale(
+        seeds=seeds,
+        works=works,
+        human_works=preset_value(preset, "human_works"),
+        critic_updates=preset_value(preset, "critic_updates"),
+        pools=preset_value(preset, "critic_pools"),
+        imitations=2 * preset_value(preset, "eval_works"),
+    )
+    for preset, seeds, works in (("smoke", 1, 200), ("default", 3, 1000), ("full", 3, 1000))
 }
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Comma-separated names."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def named_folder(text: str) -> tuple[str, Path]:
+    """``NAME=FOLDER``.
+
+    Raises:
+        argparse.ArgumentTypeError: If the text is something else.
+    """
+    name, equals, folder = text.partition("=")
+    if not equals or not folder or not name.replace("-", "_").isidentifier():
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=FOLDER, NAME of letters, digits, - and _: {text!r}"
+        )
+    return name, Path(folder)
+
+
+def help_of(
+    text: str,
+    metavar: str = "",
+    flag: str = "",
+    parse: Callable[[str], Any] | None = None,
+    repeated: bool = False,
+) -> dict[str, Any]:
+    """What the command line makes of a field.
+
+    Args:
+        text: Its line of --help.
+        metavar: What stands for the value there.
+        flag: Name of the option, if it is not the field's.
+        parse: Turns the text of the command line into the value; None: the field's type does.
+        repeated: Whether the option may be repeated; ``parse`` then gives one of the values.
+    """
+    return {
+        "help": text + "; may be repeated" * repeated, "metavar": metavar, "flag": flag,
+        "parse": parse, "repeated": repeated,
+    }  # fmt: skip
+
+
+def option(default: Any, *args: Any, **more: Any) -> Any:
+    """A field with a default, and its option as :func:`help_of` has it."""
+    return field(default=default, metadata=help_of(*args, **more))
 
 
 @dataclass(frozen=True)
 class CompareConfig:
     """What is compared.
 
-    Attributes:
-        out: Where everything is written.
-        world: Id of the world.
-        budget: A name in :data:`SCALES`.
-        seeds: How often everything is fitted anew.
-        first_seed: The first of the seeds.
-        works: Fresh works of each maker and seed.
-        only: Names of makers; empty for all.
-        added: (name, folder) of works of other makers.
-        runs: Finished runs of ``train.py``: their imitator and learner are used, one per seed.
-        threads: torch threads of each process.
-        withhold: Name patterns of human works that are taken out of the world.
-        evidence: Whether the measures of shift are taken.
-        jobs: Processes that fit makers and make works at once.
-        command: As it was typed, for the report.
-        joined: Figures (``comparison.json``) of other seeds, made elsewhere.
-        corpus: Which human works; empty for the world's default.
-        exam: Which split's briefs makers answer, in a world with several; empty for its first.
+    Raises:
+        ValueError: If an option is out of range, or names what does not exist.
     """
 
-    out: Path
-    world: str = "drawing"
-    budget: str = "default"
-    seeds: int = 3
-    first_seed: int = 0
-    works: int = 1000
-    only: tuple[str, ...] = ()
-    added: tuple[tuple[str, Path], ...] = ()
-    runs: tuple[Path, ...] = ()
-    threads: int = 2
-    withhold: tuple[str, ...] = ()
-    evidence: bool = False
-    jobs: int = 1
+    out: Path = field(metadata=help_of("where works, models and the report are written", "FOLDER"))
+    world: str = option(
+        "drawing", f"kind of work: {', '.join(sorted(ENTRY_POINTS))} (default: drawing)", "NAME"
+    )
+    corpus: str = option("", CORPUS, "NAME")
+    budget: str = option("default", f"{', '.join(SCALES)} (default: default)", "NAME")
+    seeds: int = option(None, "how often everything is fitted anew (default: 3; smoke: 1)", "N")
+    first_seed: int = option(
+        0, "the first of the seeds (default: 0); further ones on another machine, say", "N"
+    )
+    joined: tuple[Path, ...] = option(
+        (), "figures of other seeds: the comparison.json of another comparison", "FILE", "join",
+        Path, repeated=True,
+    )  # fmt: skip
+    works: int = option(None, "fresh works of each maker and seed (default: 1000; smoke: 200)", "N")
+    exam: str = option(
+        "", "whose briefs makers answer, in a world with several: held_out (there the default), or "
+        "sealed, which decides nothing, for a report that is published", "SPLIT",
+    )  # fmt: skip
+    added: tuple[tuple[str, Path], ...] = option(
+        (), "works of any other maker: SVG, PNG or saved works", "NAME=FOLDER", "add",
+        named_folder, repeated=True,
+    )  # fmt: skip
+    only: tuple[str, ...] = option(
+        (), "comma-separated makers (default: all); human works are always there", "NAMES",
+        parse=names,
+    )  # fmt: skip
+    makers: tuple[str, ...] = option(
+        (), "a maker beside those of --only, by name or as module:function", "MAKER", "maker", str,
+        repeated=True,
+    )  # fmt: skip
+    runs: tuple[Path, ...] = option(
+        (), "take imitator and learner from a finished run of train.py; one per seed, in order",
+        "RUN", "run", Path, repeated=True,
+    )  # fmt: skip
+    withhold: tuple[str, ...] = option(
+        (), "comma-separated name patterns of human works to take out of the world, and look for",
+        "PATTERNS", parse=names,
+    )  # fmt: skip
+    evidence: bool = option(
+        True, "the measures of shift (docs/measures.md): without them it takes half of the time"
+    )
+    threads: int = option(2, "torch threads of each process (default: 2)", "N")
+    jobs: int = option(1, "processes that fit makers and make works at once (default: 1)", "N")
+    report: bool = option(False, "make the report again from saved works")
     command: str = ""
-    joined: tuple[Path, ...] = ()
-    corpus: str = ""
-    exam: str = ""
+    """As it was typed, for the report."""
+
+    def __post_init__(self) -> None:
+        """Fill in what the budget decides, and refuse what cannot be."""
+        if self.budget not in SCALES:
+            raise ValueError(f"--budget: {self.budget!r} is none of {', '.join(SCALES)}")
+        for name in ("seeds", "works"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, getattr(self.scale, name))
+        for name in ("seeds", "works", "threads", "jobs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name}: must be at least 1")
+        if self.first_seed < 0:
+            raise ValueError("--first-seed: must be at least 0")
+        if len(self.runs) > self.seeds:
+            raise ValueError(f"--run: {len(self.runs)} runs for {self.seeds} seeds")
+        find_world(self.world)
+        taken = {*FIXED, *(entry.name for entry in (*all_entries(), *self.entries))}
+        for name, _ in self.added:
+            if name in taken:
+                raise ValueError(f"--add: there is already a maker named {name!r}")
+            taken.add(name)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The lines that makers make, those of all makers if none is named."""
+        return chosen_entries(self.only, self.makers)
 
     @property
     def scale(self) -> Scale:
@@ -108,81 +190,6 @@ class CompareConfig:
         """The finished run that imitator and learner of a seed are taken from, if one is given."""
         at = seed - self.first_seed
         return self.runs[at] if 0 <= at < len(self.runs) else None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the table.
-
-    Attributes:
-        name: In the table and the files.
-        recipe: In :data:`MAKERS`, or ``imitator``.
-        temperature: At which it is sampled; None if it has none.
-        timed: Whether it is held to the CPU time of the learner instead of its number of works.
-    """
-
-    name: str
-    recipe: str
-    temperature: float | None = None
-    timed: bool = False
-
-
-def all_entries() -> list[Entry]:
-    """Every line, in the order in which they are made."""
-    out = [Entry(f"imitator_t{t:.2f}", "imitator", t) for t in TEMPERATURES]
-    for recipe in MAKERS:
-        if recipe == "rnn":
-            out += [Entry(f"rnn_t{t:.2f}", recipe, t) for t in TEMPERATURES]
-        else:
-            out.append(Entry(recipe, recipe))
-    if "evolution" in MAKERS and "learner" in MAKERS:
-        out.append(Entry("evolution_time", "evolution", timed=True))
-    return out
-
-
-def chosen_entries(only: tuple[str, ...]) -> list[Entry]:
-    """The lines with these names, or of these recipes.
-
-    Raises:
-        ValueError: If a name is unknown.
-    """
-    entries = all_entries()
-    known = {e.name for e in entries} | {e.recipe for e in entries}
-    for name in only:
-        if name not in known:
-            raise ValueError(f"{name!r} is none of {', '.join(dict.fromkeys(known_names()))}")
-    return [e for e in entries if not only or e.name in only or e.recipe in only]
-
-
-def known_names() -> list[str]:
-    """Names of recipes and of single lines."""
-    return ["imitator", *MAKERS, *(e.name for e in all_entries())]
-
-
-class Imitator(Maker):
-    """The network that the learner starts from, as a maker: samples of what exists.
-
-    Args:
-        network: Fitted, in eval mode.
-        world: The world it works in.
-        temperature: Divides the logits.
-    """
-
-    def __init__(self, network: nn.Module, world: World, temperature: float = 1.0) -> None:
-        self.network, self.world, self.temperature = network, world, temperature
-
-    def with_temperature(self, temperature: float) -> Imitator:
-        """The same network at another temperature."""
-        return Imitator(self.network, self.world, temperature)
-
-    def generate(
-        self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
-    ) -> Works:
-        """Sample n works; see :class:`move37.agents.makers.maker.Maker`."""
-        simulator = self.world.simulator(max(1, min(n, BOARDS)))
-        return sample_works(
-            self.network, simulator, self.world.id, n, rng, self.temperature, brief=brief
-        )
 
 
 def check_run(
@@ -214,26 +221,3 @@ def check_run(
     if summary.get("corpus") != world.fingerprint:
         raise ValueError(f"{run}: was trained on another version of the human works")
     return summary | {"config": config}
-
-
-def machine() -> dict[str, str]:
-    """What the times of a comparison were taken on."""
-    name = platform.processor() or platform.machine()
-    cpus = Path("/proc/cpuinfo")
-    if cpus.exists():
-        for line in cpus.read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    return {"CPU": name, "cores": str(os.cpu_count()), "system": platform.system()}
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides figures."""
-    out = {"Python": platform.python_version()}
-    for package in ("move37", "numpy", "torch", "stable-baselines3", "ribs", "scikit-learn"):
-        try:
-            out[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return out

@@ -1,14 +1,14 @@
-"""The frozen panel of a comparison: everything that says anything about any maker's works.
+"""Everything that measures works in a comparison: its judges and description lengths.
 
-It is made once, before any maker, and never changes: no maker is measured by another yardstick
-than the next. Only one part of it was ever a reward: the learner's as it was before learning, which
-says ``craft`` and chooses the best works of makers that have no reward of their own.
+They are fitted once, before any maker, and are frozen: every maker is measured alike. Only one of
+them was ever a reward: the learner's as it was before learning, which gives ``craft`` and chooses
+the best works of makers that have no reward of their own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -17,21 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from move37.agents.compare.config import Scale
 from move37.agents.makers.scoring import RewardScorer
-from move37.envs.base.works import Works
+from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Evaluator, Measures, World
 from move37.novelty.diversity import vendi_score
 from move37.novelty.knn import nearest
 from move37.novelty.measures.compression import deflate_bits, move_bytes, train_dictionary
 
 VENDI_GROUP = 100
-"""Vendi scores are those of groups of so many works, so that makers with more works compare."""
+"""The Vendi score grows with the number of works: it is that of groups of this many."""
 VENDI_BANDWIDTH = 0.5
-"""Of the Vendi score's kernel, in units of the human median distance: half of it is a repeat."""
+"""Of the Vendi score's kernel, in units of the human median distance."""
 
 
 class Judge(Protocol):
-    """A judge of finished works."""
+    """A held-out judge: a network that never gave reward."""
 
     def __call__(self, works: Works) -> NDArray[np.float64]:
         """(N,) float64; more is better."""
@@ -42,21 +43,24 @@ class Judge(Protocol):
 
 @runtime_checkable
 class SecondOpinion(Protocol):
-    """A world with a second held-out judge."""
+    """A world with a second held-out judge, independent of the first."""
 
     def second_judge(self, updates: int) -> Judge:
-        """Fit a judge that shares neither human makers nor architecture with the first."""
+        """Fit a judge that shares neither training data nor architecture with the first."""
 
     def load_second_judge(self, folder: Path) -> Judge:
         """Read the judge that was saved there."""
 
     def trials(self, seed: int = 0) -> Mapping[str, Works]:
-        """Works of makers that no judge saw, ``human`` and spoilt ones, ``random`` the last."""
+        """Works whose order of quality is known: ``human``, damaged copies, ``random``.
+
+        No judge saw them, nor works of their designers.
+        """
 
 
 @runtime_checkable
 class LanguageModel(Protocol):
-    """A maker that says how probable works are."""
+    """A maker that gives the likelihood of works."""
 
     def log_likelihood(self, works: Works) -> NDArray[np.float64]:
         """(N, T) float64, nats: the log-probability of every move, 0 after the last."""
@@ -67,13 +71,13 @@ class EvaluationSuite:
     """Everything that measures.
 
     Attributes:
-        world: Whose works are measured.
+        world: The world of the works that are measured.
         evaluator: The first held-out judge, form, novelty, copying, yield.
         second: The second held-out judge; None in a world that has none.
-        scorer: Hands out the learner's reward as it was before learning.
+        scorer: Gives the learner's reward as it was before learning.
         language: The char-RNN at temperature 1; None if it could not be fitted.
         reference: (M, D) descriptors of the human works to learn from.
-        dictionary: What the general compressor has seen: the human works to learn from.
+        dictionary: Of the general compressor, trained on the human works to learn from.
     """
 
     world: World
@@ -93,21 +97,22 @@ class EvaluationSuite:
         scorer: RewardScorer,
         language: LanguageModel | None,
     ) -> EvaluationSuite:
-        """A panel with the world's human works as its reference."""
+        """A suite with the world's human works as its reference."""
         dictionary = train_dictionary(move_bytes(world.train.moves))
         reference = evaluator.describe(world.train)
         return cls(world, evaluator, second, scorer, language, reference, dictionary)
 
     def measure(self, works: Works) -> Measures:
-        """Everything measured of works, each (N,) float64; the yardstick's measures among them.
+        """Everything measured of works, each (N,) float64; those of the evaluator among them.
 
         ``craft`` is the reward's critic before learning, ``second_quality`` the second judge,
         ``nearest_human`` the distance to the nearest human work in units of the human median,
-        ``bits_rnn`` and ``bits_deflate`` the bits that describe a work under the char-RNN and for
-        DEFLATE that has read the human works (or, if that is shorter, move by move).
+        ``bits_rnn`` and ``bits_deflate`` the description length of a work in bits, under the
+        char-RNN and for DEFLATE with the human works as its dictionary (or, if that is shorter,
+        move by move).
         """
         out = dict(self.evaluator.measure(works))
-        terms = self.scorer.reward()(works.moves, self.world.images(works))
+        terms = self.scorer.reward()(works)
         if "craft" in terms:
             out["craft"] = np.asarray(terms["craft"], np.float64)
         if self.second is not None:
@@ -145,7 +150,7 @@ class EvaluationSuite:
         ]
 
     def trials(self) -> dict[str, dict[str, list[float]]]:
-        """What each judge says of works whose order is known: {judge: {kind: of each work}}."""
+        """Each judge's scores of works whose order is known: {judge: {kind: [score, ...]}}."""
         if self.second is None or not isinstance(self.world, SecondOpinion):
             return {}
         kinds = self.world.trials()
@@ -155,3 +160,32 @@ class EvaluationSuite:
             },
             "second_quality": {kind: self.second(works).tolist() for kind, works in kinds.items()},
         }
+
+
+def judges(
+    world: World, scale: Scale, folder: Path, log: Callable[[str], None]
+) -> tuple[Evaluator, Judge | None]:
+    """The world's frozen judges: read from the folder, or fitted and written there.
+
+    Args:
+        world: Its second judge, if it has one, is the second of the pair.
+        scale: How long they are trained.
+        folder: Where they are kept.
+        log: Takes one line about what happens.
+    """
+    done = folder / "done.json"
+    second: Judge | None = None
+    if done.exists():
+        evaluator = type(world).load_evaluator(folder)
+        if isinstance(world, SecondOpinion):
+            second = world.load_second_judge(folder)
+        return evaluator, second
+    folder.mkdir(parents=True, exist_ok=True)
+    evaluator = world.fit_evaluator(scale.critic_updates, scale.pools)
+    evaluator.save(folder)
+    if isinstance(world, SecondOpinion):
+        second = world.second_judge(scale.critic_updates)
+        second.save(folder)
+    write_atomically(done, b"{}")
+    log("the judges are ready")
+    return evaluator, second

@@ -1,15 +1,15 @@
 """Evidence that a maker shifts the distribution: the measures of ``docs/measures.md``.
 
-Measured once the works are made, from their files, one maker and seed at a time; what is found is
-kept in ``evidence/NAME-SEED.json``. Human works held out are the control that nothing has shifted,
-works of other humans and noise the controls of the same size.
+They are computed from the saved works of one maker and seed at a time, and written to
+``evidence/NAME-SEED.json``. Human works held out are the control without a shift; works of other
+humans and noise are controls of the same size.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
@@ -40,25 +40,25 @@ from move37.novelty.statistics import bootstrap
 HELD_OUT = "human"
 """Name of the human works held out."""
 NOISE = "noise"
-"""Name of the control whose works are human ones with their moves drawn at random."""
+"""Name of the control: works of human lengths with random moves."""
 BOARDS = 500
 
 
 @dataclass(frozen=True)
 class Depth:
-    """How much is spent on evidence.
+    """Sample sizes of the measures of shift.
 
     Attributes:
-        samples: Imitator's works among which others are looked for; the last of the sizes.
-        permutations: Of each shift test.
-        learnt: Works of a maker from which an imitator learns.
-        tested: Other works of the maker on which it is tested.
-        influence_samples: Works that each imitator makes before and after.
-        epochs: Passes of each imitator.
+        samples: Numbers of the imitator's samples among which works are looked for, rising.
+        permutations: Of each permutation test.
+        learnt: Works of a maker that an imitator is trained on.
+        tested: Other works of the maker that it is tested on.
+        influence_samples: Samples of each imitator before and after.
+        epochs: Training epochs of each imitator.
         moments: Works whose improbable move is examined.
-        decisions: Works one decision of which is valued.
+        decisions: Works of which one decision is valued.
         completions: Works finished from each position.
-        reference: Human works that an opening may have its precedent in.
+        reference: Human works among which an opening's precedent is looked for.
     """
 
     samples: tuple[int, ...] = (100, 1_000, 10_000, 100_000)
@@ -79,25 +79,26 @@ DEPTHS = {
     "full": Depth(epochs=12, completions=32),
 }
 
-Found = dict[str, Any]
-"""Figures by name: numbers or :class:`Interval`; nan where nothing is known."""
+Figures = dict[str, Any]
+"""Numbers or :class:`Interval` by name; nan where nothing is known."""
 
 
 def _moves_of(works: Works) -> Works:
+    """Works without their measures."""
     return Works(works.world, works.moves, works.briefs)
 
 
 class Evidence:
-    """Measures makers of one seed, all against the same imitator and the same human works.
+    """The measures of shift of the makers of one seed, against one imitator and the human works.
 
     Args:
         world: Human works and dynamics.
-        evaluator: Describes works; its held-out judge says what works are worth.
+        evaluator: Its descriptors and its held-out judge.
         imitator: The frozen one of this seed, in eval mode.
-        temperature: At which the imitator's own yield is best.
+        temperature: The imitator's temperature with the highest yield.
         learner: The learner's best works, which other makers may come near; None if there are none.
-        depth: How much is spent.
-        seed: Of all chance.
+        depth: Sample sizes.
+        seed: Of all randomness.
         withheld: Human works taken out of the world; None if there are none.
         log: Takes one line about what happens.
     """
@@ -153,11 +154,11 @@ class Evidence:
         )
         return Influences(self.world, self.evaluator, config, self.evaluator.judge, self.log)
 
-    def measure(self, works: Works, best: Works, name: str) -> dict[str, Found]:
-        """Everything about one maker.
+    def measure(self, works: Works, best: Works, name: str) -> dict[str, Figures]:
+        """All measures of one maker, by name.
 
         Args:
-            works: Fresh and unselected, in an order that means nothing.
+            works: Fresh and unselected, in random order.
             best: The best tenth of them.
             name: The maker's.
         """
@@ -174,8 +175,8 @@ class Evidence:
             found["rediscovery"] = self.rediscovery(works, rng)
         return found
 
-    def shift(self, works: Works, rng: np.random.Generator) -> Found:
-        """How far works lie from the human works to learn from."""
+    def shift(self, works: Works, rng: np.random.Generator) -> Figures:
+        """Distance of the works' distribution from that of the human works to learn from."""
         x = self.evaluator.describe(works)
         tests = shift_test(x, self.human, rng, self.depth.permutations, at_most=1000)
         manifold = calibrated_density_coverage(self.human, x, rng)
@@ -189,10 +190,10 @@ class Evidence:
             "coverage": manifold.coverage_ratio,
         }
 
-    def support(self, works: Works, best: Works) -> Found:
-        """How near the imitator's samples come to the best works, and these to the learner's."""
+    def support(self, works: Works, best: Works) -> Figures:
+        """Whether the imitator's samples come near the best works, and works near the learner's."""
         targets = self.evaluator.describe(best)
-        out: Found = {}
+        out: Figures = {}
         curve = support_curve(targets, self._sampled, self.radius, self.depth.samples)
         for one in curve:
             out[f"never_{one.samples}"] = one.never
@@ -205,8 +206,8 @@ class Evidence:
             out["never_learner"] = reached.never
         return out
 
-    def move37(self, works: Works, rng: np.random.Generator) -> Found:
-        """Moves that the imitator would hardly make, in works worth having."""
+    def move37(self, works: Works, rng: np.random.Generator) -> Figures:
+        """Moves that are improbable under the imitator, in good works."""
         found = detect(
             self.imitator, self.world.simulator, _moves_of(works), self.evaluator.judge,
             self._human_quality[1], rng, completions=self.depth.completions,
@@ -227,8 +228,8 @@ class Evidence:
     def _strata(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return length_strata(self.world.train.lengths)
 
-    def novelty_index(self, works: Works, rng: np.random.Generator) -> Found:
-        """How early works leave what there was, and what copy-insertion takes from that."""
+    def novelty_index(self, works: Works, rng: np.random.Generator) -> Figures:
+        """The Novelty Index, and how far it drops when copies of other works are inserted."""
         human, lengths = self.world.train, works.lengths
         size = min(self.depth.reference, len(human) * 2 // 3)
         horizon = int(np.median(human.lengths))
@@ -243,8 +244,8 @@ class Evidence:
             "control_drop": control.drop,
         }
 
-    def decision_quality_index(self, works: Works, rng: np.random.Generator) -> Found:
-        """What the first novel move was worth against the best that the imitator knows."""
+    def decision_quality_index(self, works: Works, rng: np.random.Generator) -> Figures:
+        """The Decision Quality Index of the first novel move."""
         some = _moves_of(works[rng.permutation(len(works))[: self.depth.decisions]])
         at = first_novel_moves(some.moves, self.world.train.moves)
         found = decision_quality(
@@ -261,10 +262,10 @@ class Evidence:
             "decisions": len(found.work),
         }
 
-    def influence(self, works: Works, name: str, rng: np.random.Generator) -> dict[str, Found]:
-        """What an imitator that has learnt some of the works makes of the others.
+    def influence(self, works: Works, name: str, rng: np.random.Generator) -> dict[str, Figures]:
+        """How an imitator trained on some of the works changes, measured on others.
 
-        Repeats are left out: between learnt and tested works they would be memory.
+        Repeats are left out: shared between training and test works they would measure memory.
         """
         fresh = self.evaluator.measure(works)["repeats"] == 0
         some = _moves_of(works[np.flatnonzero(fresh)])
@@ -279,7 +280,7 @@ class Evidence:
             move_bytes(world.train.moves), move_bytes(learnt), move_bytes(tested), rng,
             math.log2(n_moves),
         )  # fmt: skip
-        influence: Found = {
+        influence: Figures = {
             "log_ratio": found.log_ratio,
             "ratio": found.ratio,
             "any_ratio": found.any_ratio,
@@ -289,15 +290,15 @@ class Evidence:
             "region": found.region,
             "human_nats_after": found.human_nats_after,
         }
-        progress: Found = {
+        progress: Figures = {
             "bits": found.progress.progress,
             "share": found.progress.share,
             "deflate_bits": deflated.progress,
         }
         return {"influence": influence, "compression_progress": progress}
 
-    def rediscovery(self, works: Works, rng: np.random.Generator) -> Found:
-        """Whether works come near human works that were withheld from everybody."""
+    def rediscovery(self, works: Works, rng: np.random.Generator) -> Figures:
+        """Whether works come near human works that were withheld from all makers."""
         assert self.withheld is not None
         describe = self.evaluator.describe
         found = rediscovered(
@@ -319,7 +320,7 @@ def noise(human: Works, n: int, rng: np.random.Generator) -> Works:
 
 
 def withheld_works(world: World, patterns: Sequence[str]) -> Works:
-    """The human works of a whole world that these name patterns take out of it.
+    """The human works of a complete world that name patterns take out of it.
 
     Raises:
         ValueError: If there are none.
@@ -340,3 +341,27 @@ def _moves_of_named(works: Works) -> Works:
 
 def _mean(x: NDArray[np.float64]) -> float:
     return float(x.mean())
+
+
+def plain(figures: Any) -> Any:
+    """Figures as JSON: data classes become objects, arrays lists, nan and inf null.
+
+    Args:
+        figures: Nested data classes, mappings, sequences, arrays and numbers.
+
+    Raises:
+        TypeError: If something else is among them.
+    """
+    if is_dataclass(figures) and not isinstance(figures, type):
+        return {item.name: plain(getattr(figures, item.name)) for item in fields(figures)}
+    if isinstance(figures, Mapping):
+        return {str(key): plain(value) for key, value in figures.items()}
+    if isinstance(figures, np.ndarray | np.generic):
+        return plain(figures.tolist())
+    if isinstance(figures, list | tuple):
+        return [plain(value) for value in figures]
+    if isinstance(figures, float):
+        return figures if math.isfinite(figures) else None
+    if figures is None or isinstance(figures, bool | int | str):
+        return figures
+    raise TypeError(f"expected figures, got {type(figures).__name__}")

@@ -1,9 +1,10 @@
-"""The quality-novelty plane of a comparison, as it would stand in print."""
+"""The quality-novelty plane of a comparison, as a figure for print."""
 
 from __future__ import annotations
 
 import io
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib import pyplot as plt
 
-from move37.agents.compare.columns import BEST, label
-from move37.agents.compare.table import Table
+from move37.agents.compare.columns import BEST, at_temperatures, label, split_name
+from move37.agents.compare.results import Summary
 from move37.envs.base.works import write_atomically
 
 QUALITY, NOVELTY = "heldout_quality", "novelty_human"
@@ -27,7 +28,8 @@ STYLE: Any = {
     "axes.labelcolor": "#2b2926",
 }  # fmt: skip
 INK, SOFT, ACCENT, HUMAN, CURVE = "#2b2926", "#8c867d", "#c8451d", "#2f6690", "#a39c92"
-CURVES = (("rnn_t", "char-RNN", "-"), ("imitator_t", "imitator", (0, (3, 2))))
+CURVES: dict[str, Any] = {"rnn": "-", "imitator": (0, (3, 2))}
+"""Makers whose temperatures are connected, and with which dashes."""
 LABEL_SIZE = 7.0
 
 
@@ -40,7 +42,7 @@ def colour_of(name: str, added: Sequence[str]) -> str:
     return "#4d7c3a" if name in added else INK
 
 
-def draw_plane(table: Table, added: Sequence[str] = ()) -> Any:
+def draw_plane(table: Summary, added: Sequence[str] = ()) -> Any:
     """The figure: unselected works at the left, the best tenth of each maker at the right."""
     with plt.rc_context(STYLE):
         canvas, axes = plt.subplots(
@@ -61,7 +63,7 @@ def draw_plane(table: Table, added: Sequence[str] = ()) -> Any:
     return canvas
 
 
-def _limits(axes: Any, table: Table) -> None:
+def _limits(axes: Any, table: Summary) -> None:
     """Room for every point and interval, and a little more at the right for names."""
     for key, setter, more in ((NOVELTY, "set_xlim", 0.16), (QUALITY, "set_ylim", 0.04)):
         values = [
@@ -69,33 +71,33 @@ def _limits(axes: Any, table: Table) -> None:
             for columns in table.values()
             for prefix in ("", BEST)
             if (figure := columns.get(prefix + key)) is not None
-            for value in (figure.mean, figure.low, figure.high)
-            if value is not None
+            for value in (figure.value, figure.low, figure.high)
+            if not math.isnan(value)
         ]
         low, high = min(values), max(values)
         room = max(high - low, 1e-3)
         getattr(axes[0], setter)(low - 0.05 * room, high + more * room)
 
 
-def _panel(axis: Any, table: Table, prefix: str, added: Sequence[str]) -> None:
+def _panel(axis: Any, table: Summary, prefix: str, added: Sequence[str]) -> None:
     human = table.get("human")
     if human is not None:
-        # Unselected in both panels: the bar is what a human work is, not what the best one is.
-        axis.axhline(human[QUALITY].mean, lw=0.5, color=HUMAN, ls=(0, (1, 2)), zorder=0)
-        axis.axvline(human[NOVELTY].mean, lw=0.5, color=HUMAN, ls=(0, (1, 2)), zorder=0)
-    for stem, _, dashes in CURVES:
-        names = sorted(n for n in table if n.startswith(stem))
-        x = [table[n][prefix + NOVELTY].mean for n in names]
-        y = [table[n][prefix + QUALITY].mean for n in names]
+        # Unselected in both panels: the reference is a human work, not the best one.
+        axis.axhline(human[QUALITY].value, lw=0.5, color=HUMAN, ls=(0, (1, 2)), zorder=0)
+        axis.axvline(human[NOVELTY].value, lw=0.5, color=HUMAN, ls=(0, (1, 2)), zorder=0)
+    for maker, dashes in CURVES.items():
+        names = at_temperatures(table, maker).values()
+        x = [table[n][prefix + NOVELTY].value for n in names]
+        y = [table[n][prefix + QUALITY].value for n in names]
         axis.plot(x, y, ls=dashes, lw=1.0, color=CURVE, zorder=1)
     for name, columns in table.items():
         novelty, quality = columns[prefix + NOVELTY], columns[prefix + QUALITY]
-        at = (novelty.mean, quality.mean)
-        curve = name.startswith(tuple(stem for stem, _, _ in CURVES))
+        at = (novelty.value, quality.value)
+        curve = split_name(name)[0] in CURVES
         colour = SOFT if curve else colour_of(name, added)
         marker = "s" if name in ("human", "outsiders") else "D" if name == "learner" else "o"
         for found, horizontal in ((novelty, True), (quality, False)):
-            if found.low is None or found.high is None:
+            if not found.known:
                 continue
             ends, across = [found.low, found.high], [at[1] if horizontal else at[0]] * 2
             axis.plot(
@@ -110,14 +112,14 @@ def _panel(axis: Any, table: Table, prefix: str, added: Sequence[str]) -> None:
         )  # fmt: skip
 
 
-def _names(axis: Any, table: Table, prefix: str, added: Sequence[str]) -> None:
+def _names(axis: Any, table: Summary, prefix: str, added: Sequence[str]) -> None:
     """Write names beside points, each where it covers the least, nearest places first."""
     renderer = axis.figure.canvas.get_renderer()
     frame = axis.get_window_extent(renderer)
     scale = axis.figure.dpi / 72
     points: dict[str, Any] = {}
     for name, columns in table.items():
-        at = (columns[prefix + NOVELTY].mean, columns[prefix + QUALITY].mean)
+        at = (columns[prefix + NOVELTY].value, columns[prefix + QUALITY].value)
         points[name] = axis.transData.transform(at)
     taken = [_around(at, 3 * scale) for at in points.values()]
     for line in axis.lines:
@@ -158,16 +160,18 @@ def _names(axis: Any, table: Table, prefix: str, added: Sequence[str]) -> None:
             axis.plot(ends[:, 0], ends[:, 1], lw=0.4, color=colour, alpha=0.6, zorder=1)
 
 
-def _text_of(name: str, table: Table) -> tuple[str, bool]:
-    """The name beside a point; points of a curve bear their temperature, the last the name."""
-    for stem, title, _ in CURVES:
-        if name.startswith(stem):
-            names = sorted(n for n in table if n.startswith(stem))
-            value = f"{float(name.removeprefix(stem)):g}"
-            if name == names[0]:
-                return f"{title}, T = {value}", True
-            return (f"{value}" if name == names[-1] or value == "1" else ""), True
-    return label(name).replace(", held out", ""), False
+def _text_of(name: str, table: Summary) -> tuple[str, bool]:
+    """The text beside a point, and whether the point is on a curve.
+
+    On a curve the first point bears the maker's name, others their temperature or nothing.
+    """
+    maker, temperature = split_name(name)
+    if maker not in CURVES or temperature is None:
+        return label(name).replace(", held out", ""), False
+    temperatures = list(at_temperatures(table, maker))
+    if temperature == temperatures[0]:
+        return f"{label(maker)}, T = {temperature:g}", True
+    return (f"{temperature:g}" if temperature in (1.0, temperatures[-1]) else ""), True
 
 
 def _around(at: Sequence[float], radius: float) -> tuple[float, float, float, float]:
@@ -197,17 +201,14 @@ def _outside(box: Sequence[float], frame: Any) -> float:
     )  # fmt: skip
 
 
-def save_figure(canvas: Any, stem: Path) -> str:
-    """Write ``stem``.pdf, .svg and .png (240 dots an inch); returns the SVG's text."""
+def save_figure(canvas: Any, stem: Path) -> None:
+    """Write ``stem``.pdf, .svg and .png (240 dots an inch)."""
     plain = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
-    svg = ""
     with plt.rc_context(STYLE):
         for kind, metadata in plain.items():
             buffer = io.BytesIO()
             canvas.savefig(buffer, format=kind, dpi=240, metadata=metadata)
             write_atomically(stem.with_suffix(f".{kind}"), buffer.getvalue())
-            svg = buffer.getvalue().decode() if kind == "svg" else svg
-    return svg
 
 
 def pixels(canvas: Any) -> Any:

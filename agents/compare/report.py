@@ -1,10 +1,9 @@
-"""The report of a comparison, made from its saved works: Markdown, HTML, JSON, TensorBoard."""
+"""The report of a comparison, made from its saved works: Markdown, HTML, JSON, CSV, TensorBoard."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,19 @@ from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from move37.agents.compare import figures
-from move37.agents.compare.columns import BEST, EVIDENCE
+from move37.agents.compare.columns import BEST, COLUMNS
+from move37.agents.compare.comparison_dir import ComparisonDir
 from move37.agents.compare.expectations import check_all
 from move37.agents.compare.joining import join, joined_to
+from move37.agents.compare.results import nested, read_rows, summarise
 from move37.agents.compare.sections import SECTIONS, Results
-from move37.agents.compare.table import Figure, read_table
+from move37.agents.compare.writing import page
 from move37.envs.base.works import write_atomically
 from move37.envs.base.world import find_world
 from move37.envs.files.pictures import save_png
 from move37.envs.files.sheets import sheet
 
 TITLE = "Which of these makers are creative?"
-TEMPLATE = Path(__file__).with_name("report.html")
 SHOWN = 30
 """Works on a sheet."""
 SHEET_COLUMNS = 6
@@ -36,91 +36,48 @@ def read_results(out: Path) -> Results:
     Raises:
         ValueError: If the folder holds none, or no works yet.
     """
-    try:
-        config = json.loads((out / "config.json").read_text())
-    except FileNotFoundError:
-        raise ValueError(f"{out}: holds no comparison (config.json is missing)") from None
-    table, notes = read_table(out)
-    path = out / "judges" / "trials.json"
+    folder = ComparisonDir(out)
+    config = folder.config()
+    rows, notes = read_rows(folder)
+    for source, other in joined_to(folder).items():
+        rows, notes, config = join(rows, notes, config, other, source)
+    path = folder.judges / "trials.json"
     trials = json.loads(path.read_text()) if path.exists() else {}
-    for other in joined_to(out):
-        config, notes = join(table, notes, config, other)
-    world = find_world(config["world"])
-    return Results(out, world, config, table, notes, trials, check_all(table))
-
-
-def write_sheets(results: Results) -> dict[str, NDArray[np.uint8]]:
-    """Write a sheet of each maker's unselected works and one of its best; {name: picture}."""
-    out = {}
-    for name in results.shown:
-        for suffix in ("", "-best"):
-            works = results.works(name, bool(suffix))[:SHOWN]
-            picture = sheet(results.world, works, SHEET_COLUMNS)
-            save_png(results.out / "sheets" / f"{name}{suffix}.png", picture, colours=256)
-            out[name + suffix] = picture
-    return out
-
-
-def write_events(
-    results: Results, sheets: dict[str, NDArray[np.uint8]], drawn: NDArray[np.uint8]
-) -> None:
-    """Write TensorBoard events: one run per maker, its seeds as steps; and the plane."""
-    folder = results.out / "tensorboard"
-    shutil.rmtree(folder, ignore_errors=True)
-    for name in results.names:
-        with SummaryWriter(str(folder / name)) as writer:
-            for key, found in results.table[name].items():
-                tag = f"best/{key.removeprefix(BEST)}" if key.startswith(BEST) else f"compare/{key}"
-                for seed, value in zip(found.seeds, found.values, strict=True):
-                    writer.add_scalar(tag, value, seed)
-            for suffix, tag in (("", "unselected"), ("-best", "best")):
-                if name + suffix not in sheets:
-                    continue  # only figures of it were joined
-                writer.add_image(f"sheets/{tag}", sheets[name + suffix], dataformats="HWC")
-    with SummaryWriter(str(folder / "all")) as writer:
-        writer.add_image("compare/plane", drawn, dataformats="HWC")
-
-
-def plain(results: Results) -> dict[str, Any]:
-    """What ``comparison.json`` holds."""
-    config = results.config
-    return {
-        "makers": {name: _nested(results.table[name]) for name in results.names},
-        "meta": {
-            **config,
-            "expectations": [vars(check) for check in results.checks],
-            "notes": results.notes,
-        },
-    }
-
-
-def _nested(columns: dict[str, Figure]) -> dict[str, Any]:
-    """The columns of one maker; those of a measure of shift together, under the measure's name."""
-    nested: dict[str, Any] = {}
-    for key, found in sorted(columns.items()):
-        measure, _, name = key.partition("/")
-        if name and measure in EVIDENCE:
-            nested.setdefault(measure, {})[name] = found.plain()
-        else:
-            nested[key] = found.plain()
-    return nested
+    summary = summarise(rows)
+    return Results(
+        folder, find_world(config["world"]), config, rows, summary, notes, trials,
+        check_all(summary),
+    )  # fmt: skip
 
 
 def write_report(out: Path) -> Results:
     """Make the report of a comparison from its saved works.
 
-    Writes ``report.md``, ``report.html``, ``comparison.json``, ``plane.pdf``, ``.svg`` and
-    ``.png``, ``sheets/`` and ``tensorboard/``.
+    Writes ``report.md``, ``report.html``, ``comparison.json``, ``comparison.csv`` (one row for each
+    maker, seed and measure), ``plane.pdf``, ``.svg`` and ``.png``, ``sheets/`` and
+    ``tensorboard/``.
 
     Raises:
         ValueError: If the folder holds no comparison, or no works yet.
     """
     results = read_results(out)
     sheets = write_sheets(results)
-    canvas = figures.draw_plane(results.table, results.added)
+    canvas = figures.draw_plane(results.summary, results.added)
     figures.save_figure(canvas, out / "plane")
     write_events(results, sheets, figures.pixels(canvas))
     figures.close(canvas)
+    text = markdown_of(results)
+    write_atomically(out / "report.md", text.encode())
+    meanings = {column.title: column.text for column in COLUMNS.values()}
+    write_atomically(out / "report.html", page(text, out, meanings).encode())
+    data = json.dumps(plain(results), indent=1, allow_nan=False)
+    write_atomically(out / "comparison.json", data.encode())
+    write_atomically(out / "comparison.csv", results.rows.to_csv(index=False).encode())
+    return results
+
+
+def markdown_of(results: Results) -> str:
+    """The report as Markdown, with pictures named relative to the folder."""
     config = results.config
     seeds = "one seed" if config["seeds"] == 1 else f"{config['seeds']} seeds"
     corpus = f"corpus {config['corpus']}, " if config.get("corpus") else ""
@@ -129,14 +86,49 @@ def write_report(out: Path) -> Results:
         f"World {config['world']}, {corpus}{exam}budget {config['budget']}, {seeds}, "
         f"{config['works']} fresh works of each maker and seed."
     )
-    sections = [section for make in SECTIONS if (section := make(results)) is not None]
-    text = f"# {TITLE}\n\n{subtitle}\n\n" + "\n".join(section.markdown() for section in sections)
-    write_atomically(out / "report.md", text.encode())
-    page = TEMPLATE.read_text()
-    body = "\n".join(section.html() for section in sections)
-    for key, value in (("title", escape(TITLE)), ("subtitle", escape(subtitle)), ("body", body)):
-        page = page.replace("{{" + key + "}}", value)
-    write_atomically(out / "report.html", page.encode())
-    data = json.dumps(plain(results), indent=1, allow_nan=False)
-    write_atomically(out / "comparison.json", data.encode())
-    return results
+    sections = (make(results) for make in SECTIONS)
+    return "\n".join([f"# {TITLE}\n\n{subtitle}\n", *(text for text in sections if text)])
+
+
+def plain(results: Results) -> dict[str, Any]:
+    """What ``comparison.json`` holds."""
+    by_maker = nested(results.rows, results.summary)
+    return {
+        "makers": {name: by_maker[name] for name in results.names},
+        "meta": {
+            **results.config,
+            "expectations": [vars(check) for check in results.checks],
+            "notes": results.notes,
+        },
+    }
+
+
+def write_sheets(results: Results) -> dict[str, NDArray[np.uint8]]:
+    """Write a sheet of each maker's unselected works and one of its best; {name: picture}."""
+    out = {}
+    for name in results.shown:
+        for best, suffix in ((False, ""), (True, "-best")):
+            works = results.works(name, best)[:SHOWN]
+            picture = sheet(results.world, works, SHEET_COLUMNS)
+            path = results.folder.path / "sheets" / f"{name}{suffix}.png"
+            save_png(path, picture, colours=256)
+            out[name + suffix] = picture
+    return out
+
+
+def write_events(
+    results: Results, sheets: dict[str, NDArray[np.uint8]], drawn: NDArray[np.uint8]
+) -> None:
+    """Write TensorBoard events: one run per maker, its seeds as steps; and the plane."""
+    folder = results.folder.path / "tensorboard"
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, rows in results.rows.groupby("name"):
+        with SummaryWriter(str(folder / str(name))) as writer:
+            for measure, seed, value in rows[["measure", "seed", "value"]].itertuples(index=False):
+                best = measure.startswith(BEST)
+                writer.add_scalar(measure if best else f"compare/{measure}", value, seed)
+            for suffix, tag in (("", "unselected"), ("-best", "best")):
+                if f"{name}{suffix}" in sheets:  # else only figures of it were joined
+                    writer.add_image(f"sheets/{tag}", sheets[f"{name}{suffix}"], dataformats="HWC")
+    with SummaryWriter(str(folder / "all")) as writer:
+        writer.add_image("compare/plane", drawn, dataformats="HWC")

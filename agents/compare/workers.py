@@ -1,7 +1,7 @@
-"""A comparison's makers, fitted and asked for works in several processes at once.
+"""A comparison in several processes.
 
-Processes share nothing but the comparison's folder, to which every file is written atomically. What
-fails in one of them is tried again, and noted, when its works are made.
+The processes share nothing but the comparison's folder, to which every file is written atomically.
+A maker that cannot be fitted is tried again, and noted, when its works are made.
 """
 
 from __future__ import annotations
@@ -15,25 +15,28 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
 from move37.agents.compare.comparison import Comparison
-from move37.agents.compare.config import CompareConfig, Entry
+from move37.agents.compare.config import CompareConfig
+from move37.agents.compare.entries import Entry
 from move37.agents.compare.evaluation_suite import EvaluationSuite
+from move37.agents.compare.making import MakerError, fit_maker
 
 IMITATOR, LEARNER = "imitator", "learner"
-"""Recipes that others begin with, or are held to."""
+"""Makers that others start from, or whose CPU time is their budget."""
 
 _comparison: Comparison | None = None
-_panel: EvaluationSuite | None = None
+_suite: EvaluationSuite | None = None
+# What a worker process works on; set once, in the worker, by _enter and _make.
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent is no more: it would go on for hours, for nobody."""
+    """End this process when its parent ends; it would otherwise work on for hours."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
 
 
 def _enter(options: CompareConfig, parent: int) -> None:
-    """Begin a process."""
+    """Initialise a worker process."""
     global _comparison
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _comparison = Comparison(options)
@@ -42,36 +45,35 @@ def _enter(options: CompareConfig, parent: int) -> None:
 
 def _fit(entry: Entry, seed: int) -> str:
     assert _comparison is not None
-    name = f"{entry.name if entry.timed else entry.recipe}, seed {seed}"
     try:
-        _comparison.model_store.maker(entry, seed)
-    except Exception as error:  # tried again, and noted, when its works are made
-        return f"{name}: {type(error).__name__}: {error}"
+        fit_maker(_comparison.model_store, entry, seed)
+    except MakerError as error:  # tried again, and noted, when its works are made
+        return f"{entry.key}, seed {seed}: {error.text}"
     finally:
         _comparison.model_store.forget_makers()
-    return f"{name}: fitted"
+    return f"{entry.key}, seed {seed}: fitted"
 
 
 def _make(entries: Sequence[Entry], seed: int) -> str:
-    global _panel
+    global _suite
     assert _comparison is not None
-    if _panel is None:
-        _panel = _comparison.suite()
-    _comparison.make(_panel, entries, seed)
+    if _suite is None:
+        _suite = _comparison.suite()
+    _comparison.make(_suite, entries, seed)
     return ""
 
 
-def _examine(name: str, seed: int) -> str:
+def _take_evidence(name: str, seed: int) -> str:
     assert _comparison is not None
-    _comparison.examine(name, seed)
+    _comparison.take_evidence(name, seed)
     return ""
 
 
 class WorkerPool:
-    """Processes at work on one comparison; leave it as a context to end them.
+    """Worker processes of one comparison; a context manager that ends them.
 
     Args:
-        options: With ``jobs`` processes.
+        options: Of the comparison; ``jobs`` is the number of processes.
         entries: Lines of the comparison.
         log: Takes one line about what happens.
     """
@@ -80,9 +82,10 @@ class WorkerPool:
         self, options: CompareConfig, entries: Sequence[Entry], log: Callable[[str], None]
     ) -> None:
         self._seeds, self._log = options.all_seeds, log
-        self._lines: dict[tuple[str, bool], list[Entry]] = {}
+        # The lines of one maker at several temperatures are made of one fitted network.
+        self._lines: dict[str, list[Entry]] = {}
         for entry in entries:
-            self._lines.setdefault((entry.recipe, entry.timed), []).append(entry)
+            self._lines.setdefault(entry.key, []).append(entry)
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(options.jobs, context, _enter, (options, os.getpid()))
 
@@ -92,34 +95,37 @@ class WorkerPool:
     def __exit__(self, *error: object) -> None:
         self._pool.shutdown(wait=error[0] is None, cancel_futures=True)
 
-    def _all(self, what: Callable[..., str], tasks: Sequence[tuple[Any, int]]) -> None:
-        futures = [self._pool.submit(what, *task) for task in tasks]
+    def _all(self, task: Callable[..., str], arguments: Sequence[tuple[Any, int]]) -> None:
+        futures = [self._pool.submit(task, *pair) for pair in arguments]
         for future in as_completed(futures):
             if line := future.result():
                 self._log(line)
 
     def fit(self) -> None:
-        """Fit every maker for every seed, and the char-RNN of the first, which measures."""
-        rnn = Entry("rnn", "rnn")
-        ones = {key: lines[0] for key, lines in self._lines.items()}
-        first = [entry for (recipe, _), entry in ones.items() if recipe == LEARNER]
+        """Fit every maker for every seed, and the char-RNN of seed 0, with which bits are measured.
+
+        The imitators come first, since all makers need them, then the learners, whose CPU time is
+        the budget of others.
+        """
+        imitator, rnn = Entry(IMITATOR, IMITATOR), Entry("rnn", "rnn")
+        makers = {key: lines[0] for key, lines in self._lines.items()}
+        learners = [makers.pop(LEARNER)] if LEARNER in makers else []
+        makers.pop(IMITATOR, None)
         # The searches, which take longest, stand last in a comparison and begin here.
-        rest = [e for (recipe, _), e in reversed(ones.items()) if recipe not in (LEARNER, IMITATOR)]
-        later = [(entry, seed) for seed in self._seeds for entry in rest]
-        if (rnn.recipe, False) not in ones:
-            later.append((rnn, 0))
-        imitator = Entry(IMITATOR, IMITATOR)
+        others = [(entry, seed) for seed in self._seeds for entry in reversed(makers.values())]
+        if rnn.key not in makers or 0 not in self._seeds:
+            others.append((rnn, 0))
         self._all(_fit, [(imitator, seed) for seed in self._seeds])
-        self._all(_fit, [(entry, seed) for entry in first for seed in self._seeds])
-        self._all(_fit, later)
+        self._all(_fit, [(entry, seed) for entry in learners for seed in self._seeds])
+        self._all(_fit, others)
 
     def make(self) -> None:
         """Make and measure works of every maker and seed."""
         self._all(_make, [(lines, seed) for seed in self._seeds for lines in self._lines.values()])
 
-    def examine(self, tasks: Sequence[tuple[str, int]]) -> None:
-        """Take the evidence of shift of makers and seeds."""
-        self._all(_examine, tasks)
+    def take_evidence(self, tasks: Sequence[tuple[str, int]]) -> None:
+        """Measure the shift of makers and seeds."""
+        self._all(_take_evidence, tasks)
 
 
 def run(comparison: Comparison) -> None:
@@ -129,4 +135,4 @@ def run(comparison: Comparison) -> None:
         pool.fit()
         comparison.measure_given(added)
         pool.make()
-        pool.examine(comparison.examined())
+        pool.take_evidence(comparison.evidence_tasks())

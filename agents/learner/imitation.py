@@ -1,9 +1,10 @@
-"""Imitation first: fit a network to the moves of human works, as AlphaGo's policy was."""
+"""Imitation: fit a network to the moves of human works, as AlphaGo's policy was at first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,16 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from move37.agents.runs.checkpoint_io import Arrays, Checkpoint
+from move37.agents.learner.fitting import OneCycle
+from move37.agents.runs.checkpoint_io import (
+    Arrays,
+    Checkpoint,
+    load_intact_checkpoint,
+    save_checkpoint,
+)
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import Works
+from move37.envs.base.world import World
 from move37.novelty.storage import load_moments, moments_of, one_line, part
 
 Observations = dict[str, NDArray[Any]]
@@ -88,9 +96,9 @@ def imitate(
     learning_rate: float = 1.5e-3,
     weight_decay: float = 0.05,
     seed: int = 0,
-    report: Callable[[int, float, float, float], None] | None = None,
-    keep: Callable[[Checkpoint], None] | None = None,
-    start: Checkpoint | None = None,
+    on_epoch: Callable[[int, float, float, float], None] | None = None,
+    on_state: Callable[[Checkpoint], None] | None = None,
+    resume_from: Checkpoint | None = None,
 ) -> Fit:
     """Fit ``network`` to the moves; it ends with the weights of its best epoch.
 
@@ -103,60 +111,97 @@ def imitate(
         batch_size: Positions per update.
         learning_rate: AdamW's peak step size.
         weight_decay: AdamW's decoupled decay.
-        seed: Order of the positions.
-        report: Called after each epoch with (epoch, training nats, held-out nats, top-1).
-        keep: Takes the state after each epoch but the last.
-        start: Such a state, of a call with the same arguments: what follows is, to the bit, what
-            followed there.
+        seed: Of the order of the positions.
+        on_epoch: Called after each epoch with (epoch, training nats, held-out nats, top-1).
+        on_state: Called with the state after each epoch but the last.
+        resume_from: Such a state, of a call with the same arguments; the result is bit-identical to
+            that of an uninterrupted call.
 
     Raises:
         FloatingPointError: If the loss is not finite.
-        ValueError: If ``start`` is the state of something else.
+        ValueError: If ``resume_from`` is the state of something else.
     """
-    first = int(start.facts["epoch"]) + 1 if start else 1
+    first = int(resume_from.facts["epoch"]) + 1 if resume_from else 1
     observations, moves = train(first)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
-    total = epochs * (len(moves) // batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, learning_rate, total_steps=total, pct_start=0.1
-    )
+    updates = epochs * (len(moves) // batch_size)
+    optimizer = OneCycle(network, learning_rate, weight_decay, updates, clip=1.0)
     generator = torch.Generator().manual_seed(seed)
     best = Fit(float("inf"), 0.0, 0)
     best_weights = {k: v.clone() for k, v in network.state_dict().items()}
-    if start:
-        best, best_weights = _restore(start, network, optimizer, schedule, generator)
+    if resume_from:
+        best, best_weights = _restore(resume_from, network, optimizer, generator)
     for epoch in range(first, epochs + 1):
-        network.train()
         if epoch > first:
             observations, moves = train(epoch)
-        tensors = {key: torch.as_tensor(value) for key, value in observations.items()}
-        targets = torch.as_tensor(moves)
         order = torch.randperm(len(moves), generator=generator)
-        running = 0.0
-        for i in range(len(moves) // batch_size):
-            rows = order[i * batch_size : (i + 1) * batch_size]
-            logits, _ = network({key: value[rows] for key, value in tensors.items()})
-            loss = functional.cross_entropy(logits, targets[rows])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            running += loss.item()
-        network.eval()
-        trained = running / (len(moves) // batch_size)
-        if not np.isfinite(trained):
-            raise FloatingPointError(f"imitation: the loss became {trained} in epoch {epoch}")
+        batches = order[: len(moves) // batch_size * batch_size].split(batch_size)
+        loss = _train_epoch(network, optimizer, observations, moves, batches)
+        if not np.isfinite(loss):
+            raise FloatingPointError(f"imitation: the loss became {loss} in epoch {epoch}")
         nats, top1 = evaluate(network, *held_out)
         if nats < best.nats:
             best = Fit(nats, top1, epoch)
             best_weights = {k: v.clone() for k, v in network.state_dict().items()}
-        if report is not None:
-            report(epoch, trained, nats, top1)
-        if keep is not None and epoch < epochs:
-            keep(_capture(epoch, best, best_weights, network, optimizer, generator))
+        if on_epoch is not None:
+            on_epoch(epoch, loss, nats, top1)
+        if on_state is not None and epoch < epochs:
+            on_state(_capture(epoch, best, best_weights, network, optimizer, generator))
     network.load_state_dict(best_weights)
     return best
+
+
+def _train_epoch(
+    network: nn.Module,
+    optimizer: OneCycle,
+    observations: Observations,
+    moves: NDArray[np.int64],
+    batches: Sequence[torch.Tensor],
+) -> float:
+    """One update for each batch of rows; returns the mean loss, leaves the network in eval mode."""
+    network.train()
+    tensors = {key: torch.as_tensor(value) for key, value in observations.items()}
+    targets = torch.as_tensor(moves)
+    total = 0.0
+    for rows in batches:
+        logits, _ = network({key: value[rows] for key, value in tensors.items()})
+        loss = functional.cross_entropy(logits, targets[rows])
+        optimizer.step(loss)
+        total += loss.item()
+    network.eval()
+    return total / len(batches)
+
+
+def fit_imitator(
+    world: World, seed: int, epochs: int, log: Callable[[str], None], state_path: Path
+) -> nn.Module:
+    """Fit a network of a world to its human works; in eval mode.
+
+    Args:
+        world: Whose human works.
+        seed: Of the weights, the order of the moves and the variations of the works.
+        epochs: Passes over the human moves.
+        log: Takes one line about each epoch.
+        state_path: Where the state after each epoch is saved, and resumed from if it exists; to be
+            removed once the network is saved.
+    """
+    torch.manual_seed(seed)
+    network = world.network(dropout=0.3)
+    resume_from = load_intact_checkpoint(state_path, log)
+    if resume_from:
+        log(f"imitation resumes after epoch {resume_from.facts['epoch']}")
+    imitate(
+        network,
+        lambda epoch: positions_of(world.simulator, world.variations(epoch, seed)),
+        positions_of(world.simulator, world.held_out),
+        epochs=epochs,
+        seed=seed,
+        on_epoch=lambda epoch, loss, nats, top1: log(
+            f"imitation {epoch}/{epochs}: {nats:.3f} nats a move, top-1 {top1:.3f}"
+        ),
+        on_state=lambda state: save_checkpoint(state_path, state),
+        resume_from=resume_from,
+    )
+    return network.eval()
 
 
 def _capture(
@@ -164,15 +209,15 @@ def _capture(
     best: Fit,
     best_weights: dict[str, torch.Tensor],
     network: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: OneCycle,
     generator: torch.Generator,
 ) -> Checkpoint:
     arrays: Arrays = {f"weights/{k}": v.numpy().copy() for k, v in network.state_dict().items()}
     arrays |= {f"best/{k}": v.numpy() for k, v in best_weights.items()}
-    arrays |= {f"moments/{k}": v.copy() for k, v in moments_of(optimizer).items()}
+    arrays |= {f"moments/{k}": v.copy() for k, v in moments_of(optimizer.optimizer).items()}
     arrays["random/order"] = generator.get_state().numpy()
     arrays["random/torch"] = torch.get_rng_state().numpy()
-    (group,) = optimizer.param_groups
+    (group,) = optimizer.optimizer.param_groups
     facts = {
         "epoch": epoch,
         "best": [best.nats, best.top1, best.epochs],
@@ -184,8 +229,7 @@ def _capture(
 def _restore(
     state: Checkpoint,
     network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.OneCycleLR,
+    optimizer: OneCycle,
     generator: torch.Generator,
 ) -> tuple[Fit, dict[str, torch.Tensor]]:
     arrays = state.arrays
@@ -197,12 +241,12 @@ def _restore(
         best_weights = tensors("best")
         network.load_state_dict(best_weights)  # what does not fit is found now
         network.load_state_dict(tensors("weights"))
-        load_moments(optimizer, part(arrays, "moments"))
-        optimizer.param_groups[0].update(
+        load_moments(optimizer.optimizer, part(arrays, "moments"))
+        optimizer.optimizer.param_groups[0].update(
             lr=float(state.facts["group"]["lr"]), betas=tuple(state.facts["group"]["betas"])
         )
         # Its rates are a function of how many updates there were.
-        schedule.last_epoch = int(arrays["moments/0/step"])
+        optimizer.schedule.last_epoch = int(arrays["moments/0/step"])
         generator.set_state(tensors("random")["order"])
         torch.set_rng_state(tensors("random")["torch"])
         nats, top1, epochs = state.facts["best"]

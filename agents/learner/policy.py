@@ -1,4 +1,4 @@
-"""The learner's policy for SB3: an imitator's network, a frozen prior, a value head."""
+"""The learner's policy for Stable-Baselines3: the imitator's network, a frozen copy, a value."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 VALUE_RATE = 5.0
-"""Factor on the learning rate of the value head, which starts from scratch."""
-
+"""Factor on the learning rate for the value head, which starts from random weights."""
 CRITIC_RATE = 2.0
-"""The same of the value's own network."""
+"""Factor on the learning rate for the value's own network."""
 
 
 class GroupAdam(torch.optim.Adam):
@@ -38,21 +37,25 @@ class GroupAdam(torch.optim.Adam):
 
 
 class PriorPolicy(ActorCriticPolicy):
-    """PPO's policy, started as an imitator and held near it.
+    """PPO's policy, started as the imitator, with a frozen copy of the imitator as its prior.
 
-    PPO adds ``ent_coef`` times minus the mean of what :meth:`evaluate_actions` returns as entropy
-    to its loss. Here that is minus the KL divergence from the frozen imitator, so ``ent_coef`` is
-    the weight of the KL penalty, and SB3's ``train/entropy_loss`` is the mean KL in nats.
+    :meth:`evaluate_actions` returns minus the KL divergence from the prior where Stable-Baselines3
+    expects the entropy; :class:`~move37.agents.learner.ppo.KLPenaltyPPO` says what comes of it.
 
     Args:
         observation_space: Of one board.
         action_space: ``Discrete``.
         lr_schedule: From PPO.
         network: The fitted imitator, (obs) -> (logits, features); copied.
-        value_width: Hidden size of the value head, which reads the features without moving them.
-        own_value: Whether the value has a network of its own, begun as the imitator too, whose
-            features it does move: it explains several times as much, and costs a second pass.
+        value_width: Hidden size of the value head, whose loss does not change the features.
+        own_value: Whether the value has a network of its own, started as the imitator too, whose
+            features its loss does change: it explains several times as much of the variance, and
+            costs a second pass.
         **kwargs: Stable-Baselines3's own.
+
+    Attributes:
+        value_only: While true, only the value is fitted: the policy gets no gradient.
+        seconds_forward: Wall time of all passes in which moves were made.
     """
 
     def __init__(

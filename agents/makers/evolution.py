@@ -114,7 +114,7 @@ class Evolution(Maker):
         self, reward: Reward, works: Works
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Objective (N,) and measures (N, D) of works."""
-        terms = reward(works.moves, self._world.images(works))
+        terms = reward(works)
         measures = self._evaluator.describe(works)
         novelty = terms.get("novelty")
         if novelty is None:

@@ -43,9 +43,9 @@ class RewardScorer:
         A work is compared with those that stand before it in ``works``, as the reward does it while
         a learner learns: of two alike the first counts.
         """
-        reward, images = self.reward(), self._world.images(works)
+        reward = self.reward()
         out = np.zeros(len(works))
         for begin in range(0, len(works), CHUNK):
             rows = slice(begin, begin + CHUNK)
-            out[rows] = reward(works.moves[rows], images[rows])["reward"]
+            out[rows] = reward(works[rows])["reward"]
         return out

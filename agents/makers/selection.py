@@ -63,7 +63,7 @@ class Selection(Maker):
         for begin in range(0, total, CHUNK):
             size = min(CHUNK, total - begin)
             part = sample_works(self._imitator, simulator, world.id, size, rng, brief=brief)
-            terms = reward(part.moves, world.images(part))
+            terms = reward(part)
             kept = join_works([kept, part]) if len(kept) else part
             value = np.concatenate([value, np.asarray(terms["reward"], np.float64)])
             best = np.sort(np.argsort(-value, kind="stable")[:n])

@@ -1,4 +1,4 @@
-"""State as arrays, and one file that holds it: what can be gone on from, to the bit.
+"""Checkpoints: state as arrays and JSON, in one file from which work resumes bit-identically.
 
 The file is safetensors (no code can be in it) with a SHA-256 over everything in it, and is written
 atomically.
@@ -17,12 +17,12 @@ from move37.novelty.storage import StorageError, read_state, write_state
 
 Arrays = dict[str, NDArray[Any]]
 
-FORMAT = "move37-checkpoint-1"
+FORMAT = "move37-checkpoint-2"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state.
+    """Everything that a computation needs to resume.
 
     Attributes:
         arrays: By name.
@@ -33,13 +33,13 @@ class Checkpoint:
     facts: dict[str, Any]
 
 
-def save_checkpoint(path: Path, snapshot: Checkpoint) -> None:
-    """Write a snapshot, atomically.
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, atomically.
 
     Raises:
-        OSError: If it cannot be written; nothing is then left of it.
+        OSError: If it cannot be written; then no part of it is left.
     """
-    write_state(path, snapshot.arrays, snapshot.facts, FORMAT)
+    write_state(path, checkpoint.arrays, checkpoint.facts, FORMAT)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -52,12 +52,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_intact_checkpoint(path: Path, log: Callable[[str], None]) -> Checkpoint | None:
-    """A snapshot, or None if there is none; a damaged one is named to ``log`` and renamed."""
+    """A checkpoint, or None if there is none; a damaged one is logged and renamed."""
     if not path.exists():
         return None
     try:
         return load_checkpoint(path)
     except StorageError as error:
-        log(f"{error}; it is left out")
+        log(f"{error}; it is not used")
         path.replace(path.with_suffix(".damaged"))
         return None

@@ -1,13 +1,29 @@
-"""What the scripts say on the terminal."""
+"""What the commands read from the command line and print on the terminal."""
 
 from __future__ import annotations
 
 import argparse
+import ast
+import inspect
+import os
+import shlex
+import shutil
 import sys
+import textwrap
 import time
-from typing import NoReturn
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NoReturn
 
 from tqdm import tqdm
+
+HEADLINES = (
+    "yield", "yield_loose", "yield_with_repeats", "heldout_quality", "form", "novelty_human",
+    "novelty_self", "copied", "repeats",
+)  # fmt: skip
+"""The decisive measures in ``summary.json``."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -15,7 +31,7 @@ class Parser(argparse.ArgumentParser):
 
     Args:
         script: Name of the script, before every error.
-        description: For --help; kept as it is laid out.
+        description: For --help; its layout is kept.
     """
 
     def __init__(self, script: str, description: str | None) -> None:
@@ -32,18 +48,84 @@ class Parser(argparse.ArgumentParser):
         print(f"{self._script}: {message} (see --help)", file=sys.stderr)
         raise SystemExit(1)
 
+    def add_fields(self, options: type[Any]) -> None:
+        """Add an option for each field of a dataclass, with the docstring under it as its help.
+
+        What is not given on the command line is not among the parsed arguments.
+        """
+        texts = field_docs(options)
+        for item in fields(options):
+            default: Any = item.default
+            assert default is not MISSING
+            self.add_argument(
+                "--" + item.name.replace("_", "-"),
+                type=type(default),
+                default=argparse.SUPPRESS,
+                metavar=type(default).__name__.upper(),
+                help=texts[item.name] + (f" (default: {default})" if default != "" else ""),
+            )
+
+
+def field_docs(options: type[Any]) -> dict[str, str]:
+    """The docstring under each field of a dataclass, on one line, by the field's name."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(options))).body
+    assert isinstance(definition, ast.ClassDef)
+    found = {}
+    for item, text in pairwise(definition.body):
+        if isinstance(item, ast.AnnAssign) and isinstance(text, ast.Expr):
+            assert isinstance(item.target, ast.Name) and isinstance(text.value, ast.Constant)
+            found[item.target.id] = " ".join(str(text.value.value).split())
+    return found
+
 
 class Clock:
-    """Says what happens, with the seconds since the run began."""
+    """Prints what happens, with the seconds since it was made."""
 
     def __init__(self) -> None:
-        self.began = time.perf_counter()
-
-    def seconds(self) -> float:
-        """Since the run began."""
-        return time.perf_counter() - self.began
+        self._began = time.perf_counter()
 
     def log(self, text: str) -> None:
         """Print one line."""
-        tqdm.write(f"[{self.seconds():6.0f} s] {text}")
+        tqdm.write(f"[{time.perf_counter() - self._began:6.0f} s] {text}")
         sys.stdout.flush()
+
+
+def command(name: str, *arguments: str | Path) -> str:
+    """How to type a command of this program, the way this one was typed.
+
+    Args:
+        name: ``replay`` for instance.
+        *arguments: What follows it.
+    """
+    started = Path(sys.argv[0])
+    if started.suffix == ".py":
+        words = [_python(), str(started.with_name(f"{name}.py"))]
+    else:
+        words = ["move37", name]
+    return shlex.join([*words, *map(str, arguments)])
+
+
+def module_command(module: str, *arguments: str | Path) -> str:
+    """How to type ``python -m module`` with the interpreter that runs this program."""
+    return shlex.join([_python(), "-m", module, *map(str, arguments)])
+
+
+def _python() -> str:
+    """The shortest way to type the interpreter that runs this program."""
+    found = shutil.which("python")
+    if found and os.path.abspath(found) == os.path.abspath(sys.executable):
+        return "python"
+    here = os.path.relpath(sys.executable)
+    return sys.executable if here.startswith("..") else here
+
+
+def print_summaries(makers: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the decisive measures of several makers side by side; - where a world has none."""
+    print(" " * 20 + "".join(f"{name:>11}" for name in makers))
+    for key in HEADLINES:
+        values = [summary.get(key) for summary in makers.values()]
+        if all(value is None for value in values):
+            continue
+        share = key.startswith("yield") or key in ("repeats", "copied")
+        row = ["-" if v is None else f"{v:.2%}" if share else f"{v:.2f}" for v in values]
+        print(f"  {key:18}" + "".join(f"{text:>11}" for text in row))

@@ -17,6 +17,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Terms
+from move37.envs.base.works import Works
+from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.moves import SIZE
 from move37.envs.judging.rule_scores import rule_scores, softened_product
 
@@ -98,7 +100,7 @@ KINDS = np.array([_kind(neighbours) for neighbours in range(256)], np.uint8)
 @njit(cache=True, nogil=True)
 def _neighbours(board: NDArray[np.uint8], y: int, x: int) -> int:
     """Which of the eight neighbours have ink, as :func:`_kind` wants it."""
-    return (
+    return int(
         board[y - 1, x]
         | board[y - 1, x + 1] << 1
         | board[y, x + 1] << 2
@@ -113,13 +115,13 @@ def _neighbours(board: NDArray[np.uint8], y: int, x: int) -> int:
 @njit(cache=True, nogil=True)
 def _is_squeezed(board: NDArray[np.uint8], y: int, x: int) -> int:
     """1 if an empty point lies between two inked ones, side by side or one above the other."""
-    return (board[y, x - 1] & board[y, x + 1]) | (board[y - 1, x] & board[y + 1, x])
+    return int((board[y, x - 1] & board[y, x + 1]) | (board[y - 1, x] & board[y + 1, x]))
 
 
 @njit(cache=True, nogil=True)
 def _starts_block(board: NDArray[np.uint8], y: int, x: int) -> int:
     """1 if an inked point is the upper left one of a full 2 x 2 block."""
-    return board[y + 1, x] & board[y, x + 1] & board[y + 1, x + 1]
+    return int(board[y + 1, x] & board[y, x + 1] & board[y + 1, x + 1])
 
 
 @njit(cache=True, nogil=True)
@@ -175,11 +177,11 @@ def _has_ink_near(board: NDArray[np.uint8], y: int, x: int) -> bool:
     """Whether (y, x), which may lie outside the board, or a point beside it has ink."""
     if 1 <= y <= SIZE and 1 <= x <= SIZE:
         beside = board[y - 1, x] | board[y + 1, x] | board[y, x - 1] | board[y, x + 1]
-        return (board[y, x] | beside) != 0
+        return bool((board[y, x] | beside) != 0)
     if 1 <= x <= SIZE:
-        return (y == 0 and board[1, x] != 0) or (y == SIZE + 1 and board[SIZE, x] != 0)
+        return bool((y == 0 and board[1, x]) or (y == SIZE + 1 and board[SIZE, x]))
     if 1 <= y <= SIZE:
-        return (x == 0 and board[y, 1] != 0) or (x == SIZE + 1 and board[y, SIZE] != 0)
+        return bool((x == 0 and board[y, 1]) or (x == SIZE + 1 and board[y, SIZE]))
     return False
 
 
@@ -255,9 +257,9 @@ def form(terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     return softened_product([terms[rule] for rule in RULES], FLOOR, SHARPNESS)
 
 
-def form_quality(moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
+def form_quality(works: Works) -> Terms:
     """Rule-based quality: every rule's term as ``form/...``, ``form``, and ``quality`` = form."""
-    terms = form_terms(images)
+    terms = form_terms(pictures_of(works))
     value = form(terms)
     return {f"form/{key}": v for key, v in terms.items()} | {"form": value, "quality": value}
 
