@@ -149,7 +149,7 @@ def test_boards_fit_the_budget(env_steps, most, n_steps):
 
 
 def test_scores_do_not_remember_earlier_calls_but_see_twins(context):
-    scorer = RewardScorer(context.world, context.new_reward)
+    scorer = RewardScorer(context.new_reward)
     works = context.world.held_out[:8]
     twice = Works("drawing", np.concatenate([works.moves, works.moves]))
     scores = scorer.score(twice)
