@@ -17,18 +17,21 @@ import torch
 from stable_baselines3.common.logger import Logger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from move37.agents.learner.callbacks import WorksCallback
-from move37.agents.learner.health import collapse
+from move37.agents.learner.callbacks import BetweenUpdates, TimingCallback, WorksCallback
+from move37.agents.learner.health import FiniteCallback, collapse, rollout_entropy
 from move37.agents.learner.imitation import imitate
 from move37.agents.learner.ppo import make_ppo, warm_value
 from move37.agents.learner.train_loop import TrainingRun
 from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_checkpoint
+from move37.agents.runs.config import FORMAT, Config, make_config
 from move37.agents.runs.interrupts import Interrupts
 from move37.agents.runs.run_dir import RunDir
+from move37.agents.runs.run_log import add_log, open_log
 from move37.agents.runs.train_state import (
     TrainState,
     checkpoint_path,
     newest_checkpoint,
+    save_failure,
     write_checkpoint,
 )
 from move37.envs.base.batch import NotFiniteError, WorldBatch
