@@ -28,8 +28,8 @@ from move37.agents.compare.comparison import Comparison
 from move37.agents.compare.comparison_dir import ComparisonDir
 from move37.agents.compare.config import CompareConfig
 from move37.agents.compare.joining import keep_joined
-from move37.agents.compare.report import write_report
-from move37.agents.compare.sections import Results
+from move37.agents.compare.report.files import write_report
+from move37.agents.compare.report.sections import Results
 from move37.agents.makers.maker import known_makers
 from move37.agents.runs.terminal import Clock, Parser, command
 
