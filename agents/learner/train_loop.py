@@ -489,5 +489,7 @@ def start_or_resume(
         found = load_config(folder)
         if replace(found, threads=config.threads, imitator=config.imitator) != config:
             raise ValueError(f"{folder}: holds a run with other options than are asked for")
+        if (folder / SUMMARY).exists():
+            return read_json(folder / SUMMARY)
         config = replace(config, threads=found.threads)
     return kind(config, resume, evaluator, log).run()

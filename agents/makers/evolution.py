@@ -87,7 +87,7 @@ class Evolution(Maker):
         self.cpu_seconds = 0.0
         self._world = world
         self._evaluator = evaluator
-        self._scorer = RewardScorer(world, new_reward)
+        self._scorer = RewardScorer(new_reward)
         human = evaluator.describe(world.train)
         among = leave_one_out_novelty(human, evaluator.k_neighbors) / evaluator.scale
         self._full = FULL_NOVELTY * float(np.quantile(among, 0.95))

@@ -45,7 +45,7 @@ class Selection(Maker):
         self.ratio = ratio
         self._imitator = imitator
         self._world = world
-        self._scorer = RewardScorer(world, new_reward)
+        self._scorer = RewardScorer(new_reward)
 
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
