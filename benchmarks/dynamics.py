@@ -26,12 +26,13 @@ from move37.envs.base.works import Works
 from move37.envs.base.world import make_world
 from move37.envs.composition.rules.form import form_quality as composition_form
 from move37.envs.drawing.corpus.icons import load_corpus
-from move37.envs.drawing.dynamics import DrawingSimulator, images_of
+from move37.envs.drawing.dynamics import DrawingSimulator
 from move37.envs.drawing.judging.descriptor import Descriptor
-from move37.envs.drawing.judging.novelty_reward import ArchiveNovelty
+from move37.envs.drawing.judging.mode_collapse import InkCollapse
 from move37.envs.drawing.judging.quality import HumanLevelQuality
 from move37.envs.drawing.moves import END
 from move37.envs.drawing.rules.form import form_quality
+from move37.envs.judging.novelty_reward import ArchiveNovelty
 from move37.novelty.archive import NoveltyArchive
 
 from .reporting import place, write
@@ -130,14 +131,13 @@ def write_drawing() -> None:
     simulator.reset(np.arange(BOARDS))
     rows = {"dynamics alone, 1,024 boards": steps_per_second(dynamics, actions)}
 
-    images = images_of(moves)
-    descriptor = Descriptor.fit(images)
+    human = Works("drawing", moves)
+    descriptor = Descriptor.fit(human)
     archive = NoveltyArchive(descriptor.dim, 15, scale=1.0)
-    archive.pin(descriptor(images))
-    quality = HumanLevelQuality(
-        Works("drawing", moves), Works("drawing", moves[:500]), updates=1, pools=1
-    )
-    full = Appraisal(quality, ArchiveNovelty(descriptor, archive, images, cap=2.0))
+    archive.pin(descriptor(human))
+    quality = HumanLevelQuality(human, human[:500], updates=1, pools=1)
+    novelty = ArchiveNovelty(descriptor, archive, human, cap=2.0, mode_collapse=InkCollapse)
+    full = Appraisal(quality, novelty)
     for name, appraisal in (("form alone", Appraisal(form_quality)), ("the full appraisal", full)):
         batch = WorldBatch(DrawingSimulator(BOARDS), appraisal)
         batch.step(actions[0])

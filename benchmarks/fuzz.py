@@ -58,9 +58,9 @@ from move37.envs.base.works import Works, WorksError, pad_moves
 from move37.envs.drawing.corpus.icons import _read_cache, _write_cache
 from move37.envs.drawing.corpus.quickdraw import read_drawing
 from move37.envs.drawing.corpus.svg import SvgError, read_svg
+from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.judging.craft import PatchCritic
 from move37.envs.drawing.judging.descriptor import N_FEATURES, Descriptor
-from move37.envs.drawing.judging.evaluator import pictures_of
 from move37.envs.drawing.rules.originality import stroke_facts
 from move37.novelty.archive import ArchiveError, NoveltyArchive
 from move37.novelty.storage import (
@@ -131,7 +131,7 @@ def _write_descriptor(path: Path) -> None:
 
 
 def _load_descriptor(path: Path) -> None:
-    Descriptor.load(path)(np.ones((1, 24, 24), np.uint8))
+    Descriptor.load(path)(Works("drawing", np.zeros((1, 9), np.int16)))
 
 
 def _write_snapshot(path: Path) -> None:

@@ -55,7 +55,7 @@ def families(world: World, corpus: str = "") -> dict[str, tuple[str, ...]]:
     if corpus == KANJIVG:
         return {f"kanji with {RADICAL}": with_radical(world, RADICAL)}
     train = world.train
-    x = Descriptor.fit(world.images(train))(world.images(join_works([train, world.held_out])))
+    x = Descriptor.fit(train)(join_works([train, world.held_out]))
     names = [*train.names, *world.held_out.names]
     rng = np.random.default_rng(0)
     _, labels = cluster(x, len(names) // MEMBERS, rng)

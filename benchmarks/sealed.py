@@ -24,8 +24,8 @@ from move37.agents.learner.train_loop import TEMPERATURES
 from move37.envs.base.works import Works
 from move37.envs.base.world import make_world
 from move37.envs.composition.corpus.augment import damage, damage_one
-from move37.envs.composition.judging.evaluator import scores_of_works
 from move37.envs.composition.moves import EIGHTHS, N_MOVES
+from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import CompositionWorld
 from move37.novelty.statistics import Interval, seeds_interval, works_interval
 from move37.novelty.storage import load_weights, read_json

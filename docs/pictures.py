@@ -17,9 +17,9 @@ import numpy as np
 import move37  # noqa: F401  (registers the environments)
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import World, make_world
-from move37.envs.composition.judging.evaluator import scores_of_works
 from move37.envs.composition.score.notation import svg
 from move37.envs.composition.score.render import roll
+from move37.envs.composition.works import scores_of_works
 from move37.envs.files.pictures import save_png
 from move37.envs.files.sheets import sheet, side_by_side
 from move37.replay import replay

@@ -1,4 +1,4 @@
-"""A memory of the latest rows, and how new a row is beside them: what a habit looks like."""
+"""A memory of the latest rows, and how far a new row is from them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,24 @@ class RecentBuffer:
     Args:
         dim: Width of a row.
         memory: How many rows are kept.
+        features: (0, F): kind and width of what is kept beside each row; None: nothing.
     """
 
-    def __init__(self, dim: int, memory: int) -> None:
+    def __init__(self, dim: int, memory: int, features: NDArray[Any] | None = None) -> None:
         self.rows = np.zeros((memory, dim), np.float32)
         self.count = 0
+        features = np.zeros((0, 0)) if features is None else features
+        self._features = np.zeros((memory, *features.shape[1:]), features.dtype)
         self._table = Table(dim)  # the same rows, ready for the search
 
     def __len__(self) -> int:
         """Rows remembered, ``memory`` at most."""
         return min(self.count, len(self.rows))
+
+    @property
+    def features(self) -> NDArray[Any]:
+        """(M, F): what was kept beside the rows remembered, in no order."""
+        return self._features[: len(self)]
 
     def compare(
         self, x: NDArray[np.float32], k: int
@@ -50,11 +58,18 @@ class RecentBuffer:
         gaps[np.triu_indices(n)] = np.inf
         return np.minimum(nearest, gaps.min(axis=1, initial=np.inf)), mean
 
-    def remember(self, x: NDArray[np.float32]) -> NDArray[np.int64]:
+    def remember(self, x: NDArray[np.float32], features: NDArray[Any] | None = None) -> None:
+        """Keep rows (N, dim), and ``features`` (N, F) beside them."""
+        memory = len(self.rows)
+        for begin in range(0, len(x), memory):
+            part = slice(begin, begin + memory)
+            slots = self._remember(x[part])
+            if features is not None:
+                self._features[slots] = features[part]
+
+    def _remember(self, x: NDArray[np.float32]) -> NDArray[np.int64]:
         """Keep rows (N, dim), N at most ``memory``; returns the slots they took, (N,) int64."""
         memory = len(self.rows)
-        if len(x) > memory:
-            raise ValueError(f"x: {len(x)} rows do not fit into a memory of {memory}")
         slots: NDArray[np.int64] = (self.count + np.arange(len(x))) % memory
         new = max(0, min(len(x), memory - self.count))
         self._table.extend(x[:new])
@@ -65,7 +80,11 @@ class RecentBuffer:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Copies of the memory."""
-        return {"works": self.rows.copy(), "count": np.array(self.count)}
+        return {
+            "works": self.rows.copy(),
+            "features": self._features.copy(),
+            "count": np.array(self.count),
+        }
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take back what :meth:`state` gave.
@@ -75,5 +94,6 @@ class RecentBuffer:
             ValueError: If the memory has another size.
         """
         self.rows[...] = state["works"]
+        self._features[...] = state["features"]
         self.count = int(state["count"])
         self._table = Table.of(self.rows[: len(self)])

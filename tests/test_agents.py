@@ -65,7 +65,8 @@ def test_samples_do_not_favour_short_works():
     assert np.mean(made.lengths) == pytest.approx(2.0, abs=0.15)
 
 
-def left_half(moves, images):
+def left_half(works):
+    moves = works.moves
     points = (moves >= 0) & (moves < POINTS)
     left = points & (moves % SIZE < SIZE // 2)
     return {"quality": left.sum(axis=1) / np.maximum(points.sum(axis=1), 1)}

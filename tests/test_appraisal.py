@@ -1,5 +1,7 @@
 """Form, craft, descriptor, copied ink and the reward, on real human works."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -113,16 +115,16 @@ def test_stroke_facts():
 
 
 def test_descriptor_is_local_saved_and_independent_of_the_batch(human, tmp_path):
-    images = images_of(human[:400])
-    descriptor = Descriptor.fit(images)
-    x = descriptor(images)
-    np.testing.assert_array_equal(x[7], descriptor(images[7:8])[0])
+    works = Works("drawing", human[:400])
+    descriptor = Descriptor.fit(works)
+    x = descriptor(works)
+    np.testing.assert_array_equal(x[7], descriptor(works[7:8])[0])
     descriptor.save(tmp_path / "d.npz")
-    np.testing.assert_array_equal(Descriptor.load(tmp_path / "d.npz")(images), x)
+    np.testing.assert_array_equal(Descriptor.load(tmp_path / "d.npz")(works), x)
     (tmp_path / "d.npz").write_bytes((tmp_path / "d.npz").read_bytes()[:500])
     with pytest.raises(WorksError):
         Descriptor.load(tmp_path / "d.npz")
-    shifted = np.roll(images, 1, axis=2)
+    shifted = replace(works, images=np.roll(images_of(works.moves), 1, axis=2))
     near = np.linalg.norm(descriptor(shifted) - x, axis=1)
     far = np.linalg.norm(np.roll(x, 1, axis=0) - x, axis=1)
     assert np.median(near) < 0.6 * np.median(far)
@@ -149,7 +151,10 @@ def test_the_held_out_judge_orders_works_of_designers_it_never_saw(human):
 
 
 def test_the_yield_asks_for_all_four_conditions(human):
-    evaluator = Evaluator(human[:600], human[600:900], train_judge(human[900:1300], 0, 60, 1))
+    evaluator = Evaluator(
+        Works("drawing", human[:600]), Works("drawing", human[600:900]),
+        train_judge(human[900:1300], 0, 60, 1),
+    )  # fmt: skip
     measured = evaluator.measure(Works("drawing", human[:100]))
     judged = evaluator.judge(Works("drawing", human[:100]))
     np.testing.assert_array_equal(judged, measured["heldout_quality"])

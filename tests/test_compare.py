@@ -33,13 +33,13 @@ from move37.agents.compare.comparison_dir import ComparisonDir
 from move37.agents.compare.entries import Entry, chosen_entries, short_name
 from move37.agents.compare.evaluation_suite import EvaluationSuite
 from move37.agents.compare.evidence import DEPTHS, Depth, plain, withheld_works
-from move37.agents.compare.expectations import check_all
 from move37.agents.compare.joining import keep_joined
 from move37.agents.compare.model_store import ModelStore
-from move37.agents.compare.report import write_report
+from move37.agents.compare.report.expectations import check_all
+from move37.agents.compare.report.files import write_report
+from move37.agents.compare.report.sections import SECTIONS
+from move37.agents.compare.report.writing import bullets, literal, page, section, table
 from move37.agents.compare.results import HERE, read_rows, summarise
-from move37.agents.compare.sections import SECTIONS
-from move37.agents.compare.writing import bullets, literal, page, section, table
 from move37.agents.makers import maker as makers
 from move37.envs.base import world as worlds
 from move37.envs.base.works import Works
@@ -602,7 +602,7 @@ def test_works_of_others_join_the_table(stubs, tmp_path):
 
 def test_sections_are_a_list_that_others_add_to(finished, stubs, monkeypatch):
     more = [*SECTIONS, lambda results: section("Influence", "none yet\n"), lambda _: ""]
-    monkeypatch.setattr("move37.agents.compare.report.SECTIONS", more)
+    monkeypatch.setattr("move37.agents.compare.report.files.SECTIONS", more)
     write_report(finished)
     assert "## Influence\n\nnone yet" in (finished / "report.md").read_text()
 
@@ -731,7 +731,8 @@ def test_a_learner_is_taken_from_a_run_of_the_same_corpus(tmp_path):
     [
         ((), "--out"),
         (("--out", "x", "--budget", "huge"), "none of smoke, default, full"),
-        (("--out", "x", "--seeds", "0"), "at least 1"),
+        (("--out", "x", "--threads", "0"), "--threads: must be at least 1"),
+        (("--out", "x", "--seeds", "-1"), "--seeds: must be at least 1"),
         (("--out", "x", "--works", "many"), "invalid int value"),
         (("--out", "x", "--world", "nowhere"), "'nowhere' is none of"),
         (("--out", "x", "--only", "gna"), "'gna' is none of"),

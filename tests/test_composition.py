@@ -256,7 +256,7 @@ def test_the_state_of_a_batch_goes_on_exactly():
     for row in actions[20:]:
         a, b = batch.step(row), other.step(row)
         np.testing.assert_array_equal(a.rewards, b.rewards)
-        np.testing.assert_array_equal(a.briefs, b.briefs)
+        np.testing.assert_array_equal(a.works.briefs, b.works.briefs)
     for key, value in batch.observations().items():
         np.testing.assert_array_equal(value, other.observations()[key])
 

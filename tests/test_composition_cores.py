@@ -4,6 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+from move37.envs.base.works import Works
 from move37.envs.composition.dynamics import CompositionSimulator
 from move37.envs.composition.four import FourWorld
 from move37.envs.composition.free import FreeWorld
@@ -40,7 +41,8 @@ def test_boards_in_a_batch_equal_boards_alone(world):
             for key, value in simulator.observations.items():
                 np.testing.assert_array_equal(batch.observations[key][i], value[0])
     scores = scores_of(actions.T.astype(np.int16), briefs, world.mode)
-    np.testing.assert_array_equal(batch.images(np.arange(3)), rolls_of(scores))
+    works = Works(world.id, batch.moves, batch.briefs)
+    np.testing.assert_array_equal(world.images(works), rolls_of(scores))
 
 
 def test_a_core_goes_on_from_its_state(world):

@@ -15,7 +15,7 @@ from move37.envs.composition.corpus.augment import KINDS, damage, damage_one, ra
 from move37.envs.composition.corpus.chorales import load_corpus
 from move37.envs.composition.corpus.trivial import TRIVIAL
 from move37.envs.composition.judging.descriptor import Descriptor
-from move37.envs.composition.judging.evaluator import Evaluator, scores_of_works, train_judge
+from move37.envs.composition.judging.evaluator import Evaluator, train_judge
 from move37.envs.composition.judging.forest import Forest, judged_features
 from move37.envs.composition.judging.progress_features import progress_features
 from move37.envs.composition.judging.quality import TARGET
@@ -38,8 +38,8 @@ from move37.envs.composition.rules.counterpoint import find, measure
 from move37.envs.composition.rules.form import form, form_terms
 from move37.envs.composition.rules.names import CHORD_RULES, RULES
 from move37.envs.composition.rules.originality import Originality
-from move37.envs.composition.score.roll import rolls_of
-from move37.envs.composition.scores import scores_of
+from move37.envs.composition.scores import moves_and_briefs, scores_of
+from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import CompositionWorld
 
 BACH = load_corpus("bach", progress=False)
@@ -326,20 +326,20 @@ EASY |= {kind: lambda briefs, rng, kind=kind: WRONG[kind](HELD.moves) for kind i
 
 @pytest.mark.parametrize("kind", EASY)
 def test_nothing_trivial_or_out_of_place_has_quality(kind, reward):
-    scores = scores_of(EASY[kind](HELD.briefs, np.random.default_rng(1)), HELD.briefs, BASS)
-    worth = reward.quality(scores[:, 1], rolls_of(scores))["quality"]
-    bach = reward.quality(HELD.moves, rolls_of(HELD_SCORES))["quality"]
+    moves = EASY[kind](HELD.briefs, np.random.default_rng(1))
+    worth = reward.quality(Works("composition", moves, HELD.briefs))["quality"]
+    bach = reward.quality(HELD)["quality"]
     assert np.median(worth) < np.quantile(bach, 0.05)
 
 
 def test_the_critics_of_wholes_know_bach_from_damage_and_never_change(reward):
     spoilt = Works("composition", damage(HELD.moves, np.random.default_rng(8)), HELD.briefs)
-    bach, other = (reward.quality(w.moves, rolls_of(scores_of_works(w))) for w in (HELD, spoilt))
+    bach, other = (reward.quality(w) for w in (HELD, spoilt))
     for key in ("whole", "craft"):
         assert (bach[key][:, None] > other[key][None]).mean() > 0.7, key
     assert (bach["quality"] <= np.minimum(bach["whole"] / TARGET, 1) + 1e-12).all()
     reward.refresh(HELD)
-    again = reward.quality(HELD.moves, rolls_of(HELD_SCORES))
+    again = reward.quality(HELD)
     assert all(np.array_equal(again[key], bach[key]) for key in bach)
 
 
@@ -350,7 +350,7 @@ def test_the_critics_of_wholes_are_several(reward):
     assert all(not np.array_equal(a, b) for a, b in itertools.combinations(said, 2))
     critics = [reward.quality.critics[name] for name in names]
     ranks = [critic.rank(some) for critic, some in zip(critics, said, strict=True)]
-    whole = reward.quality(HELD.moves, rolls_of(HELD_SCORES))["whole"]
+    whole = reward.quality(HELD)["whole"]
     np.testing.assert_allclose(whole, np.mean(ranks, axis=0))
 
 
@@ -364,7 +364,7 @@ def test_a_rank_is_a_share_of_human_works(reward):
 
 def test_a_reward_goes_on_exactly_from_its_state(reward, evaluator):
     own = Works("composition", damage(HELD.moves, np.random.default_rng(6)), HELD.briefs)
-    reward(own.moves, rolls_of(scores_of_works(own)))
+    reward(own)
     reward.refresh(own)
     reward.admit(own)
     state = reward.state()
@@ -373,16 +373,15 @@ def test_a_reward_goes_on_exactly_from_its_state(reward, evaluator):
         critic._others = reward.quality.critics[name]._others
     other.load_state(state)
     for _ in range(2):
-        a, b = (r(HELD.moves, rolls_of(HELD_SCORES)) for r in (reward, other))
+        a, b = (r(HELD) for r in (reward, other))
         assert all(np.array_equal(a[key], b[key]) for key in a)
         assert reward.refresh(HELD) == other.refresh(HELD)
 
 
 def test_a_repeated_work_is_no_longer_new(reward):
-    images = rolls_of(HELD_SCORES[[0, 0, 5]])
-    novelty_reward = reward(HELD.moves[[0, 0, 5]], images)
+    novelty_reward = reward(HELD[np.array([0, 0, 5])])
     assert novelty_reward["duplicate"][1] == 1 and novelty_reward["novelty_reward"][1] == 0
-    assert reward(HELD.moves[:1], images[:1])["duplicate"][0] == 1
+    assert reward(HELD[:1])["duplicate"][0] == 1
 
 
 def test_a_damaged_forest_is_refused(evaluator, tmp_path):
@@ -409,27 +408,32 @@ def test_the_forest_says_what_scikit_learn_says():
     np.testing.assert_allclose(mine(x), theirs.predict_proba(x)[:, 1], atol=1e-12)
 
 
+def works_of(scores):
+    return Works("composition", *moves_and_briefs(scores, BASS))
+
+
 def test_descriptors_do_not_depend_on_the_batch_nor_on_transposed_octaves():
     scores = scores_of_works(HELD)
-    descriptor = Descriptor.fit(scores)
-    x = descriptor(scores)
-    np.testing.assert_array_equal(descriptor(scores[3:4])[0], x[3])
+    descriptor = Descriptor.fit(HELD)
+    x = descriptor(HELD)
+    np.testing.assert_array_equal(descriptor(HELD[3:4])[0], x[3])
     octave = scores.copy()
     fits = ((octave[:, 1] < FIRST_NOTE) | (octave[:, 1] >= FIRST_NOTE + 12)).all(axis=1)
     octave[:, 1] = np.where(octave[:, 1] >= FIRST_NOTE, octave[:, 1] - 12, octave[:, 1])
     assert fits.sum() >= 1
     # Degrees, intervals and contour are relative: an octave below it is the same bass.
-    np.testing.assert_allclose(descriptor(octave[fits]), x[fits], atol=1e-5)
+    np.testing.assert_allclose(descriptor(works_of(octave[fits])), x[fits], atol=1e-5)
 
 
 def test_silence_at_the_beginning_is_no_leap():
     scores = scores_of_works(HELD)
-    descriptor = Descriptor.fit(scores)
+    descriptor = Descriptor.fit(HELD)
     starts = scores[(scores[:, 1, 0] >= FIRST_NOTE) & (scores[:, 1, 1] == HOLD)]
     late = starts.copy()
     late[:, 1, 1], late[:, 1, 0] = starts[:, 1, 0], REST
-    gaps = np.linalg.norm(descriptor(late) - descriptor(starts), axis=1)
-    scale = np.linalg.norm(descriptor(starts) - descriptor(starts)[::-1], axis=1)
+    x = descriptor(works_of(starts))
+    gaps = np.linalg.norm(descriptor(works_of(late)) - x, axis=1)
+    scale = np.linalg.norm(x - x[::-1], axis=1)
     assert len(starts) > 20 and np.median(gaps) < 0.4 * np.median(scale)
 
 

@@ -17,7 +17,7 @@ from move37.envs.composition.dynamics import AHEAD, BEHIND, FourSimulator
 from move37.envs.composition.four import FourWorld, four_works
 from move37.envs.composition.judging.craft import planes_of
 from move37.envs.composition.judging.descriptor import N_FEATURES, FourDescriptor, features
-from move37.envs.composition.judging.evaluator import Evaluator, negatives_of, scores_of_works
+from move37.envs.composition.judging.evaluator import Evaluator, negatives_of
 from move37.envs.composition.judging.forest import judged_features
 from move37.envs.composition.judging.progress_features import progress_features, units
 from move37.envs.composition.judging.quality import HumanLevelQuality
@@ -62,6 +62,7 @@ from move37.envs.composition.score.render import picture
 from move37.envs.composition.score.roll import read_rolls, rolls_of
 from move37.envs.composition.score.staff import sheet_of
 from move37.envs.composition.scores import moves_and_briefs, scores_of, silence_ahead
+from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import CompositionWorld
 from move37.novelty.storage import save_weights
 
@@ -429,7 +430,7 @@ def test_works_are_judged_again_exactly(evaluator, tmp_path):
     again = judge_again(find_world("composition-four"), tmp_path, works)
     terms = form_terms(scores_of_works(works), FOUR)
     np.testing.assert_array_equal(again["form"], form(terms, FOUR))
-    said = quality(works.moves, rolls_of(scores_of_works(works)))
+    said = quality(works)
     np.testing.assert_array_equal(again["craft"], said["craft"])
     np.testing.assert_array_equal(again["form"], said["form"])
 

@@ -14,7 +14,7 @@ from move37.envs.composition.corpus.trivial import scale_note, scale_up, trivial
 from move37.envs.composition.dynamics import AHEAD, BEHIND, FreeSimulator
 from move37.envs.composition.free import FreeWorld, free_works
 from move37.envs.composition.judging.descriptor import FreeDescriptor, features
-from move37.envs.composition.judging.evaluator import Evaluator, negatives_of, scores_of_works
+from move37.envs.composition.judging.evaluator import Evaluator, negatives_of
 from move37.envs.composition.judging.progress_features import progress_features, units
 from move37.envs.composition.judging.quality import HumanLevelQuality
 from move37.envs.composition.modes import BASS, FREE
@@ -45,6 +45,7 @@ from move37.envs.composition.rules.melody import measure_voice
 from move37.envs.composition.rules.names import RULES, SOPRANO_RULES
 from move37.envs.composition.score.roll import read_rolls, rolls_of
 from move37.envs.composition.scores import moves_and_briefs, scores_of
+from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import CompositionWorld
 from move37.envs.files.sheets import marked_sheet
 from move37.novelty.storage import save_weights
@@ -232,7 +233,7 @@ def test_works_are_judged_again_exactly(evaluator, tmp_path):
     terms = form_terms(scores_of_works(works), FREE)
     np.testing.assert_array_equal(again["form"], form(terms, FREE))
     assert {f"form/{rule}" for rule in SOPRANO_RULES} <= set(again)
-    said = quality(works.moves, rolls_of(scores_of_works(works)))
+    said = quality(works)
     np.testing.assert_array_equal(again["craft"], said["craft"])
     np.testing.assert_array_equal(again["form"], said["form"])
 

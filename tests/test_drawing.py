@@ -13,7 +13,7 @@ from stable_baselines3.common.env_checker import check_env as check_sb3
 from move37.envs.base.appraisal import Appraisal
 from move37.envs.base.batch import WorldBatch
 from move37.envs.base.sb3 import WorldVecEnv
-from move37.envs.drawing.dynamics import DrawingSimulator, images_of
+from move37.envs.drawing.dynamics import DrawingSimulator, images_of, pictures_of
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, N_MOVES, moves_of, strokes_of
 from move37.envs.drawing.rules.form import form_quality
 
@@ -159,11 +159,11 @@ def test_a_brief_is_on_the_board_and_counts_as_given():
 
 
 def test_users_objects_replace_quality_and_newness():
-    def quality(moves, images):
-        return {"quality": images.sum((1, 2)) / 10.0}
+    def quality(works):
+        return {"quality": pictures_of(works).sum((1, 2)) / 10.0}
 
-    def novelty_reward(moves, images):
-        return {"novelty_reward": np.full(len(moves), 3.0)}
+    def novelty_reward(works):
+        return {"novelty_reward": np.full(len(works), 3.0)}
 
     env = gymnasium.make(
         "Move37/Drawing-v0", appraiser=Appraisal(quality, novelty_reward)
@@ -177,8 +177,8 @@ def test_users_objects_replace_quality_and_newness():
 
 
 def test_a_reward_that_is_not_finite_is_refused():
-    def quality(moves, images):
-        return {"quality": np.full(len(moves), np.nan)}
+    def quality(works):
+        return {"quality": np.full(len(works), np.nan)}
 
     env = gymnasium.make("Move37/Drawing-v0", appraiser=Appraisal(quality)).unwrapped
     env.reset()

@@ -23,8 +23,7 @@ from move37.agents.makers.networks.feature_network import (
 )
 from move37.envs.base.works import Works, pad_moves
 from move37.envs.drawing.corpus.trace import from_images
-from move37.envs.drawing.dynamics import DrawingSimulator, images_of
-from move37.envs.drawing.judging.evaluator import pictures_of
+from move37.envs.drawing.dynamics import DrawingSimulator, images_of, pictures_of
 from move37.envs.drawing.moves import MAX_MOVES, moves_of
 
 BRIEF = moves_of([np.array([[3, 20], [20, 20]])])[:-1]

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from PIL import Image
 
 from move37.agents.makers import char_rnn, collage, gan, random_moves
-from move37.agents.makers.maker import BUDGETS, TrainContext
+from move37.agents.makers.maker import BUDGETS, TrainContext, images_of_briefs
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works, pad_moves
 from move37.envs.drawing.dynamics import DrawingSimulator, images_of
@@ -45,23 +45,15 @@ class Echo(Simulator):
     def _default_briefs(self, n):
         return np.tile(np.arange(6, dtype=np.int16) % 4, (n, 1))
 
-    def images(self, rows):
-        image = np.zeros((len(rows), 8, 6), np.uint8)
-        for i, row in enumerate(rows):
-            image[i, self.briefs[row], np.arange(6)] = 1
-            made = np.flatnonzero(self.moves[row] >= 0)
-            image[i, 4 + self.moves[row][made], made] = 1
-        return image
 
-
-def pictures_in(core_type):
-    def images(works):
-        simulator = core_type(len(works))
-        simulator.reset(np.arange(len(works)), works.briefs)
-        simulator.moves[:, : works.moves.shape[1]] = works.moves
-        return simulator.images(np.arange(len(works)))
-
-    return images
+def echo_images(works):
+    """(N, 8, 6): briefs above, moves below."""
+    image = np.zeros((len(works), 8, 6), np.uint8)
+    for i, (row, brief) in enumerate(zip(works.moves, works.briefs, strict=True)):
+        image[i, brief, np.arange(6)] = 1
+        made = np.flatnonzero(row >= 0)
+        image[i, 4 + row[made], made] = 1
+    return image
 
 
 def world_of(simulator, train, images=None, **more):
@@ -86,7 +78,7 @@ def world_of(simulator, train, images=None, **more):
 def echo_world(**more):
     rng = np.random.default_rng(0)
     briefs = rng.integers(0, 4, (400, 6)).astype(np.int16)
-    return world_of(Echo, Works("echo", briefs, briefs), pictures_in(Echo), **more)
+    return world_of(Echo, Works("echo", briefs, briefs), echo_images, **more)
 
 
 def board_world(**more):
@@ -314,7 +306,7 @@ def test_the_gan_answers_briefs_is_saved_and_used_again(make_world, tmp_path):
     brief = np.array([3, 3, 0, 0, 1, 1], np.int16)
     made = maker.generate(600, np.random.default_rng(0), brief)
     assert len(made) == 600 and (made.briefs == brief).all()
-    given = gan.pictures_of_briefs(world, made.briefs)
+    given = images_of_briefs(world, made.briefs)
     assert given.any() and (made.images >= given).all()
     assert maker.generator.shape.conditional == (make_world is echo_world)
     count = len(lines)

@@ -305,9 +305,8 @@ class Flat:
     def __init__(self):
         self.archive = NoveltyArchive(2, capacity=100)
 
-    def __call__(self, moves, images):
-        lengths = (moves >= 0).sum(axis=1)
-        return {"reward": lengths / MAX_MOVES, "quality": np.ones(len(moves))}
+    def __call__(self, works):
+        return {"reward": works.lengths / MAX_MOVES, "quality": np.ones(len(works))}
 
     def state(self):
         return {f"archive/{k}": v for k, v in self.archive.state().items()}
@@ -500,9 +499,9 @@ def test_weights_that_are_not_finite_stop_the_run():
 
 def test_a_reward_that_is_not_finite_keeps_the_works_it_was_for():
     class Wrong(Flat):
-        def __call__(self, moves, images):
-            terms = super().__call__(moves, images)
-            return {**terms, "reward": np.full(len(moves), np.inf)}
+        def __call__(self, works):
+            terms = super().__call__(works)
+            return {**terms, "reward": np.full(len(works), np.inf)}
 
     state = small_state(reward=Wrong())
     with pytest.raises(NotFiniteError, match="reward that is not finite") as caught:

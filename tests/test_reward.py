@@ -6,11 +6,11 @@ import pytest
 from move37.envs.base.works import Works, pad_moves
 from move37.envs.base.world import make_world
 from move37.envs.drawing.corpus.icons import load_corpus
-from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.judging.descriptor import Descriptor
-from move37.envs.drawing.judging.novelty_reward import ArchiveNovelty
+from move37.envs.drawing.judging.mode_collapse import InkCollapse
 from move37.envs.drawing.judging.quality import HumanLevelQuality
 from move37.envs.drawing.moves import SIZE, moves_of
+from move37.envs.judging.novelty_reward import ArchiveNovelty
 from move37.novelty.archive import NoveltyArchive
 from move37.novelty.diversity import leave_one_out_novelty
 
@@ -22,19 +22,18 @@ def human():
 
 @pytest.fixture
 def novelty_reward(human):
-    images = images_of(human[:2000])
-    descriptor = Descriptor.fit(images)
-    x = descriptor(images)
+    known = Works("drawing", human[:2000])
+    descriptor = Descriptor.fit(known)
+    x = descriptor(known)
     scale = float(np.median(leave_one_out_novelty(x, 15)))
     archive = NoveltyArchive(descriptor.dim, 15, scale=scale)
     archive.pin(x)
-    return ArchiveNovelty(descriptor, archive, images, cap=1.8)
+    return ArchiveNovelty(descriptor, archive, known, cap=1.8, mode_collapse=InkCollapse)
 
 
 def appraise(novelty_reward, moves):
-    parts = [
-        novelty_reward(moves[i : i + 50], images_of(moves[i : i + 50])) for i in range(0, 1500, 50)
-    ]
+    works = Works("drawing", moves)
+    parts = [novelty_reward(works[i : i + 50]) for i in range(0, 1500, 50)]
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 
@@ -53,37 +52,36 @@ def test_a_stroke_that_stands_in_every_work_costs(human, novelty_reward):
 
 
 def test_the_same_work_again_is_worth_nothing(human, novelty_reward):
-    first = novelty_reward(human[2500:2501], images_of(human[2500:2501]))
-    again = novelty_reward(human[2500:2501], images_of(human[2500:2501]))
+    work = Works("drawing", human[2500:2501])
+    first, again = novelty_reward(work), novelty_reward(work)
     assert (
         first["duplicate"][0] == 0
         and again["duplicate"][0] == 1
         and again["novelty_reward"][0] == 0
     )
-    both = human[[2600, 2600]]
-    assert novelty_reward(both, images_of(both))["duplicate"].tolist() == [0, 1]
+    both = Works("drawing", human[[2600, 2600]])
+    assert novelty_reward(both)["duplicate"].tolist() == [0, 1]
 
 
 def test_where_own_works_do_not_count_newness_is_surprise_against_human_works(
     human, novelty_reward
 ):
-    images = images_of(human[2500:2600])
+    works, known = Works("drawing", human[2500:2600]), Works("drawing", human[:2000])
     archive = novelty_reward.archive
-    sample = images_of(human[:2000])
-    alone = ArchiveNovelty(novelty_reward.descriptor, archive, sample, cap=1.8, own_count=False)
-    first = alone(human[2500:2600], images)
+    alone = ArchiveNovelty(novelty_reward.describe, archive, known, cap=1.8, own_count=False)
+    first = alone(works)
     assert first["novelty_reward"].max() > 0
-    assert archive.add(alone.describe(images)).any()
-    again = alone(human[2500:2600], images)
+    assert archive.add(alone.describe(works)).any()
+    again = alone(works)
     assert (again["duplicate"] == 1).all()  # it is told
     assert (again["clipped_novelty"] == first["clipped_novelty"]).all()  # and not paid for
     for terms in (first, again):
         assert (terms["novelty_reward"] == terms["clipped_novelty"]).all()
-    assert novelty_reward(human[2500:2600], images)["novelty"].mean() < first["novelty"].mean()
+    assert novelty_reward(works)["novelty"].mean() < first["novelty"].mean()
 
 
 def test_who_is_no_newer_than_human_works_usually_are_gets_nothing(human, novelty_reward):
-    terms = novelty_reward(human[:200], images_of(human[:200]))  # in the archive themselves
+    terms = novelty_reward(Works("drawing", human[:200]))  # in the archive themselves
     assert (terms["clipped_novelty"][terms["novelty"] <= 1] == 0).all()
     assert (terms["novelty"] <= 1).any()
 
@@ -98,7 +96,7 @@ def test_quality_falls_with_open_ends_and_with_needless_moves(human):
     loose = moves_of([square, inner])
     slow = moves_of([square, *[np.array([(4, 12), (19, 12)])] * 11])
     rows = pad_moves([whole, loose, slow], 48)
-    terms = quality(rows, images_of(rows))
+    terms = quality(Works("drawing", rows))
     assert terms["closed_ends"].tolist() == [1, 0.5, 1]
     assert terms["economy"][0] == 1 and terms["economy"][2] < 0.4
     assert terms["quality"][2] < 0.4 * terms["quality"][0]
@@ -146,7 +144,7 @@ def test_every_judge_orders_human_imitator_damaged_random():
         Works("drawing", damage(world.held_out.moves, rng)),
         Works("drawing", random_works(500, lengths, rng)),
     ]
-    terms = [reward(g.moves, world.images(g)) | evaluator.measure(g) for g in groups]
+    terms = [reward(g) | evaluator.measure(g) for g in groups]
     for key in ("form", "craft", "heldout_quality"):
         medians = [float(np.median(t[key])) for t in terms]
         assert medians == sorted(medians, reverse=True), (key, medians)

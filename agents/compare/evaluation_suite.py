@@ -112,7 +112,7 @@ class EvaluationSuite:
         move by move).
         """
         out = dict(self.evaluator.measure(works))
-        terms = self.scorer.reward()(works.moves, self.world.images(works))
+        terms = self.scorer.reward()(works)
         if "craft" in terms:
             out["craft"] = np.asarray(terms["craft"], np.float64)
         if self.second is not None:

@@ -60,7 +60,7 @@ class ModelStore:
     def scorer(self, seed: int) -> RewardScorer:
         """The learner's reward of a seed as it was before learning."""
         reward = self.reward(seed)
-        return RewardScorer(self._world, lambda: reward)
+        return RewardScorer(lambda: reward)
 
     def maker(self, entry: Entry, seed: int) -> tuple[Maker, dict[str, Any]]:
         """The maker of a line, fitted, with what fitting it cost."""

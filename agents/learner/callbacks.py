@@ -48,8 +48,8 @@ class WorksCallback(BaseCallback):
 
     def add_finished(self, step: Step) -> None:
         """Take finished works; give this to ``WorldVecEnv(on_finished=...)``."""
-        steps = np.full(len(step.moves), float(self.num_timesteps))
-        works = Works(self.world, step.moves, step.briefs, appraisal={**step.terms, "step": steps})
+        steps = np.full(len(step.works), float(self.num_timesteps))
+        works = step.works.with_appraisal({**step.works.appraisal, "step": steps})
         self.latest_works.append(works)
         self._new += len(works)
 

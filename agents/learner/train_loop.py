@@ -396,7 +396,7 @@ class TrainingRun:
         result = self.world.summarise(measured)
         works = works.with_appraisal(
             {f"judged/{key}": value for key, value in measured.items()}
-            | dict(self.reward(works.moves, self.world.images(works)))
+            | dict(self.reward(works))
             | {
                 "step": np.full(len(works), float(self.model.num_timesteps)),
                 "seed": np.full(len(works), float(self.config.seed)),

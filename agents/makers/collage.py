@@ -50,7 +50,7 @@ class Collage(Maker):
     ) -> Works:
         """Make n works; see :class:`move37.agents.makers.maker.Maker`."""
         simulator = self.world.simulator(max(1, min(n, BOARDS)))
-        end_move: int | None = getattr(simulator, "end_move", None)
+        end_move = simulator.end_move
         planned = np.zeros((simulator.n, simulator.max_moves), np.int64)
 
         def choose(_: Observations, rows: NDArray[np.int64], t: int) -> NDArray[np.int64]:
@@ -58,11 +58,12 @@ class Collage(Maker):
                 planned[:] = 0
                 for row in rows:
                     if self._parts:
-                        moves = self._of_parts(simulator.max_moves, rng)
+                        plan = self._of_parts(simulator.max_moves, rng)
                     else:
-                        moves = self._of_windows(simulator.max_moves, end_move, rng)
-                    planned[row, : len(moves)] = moves
-            return planned[rows, t]
+                        plan = self._of_windows(simulator.max_moves, end_move, rng)
+                    planned[row, : len(plan)] = plan
+            moves: NDArray[np.int64] = planned[rows, t]
+            return moves
 
         # Played, so that the world says where each work ends.
         moves, briefs = rollout(simulator, n, choose, brief=brief)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from move37.agents.makers.cache import Cache
-from move37.agents.makers.maker import Maker, TrainContext
+from move37.agents.makers.maker import Maker, TrainContext, images_of_briefs
 from move37.agents.makers.networks.gan_network import Critic, Generator, Shape, networks, shifted
 from move37.envs.base.works import Works, pad_moves
 from move37.envs.base.world import World
@@ -255,7 +255,7 @@ class GAN(Maker):
             simulator.reset(np.arange(simulator.n))
             rows = np.arange(min(simulator.n, n - made))
             briefs.extend(simulator.briefs[rows])
-            given = simulator.images(rows)
+            given = images_of_briefs(self.world, simulator.briefs[rows])
             noise = torch.from_numpy(rng.standard_normal((len(rows), shape.latent), np.float32))
             seen = _tensor(given) if shape.conditional else None
             images[made + rows] = np.maximum(_sample(self.generator, noise, seen), given)
@@ -266,20 +266,13 @@ class GAN(Maker):
         out = np.zeros(len(works))
         images = self.world.images(works)
         conditional = self.generator.shape.conditional
-        given = pictures_of_briefs(self.world, works.briefs) if conditional else None
+        given = images_of_briefs(self.world, works.briefs) if conditional else None
         with torch.no_grad():
             for begin in range(0, len(works), CHUNK):
                 part = slice(begin, begin + CHUNK)
                 seen = None if given is None else _tensor(given[part])
                 out[part] = self.critic(_softened(images[part]), seen).numpy()
         return out
-
-
-def pictures_of_briefs(world: World, briefs: NDArray[np.int16]) -> Images:
-    """What is seen before the first move: (N, H, W) uint8 for briefs (N, B)."""
-    simulator = world.simulator(max(1, len(briefs)))
-    simulator.reset(np.arange(len(briefs)), briefs)
-    return simulator.images(np.arange(len(briefs)))
 
 
 def make(context: TrainContext) -> GAN:
@@ -289,10 +282,10 @@ def make(context: TrainContext) -> GAN:
 
     def human(epoch: int) -> tuple[Images, Images]:
         works = world.variations(epoch, seed)
-        return world.images(works), pictures_of_briefs(world, works.briefs)
+        return world.images(works), images_of_briefs(world, works.briefs)
 
     height, width = world.images(world.train[:1]).shape[1:]
-    conditional = bool(pictures_of_briefs(world, world.train.briefs).any())
+    conditional = bool(images_of_briefs(world, world.train.briefs).any())
     channels = CHANNELS if height * width <= SMALL else CHANNELS * 2 // 3
     shape = Shape(height, width, conditional, channels=channels)
     generator, critic = networks(shape, seed)

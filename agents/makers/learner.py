@@ -44,7 +44,7 @@ class Learner(Maker):
         self.network = network
         self.env_steps = env_steps
         self._world = world
-        self._scorer = None if new_reward is None else RewardScorer(world, new_reward)
+        self._scorer = None if new_reward is None else RewardScorer(new_reward)
 
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from move37.agents.runs.config import Config, preset_value
-from move37.envs.base.works import Works
+from move37.envs.base.works import PAD, Works
 from move37.envs.base.world import Evaluator, Reward, World, settings_of
 
 
@@ -146,6 +146,12 @@ class TrainContext:
     threads: int = 2
     log: Callable[[str], None] = print
     config: Config | None = None
+
+
+def images_of_briefs(world: World, briefs: NDArray[np.int16]) -> NDArray[np.uint8]:
+    """What is seen before the first move: (N, H, W) uint8 for briefs (N, B)."""
+    nothing = np.full((len(briefs), world.simulator(1).max_moves), PAD, np.int16)
+    return world.images(Works(world.id, nothing, briefs))
 
 
 MakerFactory = Callable[[TrainContext], Maker]

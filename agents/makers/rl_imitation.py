@@ -9,7 +9,7 @@ so that no earlier trick pays again. The best that this learner can do is to dra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,8 +79,9 @@ class WholeImageReward:
     """A reward that knows nothing but how human a work looks to a critic that learns.
 
     Args:
-        human: (M, H, W) uint8 in {0, 1}: images of the human works.
-        own: (N, H, W): images of the first works in the replay buffer.
+        images: (N, H, W) uint8 in {0, 1} of N works.
+        human: M human works.
+        own: The first works in the replay buffer.
         seed: Of the critic and of the order in which it sees works.
         learning_rate: Adam's step size.
         batch_size: Human works, and own ones, per gradient step.
@@ -91,16 +92,18 @@ class WholeImageReward:
 
     def __init__(
         self,
-        human: NDArray[np.uint8],
-        own: NDArray[np.uint8],
+        images: Callable[[Works], NDArray[np.uint8]],
+        human: Works,
+        own: Works,
         seed: int,
         learning_rate: float = 5e-4,
         batch_size: int = 64,
     ) -> None:
         torch.manual_seed(seed)
-        self.critic = ImageCritic(*human.shape[1:])
+        self._images = images
+        self._human, self._own, self._seed = images(human), images(own)[-REPLAY:], seed
+        self.critic = ImageCritic(*self._human.shape[1:])
         self.archive = NoveltyArchive(1)
-        self._human, self._own, self._seed = human, own[-REPLAY:], seed
         self._pending: list[NDArray[np.uint8]] = []
         self._updates = 0
         self._optimizer = torch.optim.Adam(
@@ -108,13 +111,12 @@ class WholeImageReward:
         )
         self._batch_size = batch_size
 
-    def __call__(
-        self, moves: NDArray[np.int16], images: NDArray[np.uint8]
-    ) -> dict[str, NDArray[np.float64]]:
+    def __call__(self, works: Works) -> dict[str, NDArray[np.float64]]:
         """``quality`` and ``reward``, both (R,) float64: the probability of being human.
 
         The works enter the replay buffer with the next :meth:`refresh`.
         """
+        images = self._images(works)
         self._pending.append(images)
         probability = self.judge(images)
         return {"quality": probability, "reward": probability.copy()}
@@ -206,10 +208,8 @@ class ImitationRun(TrainingRun):
 
     def make_reward(self, updates: int) -> WholeImageReward:
         """The reward, its critic taught to tell human works from the imitator's."""
-        images = self.world.images
-        reward = WholeImageReward(
-            images(self.world.train), images(self.imitations), self.config.seed
-        )
+        world = self.world
+        reward = WholeImageReward(world.images, world.train, self.imitations, self.config.seed)
         loss = reward.learn(min(FIRST_UPDATES, updates))
         self._log(f"the critic's loss on the imitator's works is {loss:.3f}")
         return reward
@@ -251,8 +251,8 @@ def load(run: Path, world: World) -> RLImitator:
     Raises:
         StorageError: If a file is missing, damaged, or of another world.
     """
-    human = world.images(world.train)
-    reward, network = WholeImageReward(human, human[:0], 0), world.network()
+    reward = WholeImageReward(world.images, world.train, world.train[:0], 0)
+    network = world.network()
     load_weights(run / LEARNER, network, "network.")
     load_weights(run / CRITIC, reward.critic)
     steps = int(read_json(run / SUMMARY)["env_steps"])

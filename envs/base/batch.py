@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Appraiser
 from move37.envs.base.simulator import Simulator
+from move37.envs.base.works import PAD, Works
 
 
 class NotFiniteError(ValueError):
@@ -32,18 +33,14 @@ class Step:
     Attributes:
         rewards: (N,) float32.
         finished: (R,) int64: the boards whose work is finished (and already started anew).
-        terms: the appraisal of the finished works, each (R,) float64.
+        works: the R finished works, with every term of their appraisal.
         final_observations: the last observation of the finished works, each (R, ...).
-        moves: (R, T) int16: the finished works.
-        briefs: (R, B) int16: what they answer.
     """
 
     rewards: NDArray[np.float32]
     finished: NDArray[np.int64]
-    terms: Mapping[str, NDArray[np.float64]]
+    works: Works
     final_observations: Mapping[str, NDArray[Any]]
-    moves: NDArray[np.int16]
-    briefs: NDArray[np.int16]
 
 
 class WorldBatch:
@@ -63,26 +60,29 @@ class WorldBatch:
         self.simulator.reset(np.arange(self.simulator.n))
 
     def step(self, actions: NDArray[np.int64], autoreset: bool = True) -> Step:
-        """Play one move ((N,) int64) on every board.
+        """Play one move ((N,) int64) on every board; here no board waits.
 
         Raises:
             ValueError: If an action is no move.
             NotFiniteError: If the appraiser gives a reward that is not finite.
         """
         simulator = self.simulator
+        if (np.asarray(actions) == PAD).any():
+            last = simulator.n_actions - 1
+            raise ValueError(f"actions: {PAD} is no move; moves are 0 to {last}")
         finished = np.flatnonzero(simulator.step(actions))
         rewards = np.zeros(simulator.n, np.float32)
+        works = Works(simulator.world, simulator.moves[finished], simulator.briefs[finished])
         if not len(finished):
-            return Step(rewards, finished, {}, {}, simulator.moves[:0], simulator.briefs[:0])
-        moves, briefs = simulator.moves[finished], simulator.briefs[finished]
-        terms = self.appraiser(moves, simulator.images(finished))
+            return Step(rewards, finished, works, {})
+        terms = self.appraiser(works)
         if not np.isfinite(terms["reward"]).all():
             bad = int(np.flatnonzero(~np.isfinite(terms["reward"]))[0])
             values = {key: float(value[bad]) for key, value in terms.items()}
             message = f"the appraiser gave a reward that is not finite: {values}"
-            raise NotFiniteError(message, {**terms, "moves": moves, "briefs": briefs})
+            raise NotFiniteError(message, {**terms, "moves": works.moves, "briefs": works.briefs})
         rewards[finished] = terms["reward"]
         final = {key: value[finished] for key, value in simulator.observations.items()}
         if autoreset:
             simulator.reset(finished)
-        return Step(rewards, finished, terms, final, moves, briefs)
+        return Step(rewards, finished, works.with_appraisal(terms), final)

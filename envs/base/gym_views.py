@@ -68,7 +68,7 @@ class WorldEnv(gymnasium.Env[Observation, np.int64]):
             raise RuntimeError("the work is finished: call reset() before step()")
         result = self.batch.step(np.array([action], np.int64), autoreset=False)
         self._finished = bool(len(result.finished))
-        info = {key: float(value[0]) for key, value in result.terms.items()}
+        info = {key: float(value[0]) for key, value in result.works.appraisal.items()}
         return self._observation(), float(result.rewards[0]), self._finished, False, info
 
     def render(self) -> NDArray[np.uint8] | None:
@@ -132,7 +132,7 @@ class WorldVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             for row, i in enumerate(result.finished):
                 final_obs[i] = {k: v[row] for k, v in result.final_observations.items()}
             final_info: dict[str, Any] = {}
-            for key, values in result.terms.items():
+            for key, values in result.works.appraisal.items():
                 column = np.zeros(n, np.float64)
                 column[result.finished] = values
                 final_info[key], final_info[f"_{key}"] = column, terminated.copy()

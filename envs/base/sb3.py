@@ -61,7 +61,7 @@ class WorldVecEnv(VecEnv):
         dones[step.finished] = True
         seconds = round(time.perf_counter() - self._start, 6)
         for row, i in enumerate(step.finished):
-            info: dict[str, Any] = {key: float(v[row]) for key, v in step.terms.items()}
+            info: dict[str, Any] = {key: float(v[row]) for key, v in step.works.appraisal.items()}
             info["TimeLimit.truncated"] = False
             info["terminal_observation"] = {
                 key: value[row] for key, value in step.final_observations.items()

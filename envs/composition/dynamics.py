@@ -34,7 +34,6 @@ from move37.envs.composition.moves import (
     TONIC,
     check_briefs,
 )
-from move37.envs.composition.score.roll import rolls_of
 from move37.envs.composition.scores import scores_of
 
 N_RECENT = 8
@@ -299,10 +298,6 @@ class CompositionSimulator(Simulator):
             self._recent, self._sounding, self._state, self.counts, self._scores,
         )  # fmt: skip
         self._behind = True
-
-    def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Piano rolls (R, H, 64) uint8 in {0, 1} of the boards ``rows``, soprano included."""
-        return rolls_of(scores_of(self.moves[rows], self.briefs[rows], self.mode))
 
 
 class FreeSimulator(CompositionSimulator):

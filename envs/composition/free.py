@@ -18,10 +18,10 @@ from torch import nn
 from move37.envs.base.works import Works
 from move37.envs.composition.dynamics import CompositionSimulator, FreeSimulator
 from move37.envs.composition.free_network import FreeNetwork
-from move37.envs.composition.judging.evaluator import scores_of_works
 from move37.envs.composition.modes import FREE
 from move37.envs.composition.score.roll import read_rolls
 from move37.envs.composition.scores import moves_and_briefs
+from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import ANSWERS, CompositionWorld
 
 

@@ -18,14 +18,8 @@ from move37.envs.composition.corpus.musicxml import ChoraleError
 from move37.envs.composition.corpus.sopranos import new_sopranos
 from move37.envs.composition.dynamics import CompositionSimulator
 from move37.envs.composition.judging.craft import Critic, planes_of
-from move37.envs.composition.judging.evaluator import (
-    Evaluator,
-    pictures_of,
-    scores_of_works,
-    summarise,
-    train_judge,
-)
-from move37.envs.composition.judging.novelty_reward import ArchiveNovelty
+from move37.envs.composition.judging.evaluator import Evaluator, summarise, train_judge
+from move37.envs.composition.judging.mode_collapse import ContourCollapse
 from move37.envs.composition.judging.quality import HumanLevelQuality
 from move37.envs.composition.modes import BASS, Mode
 from move37.envs.composition.network import CompositionNetwork
@@ -33,8 +27,10 @@ from move37.envs.composition.rules.explain import explain
 from move37.envs.composition.score import notation, page, render, sound, soundfont
 from move37.envs.composition.score.roll import read_rolls
 from move37.envs.composition.scores import moves_and_briefs, steps_of
+from move37.envs.composition.works import pictures_of, scores_of_works
 from move37.envs.files.pictures import save_png
 from move37.envs.judging.critics import judge
+from move37.envs.judging.novelty_reward import ArchiveNovelty
 from move37.envs.judging.reward import LearningReward, reward_archive
 from move37.novelty.storage import load_weights
 
@@ -242,11 +238,11 @@ class CompositionWorld:
             human, evaluator.k_neighbors, evaluator.thresholds.novelty, evaluator.scale
         )
         novelty_reward = ArchiveNovelty(
-            evaluator.descriptor, archive, scores_of_works(self.train),
-            CAP * evaluator.thresholds.novelty, floor=self.floor, exponent=1.5, duplicate_above=0.7,
-            own_count=self.own_count, view=read_rolls, mode=Mode.of(self.train),
+            evaluator.descriptor, archive, self.train, CAP * evaluator.thresholds.novelty,
+            floor=self.floor, exponent=1.5, duplicate_above=0.7, own_count=self.own_count,
+            mode_collapse=ContourCollapse,
         )  # fmt: skip
-        return LearningReward(quality, novelty_reward, pictures_of)
+        return LearningReward(quality, novelty_reward)
 
     @staticmethod
     def sound(works: Works) -> tuple[NDArray[np.float32], int]:

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from move37.envs.base.simulator import Simulator
-from move37.envs.base.works import PAD, check_moves
+from move37.envs.base.works import PAD, Works, check_moves
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, N_MOVES, POINTS, SIZE
 
 N_RECENT = 6
@@ -114,6 +114,11 @@ def images_of(
     return ink.reshape(-1, SIZE, SIZE)
 
 
+def pictures_of(works: Works) -> NDArray[np.uint8]:
+    """Images (N, 24, 24) uint8 in {0, 1} of works, briefs included."""
+    return images_of(works.moves, works.briefs) if works.images is None else works.images
+
+
 class DrawingSimulator(Simulator):
     """N boards; empty from the beginning.
 
@@ -171,11 +176,6 @@ class DrawingSimulator(Simulator):
     def parse_brief(cls, brief: Any) -> NDArray[np.int16]:
         """A brief as moves; see :func:`parse_brief`."""
         return parse_brief(brief)
-
-    def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """(R, 24, 24) uint8 in {0, 1}: what stands on the boards ``rows``, brief included."""
-        image: NDArray[np.uint8] = (self._observed["ink"][rows] > 0).astype(np.uint8)
-        return image.reshape(-1, SIZE, SIZE)
 
 
 def parse_brief(brief: Any) -> NDArray[np.int16]:

@@ -16,10 +16,10 @@ from move37.envs.drawing.corpus.augment import vary
 from move37.envs.drawing.corpus.icons import load_corpus
 from move37.envs.drawing.corpus.reading import read_folder
 from move37.envs.drawing.corpus.trace import from_images
-from move37.envs.drawing.dynamics import DrawingSimulator
+from move37.envs.drawing.dynamics import DrawingSimulator, pictures_of
 from move37.envs.drawing.judging.craft import PatchCritic
-from move37.envs.drawing.judging.evaluator import Evaluator, pictures_of, summarise, train_judge
-from move37.envs.drawing.judging.novelty_reward import ArchiveNovelty
+from move37.envs.drawing.judging.evaluator import Evaluator, summarise, train_judge
+from move37.envs.drawing.judging.mode_collapse import InkCollapse
 from move37.envs.drawing.judging.quality import HumanLevelQuality
 from move37.envs.drawing.judging.second_judge import SecondJudge, trials
 from move37.envs.drawing.moves import COORDINATES, assemble, parts_of
@@ -28,6 +28,7 @@ from move37.envs.drawing.network import DrawingNetwork
 from move37.envs.drawing.rules.explain import explain
 from move37.envs.drawing.view import page, render
 from move37.envs.judging.critics import judge
+from move37.envs.judging.novelty_reward import ArchiveNovelty
 from move37.envs.judging.reward import LearningReward, reward_archive
 from move37.novelty.storage import load_weights
 
@@ -115,7 +116,7 @@ class DrawingWorld:
     def fit_evaluator(self, updates: int, pools: int = 4) -> Evaluator:
         """The frozen judges: the same for every run, whatever its seed."""
         network = train_judge(self.judged_from.moves, 7, updates, pools)
-        return Evaluator(self.train.moves, self.held_out.moves, network)
+        return Evaluator(self.train, self.held_out, network)
 
     def second_judge(self, updates: int) -> SecondJudge:
         """A second held-out judge, from designers that nothing else learns from (Heroicons)."""
@@ -135,8 +136,10 @@ class DrawingWorld:
             human, evaluator.k_neighbors, evaluator.thresholds.novelty, evaluator.scale
         )
         cap = CAP * evaluator.thresholds.novelty
-        novelty_reward = ArchiveNovelty(evaluator.descriptor, archive, pictures_of(self.train), cap)
-        return LearningReward(quality, novelty_reward, pictures_of)
+        novelty_reward = ArchiveNovelty(
+            evaluator.descriptor, archive, self.train, cap, mode_collapse=InkCollapse
+        )
+        return LearningReward(quality, novelty_reward)
 
     @staticmethod
     def craft(folder: Path, works: Works) -> NDArray[np.float64]:

@@ -7,13 +7,13 @@ batch.
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from move37.envs.base.works import WorksError, read_npz, write_npz
+from move37.envs.base.works import Works, WorksError, read_npz, write_npz
 
 
 @njit(cache=True, nogil=True)
@@ -37,14 +37,18 @@ class PrincipalComponents:
     Args:
         mean: (F,) float64.
         components: (dim, F) float64.
+
+    Attributes:
+        n_components: At most so many are fitted.
+        n_features: F, where a saved descriptor must have so many; None: any number.
     """
 
-    n_features: ClassVar[int]
     n_components: ClassVar[int]
+    n_features: ClassVar[int | None] = None
 
     @classmethod
-    def features(cls, x: Any) -> NDArray[np.float64]:
-        """Raw features (N, F) float64 of works as the world shows them."""
+    def features(cls, works: Works) -> NDArray[np.float64]:
+        """Raw features (N, F) float64 of works."""
         raise NotImplementedError
 
     def __init__(self, mean: NDArray[np.float64], components: NDArray[np.float64]) -> None:
@@ -53,9 +57,9 @@ class PrincipalComponents:
         self.dim = len(self.components)
 
     @classmethod
-    def fit(cls, x: NDArray[Any]) -> Self:
-        """Fit the principal components to human works (N, ...)."""
-        raw = cls.features(x)
+    def fit(cls, works: Works) -> Self:
+        """Fit the principal components to human works."""
+        raw = cls.features(works)
         mean = raw.mean(axis=0)
         _, _, components = np.linalg.svd(raw - mean, full_matrices=False)
         # The sign of a component is arbitrary: fix it, so that every machine finds the same.
@@ -63,10 +67,19 @@ class PrincipalComponents:
         components *= np.sign(components[np.arange(len(components)), peak])[:, None]
         return cls(mean, components[: cls.n_components])
 
-    def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        """(N, dim) float32 for works (N, ...)."""
-        out = np.zeros((len(x), self.dim), np.float32)
-        _project(self.features(x), self.mean, self.components, out)
+    def __call__(self, works: Works) -> NDArray[np.float32]:
+        """(N, dim) float32 for N works.
+
+        Raises:
+            ValueError: If they have another number of features.
+        """
+        raw = self.features(works)
+        if raw.shape[1:] != self.mean.shape:
+            raise ValueError(
+                f"descriptor: made for {len(self.mean)} features, these works have {raw.shape[1:]}"
+            )
+        out = np.zeros((len(works), self.dim), np.float32)
+        _project(np.ascontiguousarray(raw, np.float64), self.mean, self.components, out)
         return out
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -81,9 +94,9 @@ class PrincipalComponents:
         if (
             mean is None
             or components is None
-            or mean.shape != (cls.n_features,)
-            or components.ndim != 2
-            or components.shape[1] != cls.n_features
+            or mean.ndim != 1
+            or cls.n_features not in (None, len(mean))
+            or components.shape[1:] != mean.shape
             or not np.isfinite(mean).all()
             or not np.isfinite(components).all()
         ):

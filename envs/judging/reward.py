@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,51 +40,51 @@ class LearningQuality(Protocol):
 
     @property
     def critics(self) -> Mapping[str, LearningCritic]:
-        """By name; their weights are part of a run."""
+        """By the names under which a run saves them; ``critic`` says ``craft``."""
 
-    def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
-        """Named terms of works, each (R,) float64, ``quality`` among them."""
+    def __call__(self, works: Works) -> Terms:
+        """Named terms of R works, each (R,) float64, ``quality`` among them."""
 
     def refresh(self, works: Works) -> dict[str, float]:
         """Teach critics the learner's latest works; figures for the log."""
 
 
-class LearningReward:
+class LearningReward(Appraisal):
     """An appraiser that learns: see :class:`move37.envs.base.world.Reward`.
 
     Args:
         quality: Quality of works.
-        novelty_reward: Newness of works, with the archive that works are admitted to.
-        images: What appraisers look at, of works.
+        novelty_reward: Novelty of works, with the archive that works are admitted to.
     """
 
-    def __init__(
-        self,
-        quality: LearningQuality,
-        novelty_reward: ArchiveNovelty,
-        images: Callable[[Works], NDArray[np.uint8]],
-    ) -> None:
-        self.quality, self.novelty_reward, self.archive = (
-            quality,
-            novelty_reward,
-            novelty_reward.archive,
-        )
-        self._images = images
-        self._appraisal = Appraisal(quality, novelty_reward)
+    quality: LearningQuality
+    novelty_reward: ArchiveNovelty
 
-    def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
-        """Every term, each (R,) float64, ``reward`` among them; remembers the works."""
-        return self._appraisal(moves, images)
+    def __init__(self, quality: LearningQuality, novelty_reward: ArchiveNovelty) -> None:
+        super().__init__(quality, novelty_reward)
+        self.archive = novelty_reward.archive
 
     def refresh(self, works: Works) -> dict[str, float]:
         """Teach the critics the learner's latest works."""
         return self.quality.refresh(works)
 
-    def admit(self, works: Works) -> NDArray[np.bool_]:
-        """Offer works to the archive; (N,) bool: which were taken."""
-        images = self._images(works)
-        quality = self.quality(works.moves, images)["quality"]
-        return self.archive.add(self.novelty_reward.describe(images), quality=quality)
+    def admit(
+        self, works: Works, descriptors: NDArray[np.float32] | None = None
+    ) -> NDArray[np.bool_]:
+        """Offer works to the archive.
+
+        Their quality is asked again, since the critics may have learnt since they were appraised.
+
+        Args:
+            works: N works.
+            descriptors: (N, D): of the works, where they are known already.
+
+        Returns:
+            (N,) bool: which were taken.
+        """
+        if descriptors is None:
+            descriptors = self.novelty_reward.describe(works)
+        return self.archive.add(descriptors, quality=self.quality(works)["quality"])
 
     def state(self) -> dict[str, NDArray[Any]]:
         """See :class:`move37.envs.base.world.Reward`."""

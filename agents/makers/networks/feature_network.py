@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from move37.agents.learner.fitting import OneCycle
 from move37.agents.makers.cache import Cache
-from move37.agents.makers.maker import Maker, TrainContext
+from move37.agents.makers.maker import Maker, TrainContext, images_of_briefs
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
 
@@ -294,10 +294,7 @@ class HumanFilter(Maker):
         if brief is not None:
             briefs = np.repeat(np.asarray(brief, np.int16)[None], len(inputs), axis=0)
         if briefs.size:
-            simulator = self.world.simulator(len(briefs))
-            rows = np.arange(len(briefs))
-            simulator.reset(rows, briefs)
-            images = np.maximum(images, simulator.images(rows))
+            images = np.maximum(images, images_of_briefs(self.world, briefs))
         return replace(self.world.from_images(images), briefs=briefs)
 
 

@@ -8,15 +8,15 @@ so that a work's descriptor does not depend on what else is in the batch.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.works import Works
 from move37.envs.composition.modes import BASS, FOUR, FREE, Mode, partner
 from move37.envs.composition.moves import BASS_ROW, EIGHTHS, KEY_ROW, LOWEST, PLACE_ROW
 from move37.envs.composition.rules.melody import read_voice
+from move37.envs.composition.works import scores_of_works
 from move37.envs.judging.pca import PrincipalComponents
 
 PARTS = (("intervals", 27), ("pairs", 49), ("degrees", 24), ("beats", 13), ("durations", 6),
@@ -113,16 +113,16 @@ def features(scores: NDArray[np.int16], mode: Mode) -> NDArray[np.float64]:
 
 
 class Descriptor(PrincipalComponents):
-    """Maps scores (N, 5, 32) int16 to 32 numbers."""
+    """Maps works to 32 numbers, as their basses go."""
 
     mode = BASS
     n_features = n_features(BASS)
     n_components = BASS.components
 
     @classmethod
-    def features(cls, x: Any) -> NDArray[np.float64]:
-        """Raw features of scores, float64; see :func:`features`."""
-        return features(x, cls.mode)
+    def features(cls, works: Works) -> NDArray[np.float64]:
+        """Raw features of works, float64; see :func:`features`."""
+        return features(scores_of_works(works), cls.mode)
 
 
 class FreeDescriptor(Descriptor):
@@ -134,7 +134,7 @@ class FreeDescriptor(Descriptor):
 
 
 class FourDescriptor(Descriptor):
-    """Maps scores (N, 7, 32), by their bass, alto and tenor, to 48 numbers."""
+    """The same of bass, alto and tenor, for works in four parts."""
 
     mode = FOUR
     n_features = n_features(FOUR)

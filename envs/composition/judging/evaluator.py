@@ -21,24 +21,12 @@ from move37.envs.composition.rules.counterpoint import measure
 from move37.envs.composition.rules.form import form, form_terms
 from move37.envs.composition.rules.names import INNER_FIFTHS, INNER_OCTAVES, RULES
 from move37.envs.composition.rules.originality import ALLOWED, Originality
-from move37.envs.composition.score.roll import read_rolls, rolls_of
 from move37.envs.composition.scores import moves_and_briefs, scores_of
+from move37.envs.composition.works import scores_of_works
 from move37.novelty.archive import NoveltyArchive
 from move37.novelty.diversity import leave_one_out_novelty, novelty_in_groups, repeats
 
 REPEAT_BELOW = 0.5
-
-
-def scores_of_works(works: Works) -> NDArray[np.int16]:
-    """Scores (N, 5, 32) of works."""
-    if works.images is None:
-        return scores_of(works.moves, works.briefs, Mode.of(works))
-    return read_rolls(works.images)
-
-
-def pictures_of(works: Works) -> NDArray[np.uint8]:
-    """Piano rolls (N, 64, 64) uint8 in {0, 1} of works, briefs included."""
-    return rolls_of(scores_of_works(works)) if works.images is None else works.images
 
 
 def negatives_of(works: Works, seed: int, pools: int = 4) -> NDArray[np.int16]:
@@ -168,9 +156,9 @@ class Evaluator:
         self.human, self.held_out, self.forest = human, held_out, forest
         self._mode = Mode.of(human)
         kind = descriptor_for(self._mode)
-        self.descriptor = kind.fit(scores) if descriptor is None else descriptor
+        self.descriptor = kind.fit(human) if descriptor is None else descriptor
         self.k_neighbors = k_neighbors
-        x = self.descriptor(scores)
+        x = self.descriptor(human)
         among = leave_one_out_novelty(x, k_neighbors, human.appraisal.get("tune"))
         self.scale = float(np.median(among))
         self.archive = NoveltyArchive(self.descriptor.dim, k_neighbors, scale=self.scale)
@@ -191,7 +179,7 @@ class Evaluator:
 
     def describe(self, works: Works) -> NDArray[np.float32]:
         """Descriptors (N, D) of works."""
-        return self.descriptor(scores_of_works(works))
+        return self.descriptor(works)
 
     def save(self, folder: Path) -> None:
         """Write what :meth:`load` reads."""
@@ -236,7 +224,7 @@ class Evaluator:
         that is laid before a maker again may get the same answer.
         """
         scores = scores_of_works(works)
-        x = self.descriptor(scores)
+        x = self.descriptor(works)
         thresholds = self.thresholds
         found = measure(scores)
         column = {rule: found[:, i] for i, rule in enumerate(RULES)}

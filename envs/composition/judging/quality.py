@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Terms
 from move37.envs.base.works import Works
 from move37.envs.composition.judging.craft import Critic, WholeCritic, hidden, planes_of
-from move37.envs.composition.judging.evaluator import negatives_of, scores_of_works
+from move37.envs.composition.judging.evaluator import negatives_of
 from move37.envs.composition.judging.progress_features import progress_features
 from move37.envs.composition.modes import Mode
 from move37.envs.composition.moves import EIGHTHS
 from move37.envs.composition.rules.form import form, form_terms
 from move37.envs.composition.rules.originality import ALLOWED, Originality
-from move37.envs.composition.score.roll import read_rolls
+from move37.envs.composition.works import scores_of_works
 from move37.envs.judging.critics import RankingCritic, as_they_are
 
 WHOLES = 5
@@ -97,9 +96,9 @@ class HumanLevelQuality:
             np.quantile(form(form_terms(scores, self._mode), self._mode), TARGET)
         )
 
-    def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
-        """Terms of works (R, 32), each (R,) float64, ``quality`` among them."""
-        scores = read_rolls(images)
+    def __call__(self, works: Works) -> Terms:
+        """Terms of R works, each (R,) float64, ``quality`` among them."""
+        scores = scores_of_works(works)
         terms = form_terms(scores, self._mode)
         shaped = form(terms, self._mode)
         craft, progress = self.critic(planes_of(scores)), progress_features(scores, self._mode)

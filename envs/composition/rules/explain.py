@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
-from move37.envs.composition.judging.evaluator import scores_of_works
 from move37.envs.composition.modes import Mode
 from move37.envs.composition.rules.calibration import CALIBRATION
 from move37.envs.composition.rules.form import form, form_terms
 from move37.envs.composition.rules.measures import find_rules, measure_rules
 from move37.envs.composition.rules.names import FOUR_RULES, one_voice
 from move37.envs.composition.score.staff import sheet_of
+from move37.envs.composition.works import scores_of_works
 
 FOUND = {
     "dissonance": "dissonance on the beat, neither prepared nor resolved by step",

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Terms
-from move37.envs.composition.modes import MODES, Mode
+from move37.envs.base.works import Works
+from move37.envs.composition.modes import Mode
 from move37.envs.composition.rules.measures import measure_rules
-from move37.envs.composition.score.roll import read_rolls
+from move37.envs.composition.works import scores_of_works
 from move37.envs.judging.rule_scores import rule_scores, softened_product
 
 FLOOR = 0.005
@@ -34,9 +35,9 @@ def form(terms: Mapping[str, NDArray[np.float64]], mode: Mode) -> NDArray[np.flo
     return softened_product([terms[rule] for rule in mode.rules], FLOOR, mode.sharpness)
 
 
-def form_quality(moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
+def form_quality(works: Works) -> Terms:
     """Rule-based quality: every rule's term as ``form/...``, ``form``, and ``quality`` = form."""
-    mode = next(mode for mode in MODES.values() if mode.n_moves == moves.shape[1])
-    terms = form_terms(read_rolls(images), mode)
+    mode = Mode.of(works)
+    terms = form_terms(scores_of_works(works), mode)
     value = form(terms, mode)
     return {f"form/{key}": v for key, v in terms.items()} | {"form": value, "quality": value}

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
-from move37.envs.composition.judging.evaluator import scores_of_works
 from move37.envs.composition.modes import Mode
 from move37.envs.composition.moves import FERMATA_ROW, PLACE_ROW
 from move37.envs.composition.rules.explain import explain, findings
 from move37.envs.composition.score.notation import svg_with_times
 from move37.envs.composition.score.sound import PARTIALS, timing
 from move37.envs.composition.score.staff import sheet_of
+from move37.envs.composition.works import scores_of_works
 from move37.envs.files.pages import fill_page, read_template
 
 

@@ -7,12 +7,12 @@ work in float64, so that a work's descriptor does not depend on what else is in 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.works import Works
+from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.moves import SIZE
 from move37.envs.judging.pca import PrincipalComponents
 
@@ -82,12 +82,12 @@ def features(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 class Descriptor(PrincipalComponents):
-    """Maps images (N, 24, 24) uint8 in {0, 1} to 48 numbers."""
+    """Maps works, as they look, to 48 numbers."""
 
     n_features = N_FEATURES
     n_components = 48
 
     @classmethod
-    def features(cls, x: Any) -> NDArray[np.float64]:
-        """Raw features (N, 288) float64 of images (N, 24, 24)."""
-        return features(x)
+    def features(cls, works: Works) -> NDArray[np.float64]:
+        """Raw features (N, 288) float64."""
+        return features(pictures_of(works))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
 from move37.envs.drawing.corpus.augment import damage, random_works
-from move37.envs.drawing.dynamics import images_of
+from move37.envs.drawing.dynamics import images_of, pictures_of
 from move37.envs.drawing.judging.craft import HeldOutJudge
 from move37.envs.drawing.judging.descriptor import Descriptor
 from move37.envs.drawing.rules.form import form, form_terms
@@ -24,11 +24,6 @@ from move37.novelty.storage import load_weights, save_weights
 
 COPIED_AT_MOST = 1 / 3
 REPEAT_BELOW = 0.5
-
-
-def pictures_of(works: Works) -> NDArray[np.uint8]:
-    """Images (N, 24, 24) uint8 in {0, 1} of works, briefs included."""
-    return images_of(works.moves, works.briefs) if works.images is None else works.images
 
 
 def negatives_of(moves: NDArray[np.int16], seed: int, pools: int = 4) -> NDArray[np.uint8]:
@@ -78,8 +73,8 @@ class Evaluator:
     """Measures works against human ones.
 
     Args:
-        human: (M, T) int16 moves: the works that novelty and copying are measured against.
-        held_out: (L, T) int16: human works that no network was fitted to; they set the bars.
+        human: The works that novelty and copying are measured against.
+        held_out: Human works that no network was fitted to; they set the thresholds.
         network: The held-out judge.
         k_neighbors: For novelty.
         descriptor: A saved one; fitted to ``human`` if None. The fit is a singular value
@@ -89,24 +84,23 @@ class Evaluator:
 
     def __init__(
         self,
-        human: NDArray[np.int16],
-        held_out: NDArray[np.int16],
+        human: Works,
+        held_out: Works,
         network: HeldOutJudge,
         k_neighbors: int = 15,
         descriptor: Descriptor | None = None,
     ) -> None:
-        images = images_of(human)
         self.human, self.held_out = human, held_out
         self.network = network
-        self.descriptor = Descriptor.fit(images) if descriptor is None else descriptor
+        self.descriptor = Descriptor.fit(human) if descriptor is None else descriptor
         self.k_neighbors = k_neighbors
-        x = self.descriptor(images)
+        x = self.descriptor(human)
         among = leave_one_out_novelty(x, k_neighbors)
         self.scale = float(np.median(among))
         self.archive = NoveltyArchive(self.descriptor.dim, k_neighbors, scale=self.scale)
         self.archive.pin(x)
-        self.originality = Originality(human)
-        held_images = images_of(held_out)
+        self.originality = Originality(human.moves)
+        held_images = pictures_of(held_out)
         judged = judge(network, held_images)
         shaped = form(form_terms(held_images))
         self.thresholds = Thresholds(
@@ -119,13 +113,13 @@ class Evaluator:
 
     def describe(self, works: Works) -> NDArray[np.float32]:
         """Descriptors (N, D) of works."""
-        return self.descriptor(pictures_of(works))
+        return self.descriptor(works)
 
     def save(self, folder: Path) -> None:
         """Write what :meth:`load` reads."""
         self.descriptor.save(folder / "descriptor.npz")
-        Works("drawing", self.human).save(folder / "human.npz")
-        Works("drawing", self.held_out).save(folder / "human-held-out.npz")
+        self.human.save(folder / "human.npz")
+        self.held_out.save(folder / "human-held-out.npz")
         save_weights(folder / "judge.safetensors", self.network)
 
     @classmethod
@@ -134,8 +128,8 @@ class Evaluator:
         network = HeldOutJudge()
         load_weights(folder / "judge.safetensors", network)
         return cls(
-            Works.load(folder / "human.npz").moves,
-            Works.load(folder / "human-held-out.npz").moves,
+            Works.load(folder / "human.npz"),
+            Works.load(folder / "human-held-out.npz"),
             network,
             descriptor=Descriptor.load(folder / "descriptor.npz"),
         )
@@ -152,7 +146,7 @@ class Evaluator:
         the work is no repeat.
         """
         moves, images = works.moves, pictures_of(works)
-        x = self.descriptor(images)
+        x = self.descriptor(works)
         thresholds = self.thresholds
         heldout = judge(self.network, images)
         shaped = form(form_terms(images))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Terms
 from move37.envs.base.works import Works
+from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.judging.craft import PatchCritic
-from move37.envs.drawing.judging.evaluator import negatives_of, pictures_of
+from move37.envs.drawing.judging.evaluator import negatives_of
 from move37.envs.drawing.rules.form import form, form_terms
 from move37.envs.drawing.rules.originality import Originality, stroke_facts
 from move37.envs.judging.critics import LearningCritic
@@ -54,15 +54,17 @@ class HumanLevelQuality:
         self.moves_full = float(np.quantile(human.lengths, 0.6))
         self.moves_zero = float(np.quantile(human.lengths, 0.99)) + 1
 
-    def __call__(self, moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
-        """Terms of works (R, T), each (R,) float64, ``quality`` among them."""
+    def __call__(self, works: Works) -> Terms:
+        """Terms of R works, each (R,) float64, ``quality`` among them."""
+        moves, images = works.moves, pictures_of(works)
         terms = form_terms(images)
         shaped = form(terms)
         craft = self.critic(images)
         copied = self._originality.copied(moves)
         closed = stroke_facts(moves, images)["closed_ends"]
-        lengths = (moves >= 0).sum(axis=1)
-        economy = np.clip((self.moves_zero - lengths) / (self.moves_zero - self.moves_full), 0, 1)
+        economy = np.clip(
+            (self.moves_zero - works.lengths) / (self.moves_zero - self.moves_full), 0, 1
+        )
         quality = (
             np.minimum(craft / self.critic.target, 1) ** 2
             * np.minimum(shaped / self.form_target, 1)

@@ -21,8 +21,7 @@ from torch.nn import functional
 
 from move37.envs.base.works import PAD, Works
 from move37.envs.drawing.corpus.augment import damage, random_works, vary
-from move37.envs.drawing.dynamics import images_of
-from move37.envs.drawing.judging.evaluator import pictures_of
+from move37.envs.drawing.dynamics import images_of, pictures_of
 from move37.envs.drawing.moves import MAX_MOVES, SIZE
 from move37.envs.judging.critics import judge, train_critic
 from move37.novelty.storage import load_weights, save_weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from move37.envs.base.works import Works
-from move37.envs.drawing.judging.evaluator import pictures_of
+from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.rules.form import CALIBRATION, RULES, form, form_terms, measure
 
 WORDS = {

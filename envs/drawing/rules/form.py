@@ -17,6 +17,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Terms
+from move37.envs.base.works import Works
+from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.moves import SIZE
 from move37.envs.judging.rule_scores import rule_scores, softened_product
 
@@ -255,9 +257,9 @@ def form(terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     return softened_product([terms[rule] for rule in RULES], FLOOR, SHARPNESS)
 
 
-def form_quality(moves: NDArray[np.int16], images: NDArray[np.uint8]) -> Terms:
+def form_quality(works: Works) -> Terms:
     """Rule-based quality: every rule's term as ``form/...``, ``form``, and ``quality`` = form."""
-    terms = form_terms(images)
+    terms = form_terms(pictures_of(works))
     value = form(terms)
     return {f"form/{key}": v for key, v in terms.items()} | {"form": value, "quality": value}
 
