@@ -157,7 +157,7 @@ def _train_epoch(
     moves: NDArray[np.int64],
     batches: torch.Tensor,
 ) -> float:
-    """One update for each batch of rows (B, R); returns the mean loss, leaves the network in eval mode."""
+    """Make one update for each batch of rows (B, R); return the mean loss."""
     network.train()
     tensors = {key: torch.as_tensor(value) for key, value in observations.items()}
     targets = torch.as_tensor(moves)
