@@ -15,9 +15,9 @@ from move37.agents.makers import evolution, rl_imitation, selection
 from move37.agents.makers import learner as creator
 from move37.agents.makers.maker import Budget, TrainContext, find_factory
 from move37.agents.makers.scoring import RewardScorer
+from move37.envs.base.registry import make_world
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works, pad_moves
-from move37.envs.base.world import make_world
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, POINTS, SIZE, moves_of, strokes_of
 from move37.envs.drawing.mutation import mutate
@@ -304,6 +304,9 @@ class FixedWorld:
 
     def images(self, works):
         return np.zeros((len(works), 1, 1), np.uint8)
+
+    def mutate(self, moves, rng, human):
+        return None
 
     def __call__(self, works):
         quality = (works.moves == 3).mean(axis=1) + 0.01

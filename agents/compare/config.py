@@ -11,7 +11,8 @@ from typing import Any
 
 from move37.agents.compare.entries import FIXED, Entry, all_entries, chosen_entries
 from move37.agents.runs.config import CORPUS
-from move37.envs.base.world import ENTRY_POINTS, World, find_world
+from move37.envs.base.registry import find_world, known_worlds
+from move37.envs.base.world import World
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class CompareConfig:
 
     out: Path = field(metadata=help_of("where works, models and the report are written", "FOLDER"))
     world: str = option(
-        "drawing", f"kind of work: {', '.join(sorted(ENTRY_POINTS))} (default: drawing)", "NAME"
+        "drawing", f"kind of work: {', '.join(sorted(known_worlds()))} (default: drawing)", "NAME"
     )
     corpus: str = option("", CORPUS, "NAME")
     budget: str = option("default", f"{', '.join(SCALES)} (default: default)", "NAME")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from move37.envs.base.works import PAD, Works
-from move37.envs.base.world import Evaluator, Reward, World, settings_of
+from move37.envs.base.world import Evaluator, Reward, World
 
 
 class Maker(ABC):
@@ -98,11 +98,11 @@ def budget_for(world: World, name: str) -> Budget:
     """What a maker may spend in a world; the default is what ``train.py`` spends there.
 
     Args:
-        world: May set ``env_steps`` of its own (:func:`settings_of`): so many moves are
+        world: May set ``env_steps`` of its own (``ppo``): so many moves are
             that number over the mean length of its human works, in works.
         name: In :data:`BUDGETS`.
     """
-    budget, own = BUDGETS[name], settings_of(world).get("env_steps")
+    budget, own = BUDGETS[name], world.ppo.get("env_steps")
     if name != "default" or own is None:
         return budget
     works = round(own / float(world.train.lengths.mean()))

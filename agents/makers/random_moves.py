@@ -34,7 +34,7 @@ class RandomMoves(Maker):
     ) -> Works:
         """Make n works; see :class:`move37.agents.makers.maker.Maker`."""
         simulator = self.world.simulator(max(1, min(n, BOARDS)))
-        end_move: int | None = getattr(simulator, "end_move", None)
+        end_move = simulator.end_move
         lengths = np.zeros(simulator.n, np.int64)
 
         def choose(_: Observations, rows: NDArray[np.int64], t: int) -> NDArray[np.int64]:

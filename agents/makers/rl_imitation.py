@@ -24,7 +24,7 @@ from move37.agents.learner.rollout import sample_works
 from move37.agents.learner.train_loop import train_policy
 from move37.agents.makers.maker import Maker, TrainContext
 from move37.envs.base.works import Works, write_atomically
-from move37.envs.base.world import World, practice_of
+from move37.envs.base.world import World
 from move37.novelty.storage import load_weights, read_json, save_weights
 
 FILE = "rl_imitation.safetensors"
@@ -210,7 +210,7 @@ def make(context: TrainContext) -> RLImitator:
         return load(folder, world)
     rng = np.random.default_rng((context.seed, 3))
     n = min(FIRST_WORKS, context.budget.works)
-    first = sample_works(context.imitator, practice_of(world, BOARDS), world.id, n, rng)
+    first = sample_works(context.imitator, world.practice(BOARDS), world.id, n, rng)
     reward = WholeImageReward(world.images, world.train, first, context.seed)
     loss = reward.learn(min(FIRST_UPDATES, context.budget.updates))
     context.log(f"rl_imitation: the critic's loss on the imitator's works is {loss:.3f}")
