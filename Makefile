@@ -1,28 +1,34 @@
-# Two commands do everything: `make run` and `make test`.
-PYTHON ?= python3
+# `make run` and `make test` do everything. All they need is Python 3.11 or newer.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+PARTS := agents envs novelty
 
-.PHONY: run test check types smoke install clean
+.PHONY: run smoke test check types install clean
 
 run: install
-	$(BIN)/python train.py
-	@echo "Next: $(BIN)/tensorboard --logdir runs    and    $(BIN)/python replay.py runs/drawing-default-0 --best 25 --html works.html"
+	$(BIN)/move37 train
+	@echo "Next: $(BIN)/tensorboard --logdir runs"
+	@echo "      $(BIN)/move37 replay runs/drawing-default-0 --best 25 --html works.html"
 
 smoke: install
-	$(BIN)/python train.py --preset smoke
+	$(BIN)/move37 train --preset smoke
 
+# Two processes, and each test file in one of them: files share what they train.
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: install types
+check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m vulture
+	$(MAKE) types
 
 # mypy knows folders, not how setuptools maps them: links show it the package as it is installed.
 types: install
+	rm -rf build/types
 	mkdir -p build/types/move37
-	ln -sfn $(CURDIR)/move37/*.py $(CURDIR)/move37/py.typed $(CURDIR)/agents $(CURDIR)/envs $(CURDIR)/novelty build/types/move37/
-	$(BIN)/mypy
+	ln -s $(CURDIR)/move37/* $(addprefix $(CURDIR)/,$(PARTS)) build/types/move37/
+	$(BIN)/python -m mypy
 
 install: .venv/installed
 
@@ -32,4 +38,5 @@ install: .venv/installed
 	@touch $@
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find $(PARTS) move37 tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +

@@ -53,7 +53,7 @@ import numpy as np
 import torch
 
 from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_checkpoint
-from move37.agents.runs.config import PRESETS, load_config, options_of
+from move37.agents.runs.config import load_config, make_config, save_config
 from move37.envs.base.works import Works, WorksError, pad_moves
 from move37.envs.drawing.corpus.icons import _read_cache, _write_cache
 from move37.envs.drawing.corpus.quickdraw import read_drawing
@@ -139,12 +139,12 @@ def _write_snapshot(path: Path) -> None:
 
 
 def _write_config(path: Path) -> None:
-    path.write_text(json.dumps(options_of(PRESETS["smoke"]), indent=1))
+    save_config(make_config("smoke", run_dir=str(path.parent)))
 
 
 def _load_config(path: Path) -> None:
     path.replace(path.parent / "config.json")
-    load_config(str(path.parent))
+    load_config(path.parent)
 
 
 def _write_svg(path: Path) -> None:

@@ -20,6 +20,7 @@ from torch import nn
 
 from move37.agents.learner.imitation import evaluate, positions_of
 from move37.agents.learner.rollout import sample_works
+from move37.agents.learner.train_loop import TEMPERATURES
 from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works
 from move37.envs.composition.corpus.augment import damage, damage_one
@@ -28,7 +29,6 @@ from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import CompositionWorld
 from move37.novelty.statistics import Interval, seeds_interval, works_interval
 from move37.novelty.storage import load_weights, read_json
-from move37.train import TEMPERATURES
 
 from .parallels import count_parallels
 from .reporting import place, write

@@ -19,7 +19,9 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
-from move37.agents.learner.ppo import WorksCallback, make_ppo
+from move37.agents.learner.callbacks import WorksCallback
+from move37.agents.learner.ppo import make_ppo
+from move37.agents.runs.config import make_config
 from move37.envs.base.batch import WorldBatch
 from move37.envs.base.registry import make_world
 from move37.envs.base.sb3 import WorldVecEnv
@@ -91,14 +93,16 @@ def main() -> None:
         evaluator.summarise(evaluator.measure(works[-400:]))
 
     callback = WorksCallback(world.id, 4, on_round)
-    env = WorldVecEnv(WorldBatch(world.simulator(256), reward), callback.finished)
+    config = make_config(world=args.world)
+    batch = WorldBatch(world.simulator(config.n_envs), reward)
+    env = WorldVecEnv(batch, callback.add_finished)
     quiet = Logger(None, [])
-    model = make_ppo(env, network)
-    limit = make_ppo(env, network)
+    model = make_ppo(env, network, config)
+    limit = make_ppo(env, network, config)
     limit.env = NullVecEnv(env)
     for one in (model, limit):
         one.set_logger(quiet)
-    steps = 256 * 64
+    steps = config.n_envs * config.n_steps
     times: dict[str, list[float]] = {"training": [], "learner alone": []}
     for _ in range(args.rollouts // 4 + 1):  # the first turn warms up and is left out
         times["training"].append(seconds(model, 4 * steps, callback))

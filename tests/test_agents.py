@@ -1,14 +1,20 @@
 """Imitation and the learner on problems whose answer is known."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import obs_as_tensor
 
+from move37.agents.learner.callbacks import WorksCallback
 from move37.agents.learner.imitation import evaluate, imitate, positions_of
 from move37.agents.learner.policy import PriorPolicy
-from move37.agents.learner.ppo import WorksCallback, make_ppo, warm_value
+from move37.agents.learner.ppo import KLPenaltyPPO, make_ppo, warm_value
 from move37.agents.learner.rollout import sample_works
+from move37.agents.runs.config import Config
 from move37.envs.base.appraisal import Appraisal
 from move37.envs.base.batch import WorldBatch
 from move37.envs.base.sb3 import WorldVecEnv
@@ -66,16 +72,17 @@ def left_half(works):
     return {"quality": left.sum(axis=1) / np.maximum(points.sum(axis=1), 1)}
 
 
-def learner(kl_weight=0.0, callback=None, own_value=False):
+def learner(kl_weight=0.0, callback=None, value_network="shared"):
     torch.manual_seed(0)
     env = WorldVecEnv(
         WorldBatch(DrawingSimulator(32), Appraisal(left_half)),
-        callback.finished if callback else None,
+        callback.add_finished if callback else None,
     )
-    return make_ppo(
-        env, DrawingNetwork(width=64), n_steps=MAX_MOVES, batch_size=512, n_epochs=4,
-        learning_rate=6e-3, kl_weight=kl_weight, own_value=own_value,
+    config = Config(
+        n_envs=32, n_steps=MAX_MOVES, n_epochs=4, learning_rate=6e-3, kl_weight=kl_weight,
+        value_network=value_network,
     )  # fmt: skip
+    return make_ppo(env, DrawingNetwork(width=64), config)
 
 
 def test_the_learner_finds_the_better_half_of_the_board():
@@ -84,7 +91,7 @@ def test_the_learner_finds_the_better_half_of_the_board():
     rewards = []
 
     def note(moves, steps):
-        rewards.append(callback.latest["reward"])
+        rewards.append(callback.means["reward"])
 
     callback.on_round = note
     model.learn(26 * 32 * MAX_MOVES, callback)
@@ -92,30 +99,30 @@ def test_the_learner_finds_the_better_half_of_the_board():
     assert rewards[-1] > 0.75, rewards
 
 
-@pytest.mark.parametrize("own_value", [False, True])
-def test_the_value_is_warmed_before_the_policy_moves(own_value):
-    model = learner(own_value=own_value)
+@pytest.mark.parametrize("value_network", ["shared", "own"])
+def test_the_value_is_warmed_before_the_policy_moves(value_network):
+    model = learner(value_network=value_network)
     policy = model.policy
     assert isinstance(policy, PriorPolicy)
     before = {k: v.clone() for k, v in policy.state_dict().items()}
-    warm_value(model, 1, WorksCallback("drawing"))
+    warm_value(model, 1, [WorksCallback("drawing")])
     moved = {
         k.split(".")[0] for k, v in policy.state_dict().items() if not torch.equal(v, before[k])
     }
-    assert moved == ({"value", "critic"} if own_value else {"value"})
+    assert moved == ({"value", "critic"} if value_network == "own" else {"value"})
     assert not policy.value_only
 
 
 def test_the_value_moves_its_own_network_and_never_the_policys():
-    for own_value in (False, True):
-        policy = learner(own_value=own_value).policy
+    for value_network in ("shared", "own"):
+        policy = learner(value_network=value_network).policy
         obs = obs_as_tensor(DrawingSimulator(8).observations, "cpu")
         values, log_prob, _ = policy.evaluate_actions(obs, torch.zeros(8))
         torch.testing.assert_close(values, policy.predict_values(obs))
         torch.testing.assert_close(values, policy(obs)[1])
         values.sum().backward(retain_graph=True)
         moved = {k.split(".")[0] for k, v in policy.named_parameters() if v.grad is not None}
-        assert moved == ({"value", "critic"} if own_value else {"value"})
+        assert moved == ({"value", "critic"} if value_network == "own" else {"value"})
         policy.zero_grad(set_to_none=True)
         log_prob.sum().backward()
         moved = {k.split(".")[0] for k, v in policy.named_parameters() if v.grad is not None}
@@ -124,9 +131,9 @@ def test_the_value_moves_its_own_network_and_never_the_policys():
 
 def test_a_value_with_a_network_of_its_own_knows_more():
     explained = []
-    for own_value in (False, True):
+    for value_network in ("shared", "own"):
         callback = WorksCallback("drawing")
-        model = learner(callback=callback, own_value=own_value)
+        model = learner(callback=callback, value_network=value_network)
         model.lr_schedule = lambda _: 1e-3
         model.policy.value_only = True  # the policy stays, so that both see the same task
         model.learn(12 * 32 * MAX_MOVES, callback)
@@ -146,3 +153,29 @@ def test_the_entropy_handed_to_ppo_is_minus_the_divergence_from_the_imitator():
     q = torch.softmax(policy.prior(obs)[0], 1)
     expected = -(p * (p / q).log()).sum(1)
     torch.testing.assert_close(policy.evaluate_actions(obs, actions)[2], expected)
+
+
+def test_the_penalty_is_in_stable_baselines3s_own_arithmetic():
+    """The weights after updates are those of SB3's PPO, which calls the penalty an entropy loss."""
+
+    def learnt(train):
+        model = learner(kl_weight=0.5)
+        model.set_logger(Logger(None, []))
+        model.train = partial(train, model)
+        model.learn(2 * 32 * MAX_MOVES)
+        return model.policy.state_dict(), model.logger.name_to_value
+
+    (ours, log), (theirs, theirs_log) = learnt(KLPenaltyPPO.train), learnt(PPO.train)
+    assert all(torch.equal(ours[name], value) for name, value in theirs.items())
+    assert "train/entropy_loss" not in log
+    assert log["train/kl_from_imitator"] == theirs_log["train/entropy_loss"] > 0
+
+
+def test_a_larger_penalty_keeps_the_policy_nearer_to_the_imitator():
+    distances = []
+    for kl_weight in (0.0, 5.0):
+        model = learner(kl_weight)
+        model.set_logger(Logger(None, []))
+        model.learn(4 * 32 * MAX_MOVES)
+        distances.append(model.logger.name_to_value["train/kl_from_imitator"])
+    assert distances[1] < distances[0] / 2

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from move37 import compare
 from move37.agents.compare import config as configuration
@@ -29,16 +30,16 @@ from move37.agents.compare.columns import (
 )
 from move37.agents.compare.comparison import Comparison
 from move37.agents.compare.comparison_dir import ComparisonDir
-from move37.agents.compare.entries import chosen_entries, short_name
+from move37.agents.compare.entries import Entry, chosen_entries, short_name
 from move37.agents.compare.evaluation_suite import EvaluationSuite
 from move37.agents.compare.evidence import DEPTHS, Depth, plain, withheld_works
-from move37.agents.compare.expectations import check_all
 from move37.agents.compare.joining import keep_joined
 from move37.agents.compare.model_store import ModelStore
-from move37.agents.compare.report import write_report
+from move37.agents.compare.report.expectations import check_all
+from move37.agents.compare.report.files import write_report
+from move37.agents.compare.report.sections import SECTIONS
+from move37.agents.compare.report.writing import bullets, literal, page, section, table
 from move37.agents.compare.results import HERE, read_rows, summarise
-from move37.agents.compare.sections import SECTIONS
-from move37.agents.compare.writing import bullets, literal, page, section, table
 from move37.agents.makers import maker as makers
 from move37.envs.base import registry as worlds
 from move37.envs.base.works import Works
@@ -50,6 +51,7 @@ from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.judging.second_judge import LocalPatternJudge, LocalPatterns, tear, trials
 from move37.envs.drawing.world import DrawingWorld
 from move37.novelty.statistics import Interval
+from move37.novelty.storage import save_weights
 
 CALLS: dict[str, int] = {}
 ASKED: list[int] = []
@@ -600,7 +602,7 @@ def test_works_of_others_join_the_table(stubs, tmp_path):
 
 def test_sections_are_a_list_that_others_add_to(finished, stubs, monkeypatch):
     more = [*SECTIONS, lambda results: section("Influence", "none yet\n"), lambda _: ""]
-    monkeypatch.setattr("move37.agents.compare.report.SECTIONS", more)
+    monkeypatch.setattr("move37.agents.compare.report.files.SECTIONS", more)
     write_report(finished)
     assert "## Influence\n\nnone yet" in (finished / "report.md").read_text()
 
@@ -696,22 +698,32 @@ def test_a_run_of_another_corpus_is_refused_before_anything_is_made(stubs, tmp_p
 
 
 def test_a_learner_is_taken_from_a_run_of_the_same_corpus(tmp_path):
-    for name in ("imitator.safetensors", "learner.safetensors"):
-        (tmp_path / name).write_bytes(b"learnt")
+    """As it stands in the run's folder, of this version or of 0.1: nothing is copied."""
+    network, run, out = DrawingWorld.network(), tmp_path / "run", tmp_path / "out"
+    save_weights(run / "learner.safetensors", nn.ModuleDict({"network": network}))
+    save_weights(run / "imitator.safetensors", network)
     scale = configuration.SCALES["smoke"]
     config = {"world": "drawing", "corpus": "kanjivg", "human_works": scale.human_works}
-    (tmp_path / "config.json").write_text(json.dumps(config | {"threads": 2}))
-    summary = {"corpus": "abc", "env_steps": 8, "steps_per_second": 4}
-    (tmp_path / "summary.json").write_text(json.dumps(summary))
-    given = compare.parse(["--budget", "smoke", "--out", "x", "--corpus", "kanjivg"])
-    world, folder = types.SimpleNamespace(id="drawing", fingerprint="abc"), tmp_path / "learner"
-    folder.mkdir()
-    model_store = ModelStore(given, world, None, print)
-    model_store._take_learner(tmp_path, folder, folder / "cost.json")
-    assert (folder / "learner.safetensors").read_bytes() == b"learnt"
+    (run / "config.json").write_text(json.dumps(config | {"threads": 2}))
+    asked = ["--budget", "smoke", "--out", str(out), "--run", str(run), "--corpus", "kanjivg"]
+    given, entry = compare.parse(asked), Entry("learner", "learner")
+    world = types.SimpleNamespace(id="drawing", fingerprint="abc", network=DrawingWorld.network)
+    for more, wall, cpu in (
+        ({}, 2, 4),
+        ({"learning_wall_seconds": 3.0, "learning_cpu_seconds": 5.0}, 3, 5),
+    ):
+        summary = {"corpus": "abc", "env_steps": 8, "steps_per_second": 4} | more
+        (run / "summary.json").write_text(json.dumps(summary))
+        model_store = ModelStore(given, world, None, print)
+        maker, cost = model_store.maker(entry, 0)
+        assert maker.env_steps == 8 and cost == {"wall_seconds": wall, "cpu_seconds": cpu}
+        weights = maker.network.state_dict()
+        assert all(torch.equal(weights[k], v) for k, v in network.state_dict().items())
+        assert torch.equal(next(model_store.network(0).parameters()), next(network.parameters()))
+    assert not out.exists()
     model_store = ModelStore(replace(given, corpus=""), world, None, print)
     with pytest.raises(ValueError, match="a run with corpus = 'kanjivg'"):
-        model_store._take_learner(tmp_path, folder, folder / "cost.json")
+        model_store.maker(entry, 0)
 
 
 @pytest.mark.parametrize(
@@ -719,7 +731,8 @@ def test_a_learner_is_taken_from_a_run_of_the_same_corpus(tmp_path):
     [
         ((), "--out"),
         (("--out", "x", "--budget", "huge"), "none of smoke, default, full"),
-        (("--out", "x", "--seeds", "0"), "at least 1"),
+        (("--out", "x", "--threads", "0"), "--threads: must be at least 1"),
+        (("--out", "x", "--seeds", "-1"), "--seeds: must be at least 1"),
         (("--out", "x", "--works", "many"), "invalid int value"),
         (("--out", "x", "--world", "nowhere"), "'nowhere' is none of"),
         (("--out", "x", "--only", "gna"), "'gna' is none of"),

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from move37.agents.learner import train_loop as training
-from move37.agents.makers import evolution, rl_imitation, selection
-from move37.agents.makers import learner as creator
+from move37.agents.learner.train_loop import LEARNER, TrainingRun
+from move37.agents.makers import evolution, learner, rl_imitation, selection
 from move37.agents.makers.maker import Budget, TrainContext, find_factory
 from move37.agents.makers.scoring import RewardScorer
+from move37.agents.runs.config import make_config
 from move37.envs.base.registry import make_world
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works, pad_moves
@@ -22,12 +23,13 @@ from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, POINTS, SIZE, moves_of, strokes_of
 from move37.envs.drawing.mutation import mutate
 from move37.novelty.archive import NoveltyArchive
+from move37.novelty.storage import save_weights
 
 BUDGET = Budget(works=600, env_steps=3072, epochs=1, updates=8)
 BRIEF = moves_of([np.array([[2, 2], [8, 2], [8, 8], [2, 8], [2, 2]])])[:-1]
 TRAINED = ("rl_imitation", "evolution", "learner")
-SEEDLESS = ("rl_imitation", "learner")
-"""Those that use what stands in the folder whatever the seed."""
+RUNS = ("rl_imitation", "learner")
+"""Those that are trained by a run of their own."""
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +40,27 @@ def world():
 
 
 @pytest.fixture(scope="module")
-def shop(world):
-    """A workshop but for its folder; training the reward's critic is paid once."""
+def shop(world, tmp_path_factory):
+    """A context but for its folder; training the reward's critic is paid once."""
     torch.manual_seed(0)
     imitator = world.network().eval()
     evaluator = world.fit_evaluator(updates=1, pools=1)
     imitations = Works("drawing", mutate(world.train.moves, np.random.default_rng(0), BRIEF[None]))
     reward = world.make_reward(evaluator, imitations, updates=10, seed=0, pools=1)
+    path = tmp_path_factory.mktemp("imitator") / "imitator.safetensors"
+    save_weights(path, imitator)
+    config = make_config(
+        "smoke", human_works=200, env_steps=BUDGET.env_steps, n_envs=8, n_steps=64,
+        critic_updates=8, warm_rollouts=3, eval_works=40, imitator=str(path), threads=1,
+    )  # fmt: skip
     return TrainContext(
         world, evaluator, imitator, lambda: copy.deepcopy(reward), BUDGET, 0, Path(), threads=1,
-        log=lambda _: None,
+        log=lambda _: None, config=config,
     )  # fmt: skip
+
+
+def in_folder(shop, folder):
+    return replace(shop, folder=folder, config=replace(shop.config, run_dir=str(folder)))
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +68,14 @@ def makers(shop, tmp_path_factory):
     """Each maker, made once, with its workshop."""
     found = {}
     for name in ("selection", *TRAINED):
-        context = replace(shop, folder=tmp_path_factory.mktemp(name))
+        context = in_folder(shop, tmp_path_factory.mktemp(name))
         found[name] = find_factory(name)(context), context
     return found
 
 
 @pytest.fixture
 def context(shop, tmp_path):
-    return replace(shop, folder=tmp_path)
+    return in_folder(shop, tmp_path)
 
 
 def check_finished(works):
@@ -92,8 +104,8 @@ def test_a_maker_makes_scores_and_is_read_again(name, makers):
     np.testing.assert_array_equal(scores, maker.score(works))
     before = {p: p.stat().st_mtime_ns for p in context.folder.iterdir()}
     assert bool(before) == (name in TRAINED)
-    # What stands in the folder is used again: other chances change nothing.
-    read = find_factory(name)(replace(context, seed=5 if name in SEEDLESS else 0))
+    # What stands in the folder is used again.
+    read = find_factory(name)(context)
     assert {p: p.stat().st_mtime_ns for p in context.folder.iterdir()} == before
     assert read.env_steps == maker.env_steps
     assert (read.env_steps > 0) == (name in ("rl_imitation", "learner"))
@@ -101,55 +113,69 @@ def test_a_maker_makes_scores_and_is_read_again(name, makers):
     np.testing.assert_allclose(read.score(works), scores, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", SEEDLESS)
-def test_a_damaged_file_is_named(name, context):
-    module = {"rl_imitation": rl_imitation, "learner": creator}[name]
-    (context.folder / module.FILE).write_bytes(b"nothing")
-    with pytest.raises(ValueError, match=module.FILE):
-        find_factory(name)(context)
+@pytest.mark.parametrize("name", RUNS)
+def test_a_damaged_file_is_named(name, makers, tmp_path):
+    folder = shutil.copytree(makers[name][1].folder, tmp_path / "run")
+    (folder / LEARNER).write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=LEARNER):
+        find_factory(name)(in_folder(makers[name][1], folder))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_with_other_options_is_refused(name, makers):
+    context = makers[name][1]
+    other = replace(context, config=replace(context.config, seed=5, threads=2))
+    with pytest.raises(ValueError, match="other options"):
+        find_factory(name)(other)
 
 
 def test_the_seed_alone_decides_what_is_learnt(makers, context):
     before = {k: v.clone() for k, v in context.imitator.state_dict().items()}
-    one, two = makers["learner"][0], creator.make(context)
+    one, two = makers["learner"][0], learner.make(context)
     for key, value in two.network.state_dict().items():
         assert torch.equal(value, one.network.state_dict()[key])
     # It has moved, and left the imitator as it was.
     assert any(not torch.equal(two.network.state_dict()[k], v) for k, v in before.items())
     for key, value in context.imitator.state_dict().items():
         assert torch.equal(value, before[key])
-    facts = json.loads((context.folder / creator.FACTS).read_text())
-    # Three rollouts fit the value; six more, of 8 boards, are the budget.
-    assert facts["env_steps"] == two.env_steps == 3072 + 3 * 512
+    assert two.env_steps == 3072
 
 
-def test_a_learner_of_train_py_is_read_from_its_folder(makers, tmp_path):
+def test_a_learner_is_read_from_the_folder_of_its_run(makers):
     maker, context = makers["learner"]
-    path = tmp_path / creator.FILE
-    path.write_bytes((context.folder / creator.FILE).read_bytes())
-    assert creator.load(path, context.world).env_steps == 0
-    (tmp_path / "summary.json").write_text('{"env_steps": 1234}')
-    read = creator.load(path, context.world)
-    assert read.env_steps == 1234
+    read = learner.load(context.folder, context.world)
+    assert read.env_steps == json.loads((context.folder / "summary.json").read_text())["env_steps"]
     works = read.generate(3, np.random.default_rng(0))
     made = maker.generate(3, np.random.default_rng(0))
     np.testing.assert_array_equal(works.moves, made.moves)
     with pytest.raises(ValueError, match="new_reward"):
         read.score(works)
+    cost = learner.fitting_cost(context.folder)
+    assert cost["wall_seconds"] > 0 and cost["cpu_seconds"] > 0
 
 
-@pytest.mark.parametrize(("most", "n_steps"), [(256, 64), (128, 32)])
-@pytest.mark.parametrize("env_steps", [1, 512, 12_288, 100_000, 1_700_000])
-def test_boards_fit_the_budget(env_steps, most, n_steps):
-    n = training.boards_for(env_steps, most, n_steps)
-    rollout = n * n_steps
-    assert rollout % training.BATCH_SIZE == 0
-    assert rollout == training.BATCH_SIZE or rollout * training.LEAST_ROLLOUTS <= env_steps
-    assert n == most or 2 * rollout * training.LEAST_ROLLOUTS > env_steps
+def test_a_makers_run_is_the_run_of_train_py(makers, tmp_path):
+    """But for the judges, which the context brings."""
+    context = makers["learner"][1]
+    run = TrainingRun(replace(context.config, run_dir=str(tmp_path)), evaluator=context.evaluator)
+    fingerprint = json.loads((context.folder / "summary.json").read_text())["fingerprint"]
+    assert run.run()["fingerprint"] == fingerprint
+
+
+def test_an_interrupted_run_of_a_maker_is_resumed(makers, tmp_path):
+    context = makers["rl_imitation"][1]
+    folder = shutil.copytree(context.folder, tmp_path / "run")
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").unlink()
+    (folder / LEARNER).unlink()
+    sorted((folder / "checkpoints").glob("state-*"))[-1].unlink()
+    find_factory("rl_imitation")(in_folder(context, folder))
+    again = json.loads((folder / "summary.json").read_text())
+    assert again["fingerprint"] == summary["fingerprint"]
 
 
 def test_scores_do_not_remember_earlier_calls_but_see_twins(context):
-    scorer = RewardScorer(context.world, context.new_reward)
+    scorer = RewardScorer(context.new_reward)
     works = context.world.held_out[:8]
     twice = Works("drawing", np.concatenate([works.moves, works.moves]))
     scores = scorer.score(twice)
@@ -178,7 +204,6 @@ def test_selection_keeps_the_best_in_the_order_of_sampling(world):
     lengths = every.generate(1000, np.random.default_rng(0)).lengths
     assert sorted(kept.lengths) == sorted(lengths)[-20:]
     assert list(kept.lengths) != sorted(kept.lengths)
-    assert maker.works_appraised == 1000
     with pytest.raises(ValueError, match="ratio"):
         selection.Selection(Coin(), world, Longest, ratio=0)
 
@@ -209,18 +234,18 @@ def test_the_whole_image_critic_learns_and_the_learner_is_paid_by_it_alone(world
     before = reward.judge(trick[:1])[0]
     for _ in range(2):
         reward(np.zeros((600, 1), np.int16), trick)
-        reward.refresh()
+        reward.refresh(None)
     assert reward.judge(trick[:1])[0] < before
 
 
 def test_evolution_improves_and_spends_what_it_may(context):
     maker = evolution.make(context)
-    assert maker.works_appraised == BUDGET.works
+    assert maker.works_searched == BUDGET.works
     assert len(maker.archive) <= maker.archive.cells == evolution.LEAST_CELLS
     first = float(maker.archive.stats.obj_mean)
     maker.search(np.random.default_rng(9), 1500)
     assert float(maker.archive.stats.obj_mean) > first
-    assert maker.works_appraised == BUDGET.works + 1500
+    assert maker.works_searched == BUDGET.works + 1500
     assert (maker.archive.data("objective") > 0).all()
 
 
@@ -229,13 +254,12 @@ def test_elites_are_given_once_and_more_than_the_archive_holds(makers):
     held = {row.tobytes() for row in maker.archive.data("solution")}
     some = maker.generate(len(held), np.random.default_rng(0))
     assert {row.tobytes() for row in some.moves} == held
-    size, cost = len(held), maker.works_appraised
+    size = len(held)
     many = maker.generate(size + 30, np.random.default_rng(0))
     again = maker.generate(size + 30, np.random.default_rng(0))
     np.testing.assert_array_equal(many.moves, again.moves)
     assert len(many) == size + 30
     assert len({row.tobytes() for row in many.moves}) == size + 30
-    assert maker.works_appraised > cost
     assert len(maker.archive) == size
     check_finished(many)
 
@@ -244,7 +268,7 @@ def test_evolution_may_be_held_to_cpu_time(context):
     budget = replace(BUDGET, seconds=0.3)
     maker = evolution.make(replace(context, budget=budget))
     assert maker.cpu_seconds >= 0.3
-    assert maker.works_appraised % evolution.BATCH == 0
+    assert maker.works_searched % evolution.BATCH == 0
     assert maker.archive.cells == evolution.CELLS
 
 
@@ -304,9 +328,6 @@ class FixedWorld:
 
     def images(self, works):
         return np.zeros((len(works), 1, 1), np.uint8)
-
-    def mutate(self, moves, rng, human):
-        return None
 
     def __call__(self, works):
         quality = (works.moves == 3).mean(axis=1) + 0.01

@@ -7,10 +7,10 @@ import pytest
 
 from benchmarks import rediscovery
 from move37 import compare
-from move37.agents.runs import config as options
 from move37.envs.base.registry import make_world
 from move37.envs.drawing.corpus import icons as corpus
 from move37.novelty.measures.rediscovery import match, rediscovered
+from move37.train import parse
 
 
 def spread(n, rng, centre=0.0):
@@ -86,7 +86,7 @@ def test_a_radical_is_found_wherever_kanjivg_marks_it(monkeypatch):
 def test_a_family_is_withheld_by_the_commands_that_are_printed():
     names = ("們 05011", "門 09580")
     train, both = rediscovery.commands(names, "kanjivg")
-    run = options.parse(shlex.split(train)[2:], None)
+    run, _ = parse(shlex.split(train)[2:])
     asked = compare.parse(shlex.split(both)[2:])
     assert run.corpus == asked.corpus == "kanjivg"
     assert run.withhold == ",".join(names) and asked.withhold == names

@@ -17,20 +17,25 @@ import torch
 from stable_baselines3.common.logger import Logger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from move37.agents.learner.callbacks import WorksCallback
-from move37.agents.learner.health import collapse
+from move37.agents.learner.callbacks import BetweenUpdates, TimingCallback, WorksCallback
+from move37.agents.learner.health import FiniteCallback, collapse, rollout_entropy
 from move37.agents.learner.imitation import imitate
 from move37.agents.learner.ppo import make_ppo, warm_value
+from move37.agents.learner.train_loop import TrainingRun
 from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_checkpoint
+from move37.agents.runs.config import FORMAT, Config, make_config
 from move37.agents.runs.interrupts import Interrupts
 from move37.agents.runs.run_dir import RunDir
+from move37.agents.runs.run_log import add_log, open_log
 from move37.agents.runs.train_state import (
     TrainState,
     checkpoint_path,
     newest_checkpoint,
+    save_failure,
     write_checkpoint,
 )
 from move37.envs.base.batch import NotFiniteError, WorldBatch
+from move37.envs.base.registry import make_world
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.works import Works
 from move37.envs.drawing.dynamics import DrawingSimulator
@@ -310,46 +315,52 @@ class Flat:
         self.archive.load_state({k.removeprefix("archive/"): v for k, v in state.items()})
 
 
-def small_session(seed=0, reward=None, own_value=False):
+def small_state(seed=0, reward=None, value_network="shared"):
     torch.manual_seed(0)
     network = DrawingNetwork(width=32)
     reward = reward or Flat()
-    callback = WorksCallback("drawing")
-    env = WorldVecEnv(WorldBatch(DrawingSimulator(4), reward), callback.finished)
-    model = make_ppo(env, network, n_steps=16, batch_size=64, seed=seed, own_value=own_value)
+    works = WorksCallback("drawing")
+    env = WorldVecEnv(WorldBatch(DrawingSimulator(4), reward), works.add_finished)
+    config = Config(
+        n_envs=4, n_steps=16, batch_size=64, seed=seed, value_network=value_network
+    )  # fmt: skip
+    model = make_ppo(env, network, config)
     model.set_logger(Logger(None, []))
-    return TrainState(model, callback, reward)
+    return TrainState(model, works, TimingCallback(), reward)
+
+
+def callbacks_of(state, *more):
+    return [FiniteCallback(), state.works, state.timing, *more]
 
 
 class Stopped(Exception):
     pass
 
 
-def learn(train_state, folder, steps, resume=False, stop_at=-1):
-    """Learn; keep a checkpoint before every rollout."""
+def learn(state, folder, steps, resume=False, stop_at=-1):
+    """Learn; write a checkpoint before every rollout."""
 
-    def keep(now):
-        write_checkpoint(folder, train_state.capture())
+    def checkpoint(now):
+        write_checkpoint(folder, state.capture())
         if now == stop_at:
             raise Stopped
 
-    train_state.callback.on_rollout = keep
-    model = train_state.model
-    model.learn(steps - model.num_timesteps, train_state.callback, reset_num_timesteps=not resume)
-    train_state.callback.on_rollout_start()
+    callbacks = callbacks_of(state, BetweenUpdates(checkpoint))
+    model = state.model
+    model.learn(steps - model.num_timesteps, callbacks, reset_num_timesteps=not resume)
 
 
-@pytest.mark.parametrize("own_value", [False, True])
-def test_a_restored_session_goes_on_bit_by_bit(tmp_path, own_value):
-    one = small_session(own_value=own_value)
+@pytest.mark.parametrize("value_network", ["shared", "own"])
+def test_a_restored_state_goes_on_bit_by_bit(tmp_path, value_network):
+    one = small_state(value_network=value_network)
     learn(one, tmp_path / "a", 8 * 64)
-    two = small_session(own_value=own_value)
+    two = small_state(value_network=value_network)
     with pytest.raises(Stopped):
         learn(two, tmp_path / "b", 8 * 64, stop_at=3 * 64)
     found = newest_checkpoint(tmp_path / "b", print)
     np.random.seed(99)  # all of this is put back
     torch.manual_seed(99)
-    three = small_session(seed=5, own_value=own_value)
+    three = small_state(seed=5, value_network=value_network)
     three.restore(found)
     learn(three, tmp_path / "b", 8 * 64, resume=True)
     a = load_checkpoint(checkpoint_path(tmp_path / "a", 512))
@@ -358,7 +369,7 @@ def test_a_restored_session_goes_on_bit_by_bit(tmp_path, own_value):
     for name, values in a.arrays.items():
         np.testing.assert_array_equal(values, b.arrays[name], err_msg=name)
     for facts in (a.facts, b.facts):  # wall-clock time is all that differs
-        del facts["callback"]["seconds"]
+        del facts["seconds"]
         facts["log"] = [row for row in facts["log"] if not row[0].startswith("time/")]
     assert a.facts == b.facts
 
@@ -408,11 +419,10 @@ def test_imitation_does_not_go_on_from_anything_else():
 
 
 def test_taking_a_snapshot_changes_nothing():
-    one = small_session()
-    one.model.learn(4 * 64, one.callback)
-    two = small_session()
-    two.callback.on_rollout = lambda _: two.capture() and None
-    two.model.learn(4 * 64, two.callback)
+    one = small_state()
+    one.model.learn(4 * 64, callbacks_of(one))
+    two = small_state()
+    two.model.learn(4 * 64, callbacks_of(two, BetweenUpdates(lambda _: two.capture() and None)))
     nothing = Works("drawing", np.zeros((0, MAX_MOVES), np.int16))
     assert one.fingerprint(nothing) == two.fingerprint(nothing)
 
@@ -452,35 +462,39 @@ def test_every_flipped_bit_of_a_checkpoint_is_found(tmp_path):
 
 
 def test_a_snapshot_of_another_run_is_refused():
-    train_state = small_session()
-    train_state.model.learn(64, train_state.callback)
-    state = train_state.capture()
-    other = TrainState(train_state.model, train_state.callback, Flat())
-    for name in ("policy/value.0.weight", "batch/moves", "starts", "reward/archive/entries"):
-        arrays = {k: v for k, v in state.arrays.items() if k != name}
+    state = small_state()
+    state.model.learn(64, callbacks_of(state))
+    checkpoint = state.capture()
+    other = TrainState(state.model, state.works, state.timing, Flat())
+    for name in (
+        "policy/value.0.weight",
+        "boards/moves",
+        "episode_starts",
+        "reward/archive/entries",
+    ):
+        arrays = {k: v for k, v in checkpoint.arrays.items() if k != name}
         with pytest.raises(ValueError, match="of another run"):
-            other.restore(Checkpoint(arrays, state.facts))
+            other.restore(Checkpoint(arrays, checkpoint.facts))
 
 
 def test_an_advantage_that_is_not_finite_stops_the_run(tmp_path):
-    train_state = small_session()
-    train_state.model.rollout_buffer.compute_returns_and_advantage = lambda **_: (
-        train_state.model.rollout_buffer.advantages.fill(np.nan)
+    state = small_state()
+    state.model.rollout_buffer.compute_returns_and_advantage = lambda **_: (
+        state.model.rollout_buffer.advantages.fill(np.nan)
     )
     with pytest.raises(NotFiniteError, match="advantages of a rollout") as caught:
-        train_state.model.learn(64, train_state.callback)
-    with RunDir(tmp_path, False, print) as folder:
-        kept = load_checkpoint(folder.keep_failure(train_state, caught.value))
+        state.model.learn(64, callbacks_of(state))
+    kept = load_checkpoint(save_failure(tmp_path, state, caught.value))
     assert np.isnan(kept.arrays["error/advantages"]).all()
     assert "advantages" in kept.facts["error"] and "policy/value.0.weight" in kept.arrays
 
 
 def test_weights_that_are_not_finite_stop_the_run():
-    train_state = small_session()
+    state = small_state()
     with torch.no_grad():
-        train_state.model.policy.value[0].weight[0, 0] = float("nan")
+        state.model.policy.value[0].weight[0, 0] = float("nan")
     with pytest.raises(NotFiniteError, match=r"weights value\.0\.weight"):
-        train_state.model.learn(64, train_state.callback)
+        state.model.learn(64, callbacks_of(state))
 
 
 def test_a_reward_that_is_not_finite_keeps_the_works_it_was_for():
@@ -489,9 +503,9 @@ def test_a_reward_that_is_not_finite_keeps_the_works_it_was_for():
             terms = super().__call__(works)
             return {**terms, "reward": np.full(len(works), np.inf)}
 
-    train_state = small_session(reward=Wrong())
+    state = small_state(reward=Wrong())
     with pytest.raises(NotFiniteError, match="reward that is not finite") as caught:
-        train_state.model.learn(64 * 48, train_state.callback)
+        state.model.learn(64 * 48, callbacks_of(state))
     assert caught.value.arrays["moves"].shape[1] == MAX_MOVES
 
 
@@ -502,17 +516,17 @@ def test_a_collapsed_policy_is_named():
 
 
 def test_the_entropy_of_a_rollout_is_that_of_the_policy():
-    train_state = small_session()
-    train_state.model.learn(64, train_state.callback)
+    state = small_state()
+    state.model.learn(64, callbacks_of(state))
     # 578 moves, nearly uniform before anything is learnt.
-    assert train_state.callback.entropy == pytest.approx(np.log(578), abs=0.1)
+    assert rollout_entropy(state.model) == pytest.approx(np.log(578), abs=0.1)
 
 
 def test_fitting_the_value_leaves_no_trace_in_the_log():
-    train_state = small_session()
-    logger = train_state.model.logger
-    warm_value(train_state.model, 1, train_state.callback)
-    assert train_state.model.logger is logger and not logger.name_to_value
+    state = small_state()
+    logger = state.model.logger
+    warm_value(state.model, 1, callbacks_of(state)[:2])
+    assert state.model.logger is logger and not logger.name_to_value
 
 
 def test_the_first_signal_is_waited_for_and_the_second_is_not(capfd):
@@ -523,7 +537,7 @@ def test_the_first_signal_is_waited_for_and_the_second_is_not(capfd):
         interrupts.patient = True
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.01)
-        assert interrupts.asked
+        assert interrupts.requested
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(1)
@@ -531,43 +545,88 @@ def test_the_first_signal_is_waited_for_and_the_second_is_not(capfd):
 
 
 def test_other_versions_are_said_and_another_corpus_is_refused(tmp_path):
-    said = []
+    said, config = [], Config(run_dir=str(tmp_path))
     with RunDir(tmp_path, False, said.append) as folder:
-        folder.record({"threads": 1}, "abc")
+        folder.record(config, "abc")
         path = tmp_path / "environment.json"
         path.write_text(path.read_text().replace(torch.__version__, "1.0"))
         assert said == []
-        folder.record({"threads": 1}, "abc")
+        folder.record(config, "abc")
         assert len(said) == 1 and "torch was 1.0" in said[0]
         with pytest.raises(ValueError, match="corpus is not the one"):
-            folder.record({"threads": 1}, "abd")
+            folder.record(config, "abd")
     sessions = json.loads(path.read_text())["sessions"]
     assert len(sessions) == 2 and sessions[0]["command"]
 
 
 def test_a_removed_log_is_an_error(tmp_path):
-    train_state = small_session()
-    with RunDir(tmp_path, False, print) as folder:
-        train_state.model.set_logger(folder.open_log(None))
-        train_state.model.learn(64, train_state.callback)
-        folder.snapshot(train_state)
-        next(tmp_path.glob("events.out.tfevents.*")).unlink()
-        with pytest.raises(FileNotFoundError, match=r"events.*was removed"):
-            folder.snapshot(train_state)
+    state = small_state()
+    logger = open_log(tmp_path, False, None, print)
+    state.model.set_logger(logger)
+    state.model.learn(64, callbacks_of(state))
+    assert add_log(state.capture(), tmp_path, logger).facts["events"]
+    next(tmp_path.glob("events.out.tfevents.*")).unlink()
+    with pytest.raises(FileNotFoundError, match=r"events.*was removed"):
+        add_log(state.capture(), tmp_path, logger)
 
 
 def test_a_resumed_run_takes_its_options_from_its_folder(tmp_path, capsys):
     run = tmp_path / "run"
     run.mkdir()
     path = run / "config.json"
-    path.write_text(json.dumps({"seed": 7, "preset": "smoke", "run_dir": "elsewhere"}))
-    config = parse(["--resume", str(run)], "")
-    assert (config.seed, config.run_dir, config.resume) == (7, str(run), str(run))
+    path.write_text(json.dumps({"format": FORMAT, "seed": 7, "run_dir": "elsewhere"}))
+    config, resume = parse(["--resume", str(run)])
+    assert (config.seed, config.run_dir, resume) == (7, str(run), True)
     for wrong in ('{"seed": true}', '{"seed": -1}', '{"n_envs": 1e9}', '{"n_envs": 9999999999999}',
                   '{"sed": 1}', "[]", "{", '{"preset": "x"}', '{"world": "x"}', '{"resume": "x"}',
                   '{"learning_rate": NaN}', "[" * 100_000):  # fmt: skip
-        path.write_text(wrong)
+        path.write_text(wrong.replace("{", f'{{"format": "{FORMAT}", ', 1))
         with pytest.raises(SystemExit):
-            parse(["--resume", str(run)], "")
+            parse(["--resume", str(run)])
         err = capsys.readouterr().err
-        assert "config.json" in err and len(err.strip().splitlines()) == 1
+        assert "config.json" in err and "version 0.1" not in err
+        assert len(err.strip().splitlines()) == 1
+
+
+def test_a_run_of_version_0_1_is_not_resumed(tmp_path, capsys):
+    (tmp_path / "config.json").write_text('{"preset": "smoke", "seed": 0, "run_dir": "runs/a"}')
+    with pytest.raises(SystemExit):
+        parse(["--resume", str(tmp_path)])
+    err = capsys.readouterr().err
+    assert "cannot be resumed" in err and "version 0.1" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_stage_is_done_once_and_owns_the_files_it_writes(tmp_path):
+    calls = []
+
+    def make(folder):
+        assert not list(folder.iterdir())
+        calls.append(len(calls))
+        (folder / "numbers.txt").write_text("1 2 3")
+        return {"sum": 6}
+
+    (tmp_path / "stages" / "add.tmp").mkdir(parents=True)
+    (tmp_path / "stages" / "add.tmp" / "left-over").write_text("of a process that was killed")
+    said = []
+    with RunDir(tmp_path, False, said.append) as folder:
+        assert folder.stage("add", make) == folder.stage("add", make) == {"sum": 6}
+        assert calls == [0] and not said
+        assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "numbers.txt", "stages"]
+        (tmp_path / "numbers.txt").write_text("1 2 4")
+        assert folder.stage("add", make) == {"sum": 6} and calls == [0, 1]
+        assert "numbers.txt: the checksum is wrong" in said[0]
+        assert (tmp_path / "numbers.txt").read_text() == "1 2 3"
+        (tmp_path / "numbers.txt").unlink()
+        folder.stage("add", make)
+        assert calls == [0, 1, 2]
+
+
+def test_works_that_are_sampled_do_not_depend_on_those_sampled_before(tmp_path):
+    """A resumed run samples only what is left to be sampled."""
+    run = TrainingRun(make_config("smoke", "composition", run_dir=str(tmp_path)))
+    run.world = make_world("composition", limit=150)
+    network = run.world.network().eval()
+    one, two = (run._sample(network, 12, 6) for _ in range(2))
+    np.testing.assert_array_equal(one.briefs, two.briefs)
+    np.testing.assert_array_equal(one.moves, two.moves)

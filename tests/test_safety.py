@@ -305,7 +305,7 @@ def test_what_is_no_json_object_is_refused(tmp_path, data):
     with pytest.raises(StorageError, match=r"config\.json"):
         read_json(path)
     with pytest.raises(ValueError, match=r"config\.json"):
-        load_config(str(tmp_path))
+        load_config(tmp_path)
 
 
 # Drawings

@@ -2,18 +2,22 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from move37.agents.runs.config import parse
+from move37.agents.runs.config import Config, make_config
+from move37.agents.runs.terminal import field_docs
 from move37.envs.base.works import Works, WorksError
 from move37.envs.drawing.corpus.icons import load_corpus
+from move37.train import parse
 
 ROOT = Path(__file__).parent.parent
 UNUSED = f"/tmp/move37-none-{os.getpid()}"
@@ -168,16 +172,34 @@ def test_damaged_works_are_a_clear_error(damage, tmp_path):
 
 
 def test_a_worlds_settings_stand_between_the_defaults_and_what_is_asked_for():
-    drawing, there = parse([], None), parse(["--world", "composition"], None)
+    drawing, there = make_config(), make_config(world="composition")
     assert (drawing.n_steps, drawing.gae_lambda) == (64, 0.95)
     assert (there.n_steps, there.value_network) == (32, "own")
     assert there.env_steps == 6_000_000
-    full = parse(["--world", "composition", "--preset", "full"], None)
+    full = make_config("full", "composition")
     assert (full.env_steps, full.n_steps) == (20_000_000, 32)  # the preset's own
-    smoke = parse(["--world", "composition", "--preset", "smoke"], None)
+    smoke = make_config("smoke", "composition")
     assert (smoke.env_steps, smoke.n_envs, smoke.kl_weight) == (16_384, 64, 0.1)
-    asked = parse(["--world", "composition", "--gae-lambda", "0.9"], None)
-    assert (asked.gae_lambda, asked.n_steps) == (0.9, 32)
+    asked, resume = parse(["--world", "composition", "--gae-lambda", "0.9"])
+    assert (asked.gae_lambda, asked.n_steps, resume) == (0.9, 32, False)
+    assert asked.run_dir == "runs/composition-default-0"
+
+
+def test_every_option_is_explained():
+    helped = script("train.py", "--help").stdout
+    for item in fields(Config):
+        assert f"--{item.name.replace('_', '-')} " in helped
+        assert len(field_docs(Config)[item.name]) > 10, item.name
+
+
+def test_the_commands_that_are_printed_work_as_typed(run):
+    said = (run / "said.txt").read_text()
+    command = said.split("next: ")[1].splitlines()[0]
+    assert command.startswith(("python ", ".venv/", "/")) and "replay.py" in command
+    html = run / "works.html"
+    typed = command.replace("works.html", str(html))
+    assert subprocess.run(shlex.split(typed), cwd=ROOT, capture_output=True).returncode == 0
+    assert html.exists()
 
 
 def test_a_composition_is_learnt_verified_and_written_in_every_form(tmp_path):

@@ -1,10 +1,13 @@
-"""Fits the makers of a comparison, or reads them from its folder: ``makers/SEED/NAME``."""
+"""Fits the makers of a comparison, or reads them from its folder: ``makers/SEED/NAME``.
+
+The imitator and the learner of a seed are those of a finished run, where one is given for the seed;
+nothing of a run is copied. Otherwise the learner's folder here is such a run.
+"""
 
 from __future__ import annotations
 
 import copy
 import json
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,12 +20,19 @@ from torch import nn
 
 from move37.agents.compare.config import CompareConfig, check_run
 from move37.agents.compare.entries import Entry, Imitator
-from move37.agents.learner.imitation import imitate, positions_of
-from move37.agents.makers.maker import BUDGETS, Maker, TrainContext, budget_for, find_factory
+from move37.agents.learner.imitation import fit_imitator
+from move37.agents.learner.train_loop import IMITATOR
+from move37.agents.makers.learner import fitting_cost
+from move37.agents.makers.learner import load as load_learner
+from move37.agents.makers.maker import Maker, TrainContext, budget_for, find_factory
 from move37.agents.makers.scoring import RewardScorer
+from move37.agents.runs.config import make_config, preset_value
+from move37.agents.runs.run_dir import SUMMARY
 from move37.envs.base.works import write_atomically
 from move37.envs.base.world import Evaluator, Reward, World
-from move37.novelty.storage import load_weights, save_weights
+from move37.novelty.storage import load_weights, read_json, save_weights
+
+COST = "cost.json"
 
 
 class ModelStore:
@@ -50,35 +60,63 @@ class ModelStore:
     def scorer(self, seed: int) -> RewardScorer:
         """The learner's reward of a seed as it was before learning."""
         reward = self.reward(seed)
-        return RewardScorer(self._world, lambda: reward)
+        return RewardScorer(lambda: reward)
 
     def maker(self, entry: Entry, seed: int) -> tuple[Maker, dict[str, Any]]:
         """The maker of a line, fitted, with what fitting it cost."""
-        key = entry.key
-        folder = self._options.out / "makers" / str(seed) / key
-        cost = folder / "cost.json"
-        if (key, seed) not in self._made:
-            self._made[key, seed] = self._fit(entry, seed, folder, cost)
-        maker = self._made[key, seed]
+        key = (entry.key, seed)
+        if key not in self._made:
+            self._made[key] = self._fit(entry, seed, self._folder(*key))
+        maker = self._made[key]
         if entry.temperature is not None:
             maker = maker.with_temperature(entry.temperature)
-        return maker, json.loads(cost.read_text())
+        return maker, self._cost(*key)
 
-    def _fit(self, entry: Entry, seed: int, folder: Path, cost: Path) -> Maker:
-        world, options = self._world, self._options
+    def _folder(self, key: str, seed: int) -> Path:
+        """Where a maker keeps what it has learnt: its own folder, or a run that is given for it."""
+        run = self._options.run_of(seed) if key in ("imitator", "learner") else None
+        return run or self._options.out / "makers" / str(seed) / key
+
+    def _cost(self, key: str, seed: int) -> dict[str, Any]:
+        """``wall_seconds`` and ``cpu_seconds`` that fitting took; empty if that is not known."""
+        folder = self._folder(key, seed)
+        if key != "imitator" and (folder / SUMMARY).exists():
+            return fitting_cost(folder)
+        path = folder / COST
+        return read_json(path) if path.exists() else {}
+
+    def _fit(self, entry: Entry, seed: int, folder: Path) -> Maker:
         if entry.maker == "imitator":
-            return Imitator(self.network(seed), world)
+            return Imitator(self.network(seed), self._world)
+        if entry.maker == "learner" and self._options.run_of(seed) is not None:
+            self._check_run(folder)
+            return load_learner(folder, self._world, lambda: copy.deepcopy(self.reward(seed)))
         folder.mkdir(parents=True, exist_ok=True)
-        reused = options.run_of(seed) if entry.maker == "learner" else None
-        if reused is not None and not cost.exists():
-            self._take_learner(reused, folder, cost)
+        context = self._context(entry, seed, folder)
+        torch.manual_seed(seed)
+        begin, cpu = time.perf_counter(), time.process_time()
+        maker = find_factory(entry.maker)(context)
+        seconds = {
+            "wall_seconds": time.perf_counter() - begin,
+            "cpu_seconds": time.process_time() - cpu,
+        }
+        torch.set_num_threads(self._options.threads)
+        if not (folder / COST).exists():  # else it was read from its folder
+            write_atomically(folder / COST, json.dumps(seconds).encode())
+        return maker
+
+    def _context(self, entry: Entry, seed: int, folder: Path) -> TrainContext:
+        """What a maker is fitted with; what is not its own work is done here."""
+        world, options = self._world, self._options
         budget = budget_for(world, options.budget)
         if entry.timed:
-            budget = replace(budget, seconds=self._learner_seconds(seed))
-        # Paid before the clock starts: it is not this maker's work.
+            cost = self._cost("learner", seed)
+            if not cost:
+                raise ValueError("the learner, whose time it is held to, has not been made")
+            budget = replace(budget, seconds=float(cost["cpu_seconds"]))
         network = self.network(seed)
         self.reward(seed)
-        context = TrainContext(
+        return TrainContext(
             world=world,
             evaluator=self._evaluator,
             imitator=network,
@@ -88,73 +126,46 @@ class ModelStore:
             folder=folder,
             threads=options.threads,
             log=self._log,
+            config=make_config(
+                options.budget,
+                options.world,
+                seed=seed,
+                run_dir=str(folder),
+                corpus=options.corpus,
+                withhold=",".join(options.withhold),
+                imitator=str(self._folder("imitator", seed) / IMITATOR),
+                threads=options.threads,
+            ),
         )
-        torch.manual_seed(seed)
-        begin, cpu = time.perf_counter(), time.process_time()
-        maker = find_factory(entry.maker)(context)
-        seconds = {
-            "wall_seconds": time.perf_counter() - begin,
-            "cpu_seconds": time.process_time() - cpu,
-        }
-        torch.set_num_threads(options.threads)
-        if not cost.exists():  # else it was read from its folder
-            write_atomically(cost, json.dumps(seconds).encode())
-        return maker
 
-    def _learner_seconds(self, seed: int) -> float:
-        """CPU seconds that the learner of this seed took to learn."""
-        path = self._options.out / "makers" / str(seed) / "learner" / "cost.json"
-        if not path.exists():
-            raise ValueError("the learner, whose time it is held to, has not been made")
-        return float(json.loads(path.read_text())["cpu_seconds"])
-
-    def _take_learner(self, run: Path, folder: Path, cost: Path) -> None:
-        """Copy the learner of a finished run to where its maker looks for it."""
+    def _check_run(self, run: Path) -> None:
+        """Refuse a run that was trained on other human works, or is not finished."""
         options = self._options
-        summary = check_run(run, self._world, options.scale, options.withhold, options.corpus)
-        seconds = summary["env_steps"] / summary["steps_per_second"]
-        facts = {"env_steps": summary["env_steps"], "seconds": seconds}
-        write_atomically(folder / "learner.json", json.dumps(facts).encode())
-        shutil.copyfile(run / "learner.safetensors", folder / "learner.safetensors")
-        threads = int(summary["config"]["threads"])
-        # train.py notes no CPU time; all its threads busy is the most it can have been.
-        spent = {"wall_seconds": seconds, "cpu_seconds": seconds * threads}
-        write_atomically(cost, json.dumps(spent).encode())
+        check_run(run, self._world, options.scale, options.withhold, options.corpus)
 
     def network(self, seed: int) -> nn.Module:
         """The imitator of a seed: of the run given for it, from its folder, or fitted now."""
         if seed in self._networks:
             return self._networks[seed]
         self._networks.clear()
-        world, options = self._world, self._options
-        folder = self._options.out / "makers" / str(seed) / "imitator"
-        path, cost = folder / "imitator.safetensors", folder / "cost.json"
-        run = options.run_of(seed)
-        if not cost.exists() and run is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(run / "imitator.safetensors", path)
-            write_atomically(cost, b"{}")
-        torch.manual_seed(seed)
-        network = world.network(dropout=0.3)
-        if cost.exists():
-            load_weights(path, network)
-        else:
+        world, folder = self._world, self._folder("imitator", seed)
+        if not (folder / IMITATOR).exists():
+            state = folder / "imitation.safetensors"
+            epochs = preset_value(self._options.budget, "imitation_epochs")
             begin, cpu = time.perf_counter(), time.process_time()
-            fit = imitate(
-                network,
-                lambda epoch: positions_of(world.simulator, world.variations(epoch, seed)),
-                positions_of(world.simulator, world.held_out),
-                epochs=BUDGETS[options.budget].epochs,
-                seed=seed,
+            network = fit_imitator(
+                world, seed, epochs, lambda line: self._log(f"imitator, seed {seed}: {line}"), state
             )
-            spent = {
+            seconds = {
                 "wall_seconds": time.perf_counter() - begin,
                 "cpu_seconds": time.process_time() - cpu,
             }
-            save_weights(path, network)
-            write_atomically(cost, json.dumps(spent).encode())
-            self._log(f"imitator, seed {seed}: {fit.nats:.3f} nats per held-out move")
-        self._networks[seed] = network.eval()
+            write_atomically(folder / COST, json.dumps(seconds).encode())
+            save_weights(folder / IMITATOR, network)
+            state.unlink(missing_ok=True)
+        network = world.network().eval()
+        load_weights(folder / IMITATOR, network)
+        self._networks[seed] = network
         return network
 
     def reward(self, seed: int) -> Reward:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from move37.agents.learner.fitting import OneCycle
 from move37.agents.runs.checkpoint_io import (
     Arrays,
     Checkpoint,
@@ -122,24 +123,19 @@ def imitate(
     """
     first = int(resume_from.facts["epoch"]) + 1 if resume_from else 1
     observations, moves = train(first)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        learning_rate,
-        total_steps=epochs * (len(moves) // batch_size),
-        pct_start=0.1,
-    )
+    updates = epochs * (len(moves) // batch_size)
+    optimizer = OneCycle(network, learning_rate, weight_decay, updates, clip=1.0)
     generator = torch.Generator().manual_seed(seed)
     best = Fit(float("inf"), 0.0, 0)
     best_weights = {k: v.clone() for k, v in network.state_dict().items()}
     if resume_from:
-        best, best_weights = _restore(resume_from, network, optimizer, schedule, generator)
+        best, best_weights = _restore(resume_from, network, optimizer, generator)
     for epoch in range(first, epochs + 1):
         if epoch > first:
             observations, moves = train(epoch)
         order = torch.randperm(len(moves), generator=generator)
         batches = order[: len(moves) // batch_size * batch_size].split(batch_size)
-        loss = _train_epoch(network, optimizer, schedule, observations, moves, batches)
+        loss = _train_epoch(network, optimizer, observations, moves, batches)
         if not np.isfinite(loss):
             raise FloatingPointError(f"imitation: the loss became {loss} in epoch {epoch}")
         nats, top1 = evaluate(network, *held_out)
@@ -156,8 +152,7 @@ def imitate(
 
 def _train_epoch(
     network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
+    optimizer: OneCycle,
     observations: Observations,
     moves: NDArray[np.int64],
     batches: Sequence[torch.Tensor],
@@ -170,11 +165,7 @@ def _train_epoch(
     for rows in batches:
         logits, _ = network({key: value[rows] for key, value in tensors.items()})
         loss = functional.cross_entropy(logits, targets[rows])
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+        optimizer.step(loss)
         total += loss.item()
     network.eval()
     return total / len(batches)
@@ -218,15 +209,15 @@ def _capture(
     best: Fit,
     best_weights: dict[str, torch.Tensor],
     network: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: OneCycle,
     generator: torch.Generator,
 ) -> Checkpoint:
     arrays: Arrays = {f"weights/{k}": v.numpy().copy() for k, v in network.state_dict().items()}
     arrays |= {f"best/{k}": v.numpy() for k, v in best_weights.items()}
-    arrays |= {f"moments/{k}": v.copy() for k, v in moments_of(optimizer).items()}
+    arrays |= {f"moments/{k}": v.copy() for k, v in moments_of(optimizer.optimizer).items()}
     arrays["random/order"] = generator.get_state().numpy()
     arrays["random/torch"] = torch.get_rng_state().numpy()
-    (group,) = optimizer.param_groups
+    (group,) = optimizer.optimizer.param_groups
     facts = {
         "epoch": epoch,
         "best": [best.nats, best.top1, best.epochs],
@@ -238,8 +229,7 @@ def _capture(
 def _restore(
     state: Checkpoint,
     network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.OneCycleLR,
+    optimizer: OneCycle,
     generator: torch.Generator,
 ) -> tuple[Fit, dict[str, torch.Tensor]]:
     arrays = state.arrays
@@ -251,12 +241,12 @@ def _restore(
         best_weights = tensors("best")
         network.load_state_dict(best_weights)  # what does not fit is found now
         network.load_state_dict(tensors("weights"))
-        load_moments(optimizer, part(arrays, "moments"))
-        optimizer.param_groups[0].update(
+        load_moments(optimizer.optimizer, part(arrays, "moments"))
+        optimizer.optimizer.param_groups[0].update(
             lr=float(state.facts["group"]["lr"]), betas=tuple(state.facts["group"]["betas"])
         )
         # Its rates are a function of how many updates there were.
-        schedule.last_epoch = int(arrays["moments/0/step"])
+        optimizer.schedule.last_epoch = int(arrays["moments/0/step"])
         generator.set_state(tensors("random")["order"])
         torch.set_rng_state(tensors("random")["torch"])
         nats, top1, epochs = state.facts["best"]

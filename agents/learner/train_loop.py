@@ -308,18 +308,19 @@ class TrainingRun:
     def _on_round(self, works: Works, steps: int) -> None:
         """Every few rollouts: train the critic, fill the archive, measure the latest works."""
         figures: dict[str, float] = dict(self.reward.refresh(works))
-        newest = works[-ADMITTED:]
-        admitted = self.reward.admit(newest)
+        latest, newest = works[-MEASURED:], works[-ADMITTED:]
+        descriptors = self.evaluator.describe(latest)
+        admitted = self.reward.admit(newest, descriptors[-len(newest) :])
         self._state.add_admitted(newest[admitted])
         if self._policy.value_only:
             return  # the imitator's works, while the value function is fitted
         self._state.add_to_trace(works[-TRACED:])
-        measured = self._summarise(works[-MEASURED:])
+        measured = self.evaluator.summarise(self.evaluator.measure(latest, descriptors))
         self._state.progress.latest = measured
         figures |= {f"eval/{key}": value for key, value in measured.items()}
         if "craft" in self._works.means:
             figures["eval/judge_gap"] = self._works.means["craft"] - measured["heldout_quality"]
-        figures |= self._shift_curves.curves(works, steps)
+        figures |= self._shift_curves.curves(descriptors, steps)
         figures["archive/size"] = float(len(self.reward.archive))
         figures["archive/admitted"] = float(admitted.sum())
         for key, value in figures.items():
@@ -481,13 +482,16 @@ def start_or_resume(
     """Do a run, or what is left of it if its folder holds it already; see :class:`TrainingRun`.
 
     Raises:
-        ValueError: If the folder holds a run with other options, threads apart.
+        ValueError: If the folder holds a run with other options, threads and the imitator's path
+            apart.
     """
     folder = Path(config.run_dir)
     resume = (folder / FILE).exists()
     if resume:
         found = load_config(folder)
-        if replace(found, threads=config.threads) != config:
+        if replace(found, threads=config.threads, imitator=config.imitator) != config:
             raise ValueError(f"{folder}: holds a run with other options than are asked for")
-        config = found
+        if (folder / SUMMARY).exists():
+            return read_json(folder / SUMMARY)
+        config = replace(config, threads=found.threads)
     return kind(config, resume, evaluator, log).run()

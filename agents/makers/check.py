@@ -153,9 +153,10 @@ def _some_brief(world: World) -> NDArray[np.int16]:
     """A brief that human works answer; where they answer none, the beginning of one."""
     works = world.held_out
     answered = np.flatnonzero((works.briefs != PAD).any(axis=1))
+    brief: NDArray[np.int16] = works.moves[works.lengths.argmax(), :2]
     if len(answered):
-        return works.briefs[answered[0]]
-    return works.moves[works.lengths.argmax(), :2]
+        brief = works.briefs[answered[0]]
+    return brief
 
 
 def _check_score(maker: Maker, works: Works) -> None:
@@ -164,7 +165,7 @@ def _check_score(maker: Maker, works: Works) -> None:
         return
     if np.shape(score) != (N,) or not np.isfinite(score).all():
         raise MakerError(f"score: expected {N} finite numbers for {N} works, got {score!r}")
-    if not np.array_equal(maker.score(works), score):
+    if not np.array_equal(np.asarray(maker.score(works)), score):
         raise MakerError("score: the same works asked twice got other scores")
 
 

@@ -53,11 +53,12 @@ class Collage(Maker):
                 planned[:] = 0
                 for row in rows:
                     if self._parts:
-                        moves = self._of_parts(simulator.max_moves, rng)
+                        plan = self._of_parts(simulator.max_moves, rng)
                     else:
-                        moves = self._of_windows(simulator.max_moves, end_move, rng)
-                    planned[row, : len(moves)] = moves
-            return planned[rows, t]
+                        plan = self._of_windows(simulator.max_moves, end_move, rng)
+                    planned[row, : len(plan)] = plan
+            moves: NDArray[np.int64] = planned[rows, t]
+            return moves
 
         # Played, so that the world says where each work ends.
         moves, briefs = rollout(simulator, n, choose, brief=brief)

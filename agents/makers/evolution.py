@@ -73,7 +73,6 @@ class Evolution(Maker):
         archive: The elites, with fields ``solution``, ``objective``, ``measures`` and ``brief``.
         stock: Elites in the archive after the latest :meth:`search`.
         works_searched: Works made and appraised by :meth:`search`.
-        works_appraised: Works made and appraised so far, by the search and by :meth:`generate`.
         cpu_seconds: CPU seconds that the search took.
     """
 
@@ -85,11 +84,10 @@ class Evolution(Maker):
         centroids: NDArray[np.float64],
     ) -> None:
         self.works_searched = 0
-        self.works_appraised = 0
         self.cpu_seconds = 0.0
         self._world = world
         self._evaluator = evaluator
-        self._scorer = RewardScorer(world, new_reward)
+        self._scorer = RewardScorer(new_reward)
         human = evaluator.describe(world.train)
         among = leave_one_out_novelty(human, evaluator.k_neighbors) / evaluator.scale
         self._full = FULL_NOVELTY * float(np.quantile(among, 0.95))
@@ -123,7 +121,6 @@ class Evolution(Maker):
         if novelty is None:
             novelty = reward.archive.novelty(measures)
         clipped_novelty = np.clip((novelty - 1) / (self._full - 1), 0, 1)
-        self.works_appraised += len(works)
         return np.asarray(terms["quality"]) * clipped_novelty, measures.astype(np.float64)
 
     def _children(
@@ -289,7 +286,7 @@ class Evolution(Maker):
         if len(tensors["objective"]):
             self.archive.add(**{key: tensors[key].numpy() for key in FIELDS})
         self.stock = len(self.archive)
-        self.works_searched = self.works_appraised = works_searched
+        self.works_searched = works_searched
         self.cpu_seconds = cpu_seconds
 
 

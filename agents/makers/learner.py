@@ -1,13 +1,11 @@
-"""The learner: PPO for quality x newness, started as the imitator and held near it.
+"""The learner: PPO for quality x novelty, started as the imitator and held near it.
 
-The same training as ``train.py``'s: the value head is fitted first on the imitator's own works,
-then Stable-Baselines3's PPO moves the policy, the critic of the reward is refreshed with the
-learner's latest works and the best of them enter the archive of novelty.
+It is trained by a run like any other (:mod:`move37.agents.learner.train_loop`), in the maker's
+folder, and read from the folder of a run.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,21 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from move37.agents.learner.rollout import sample_works
-from move37.agents.learner.train_loop import train_policy
+from move37.agents.learner.rollout import BOARDS, sample_works
+from move37.agents.learner.train_loop import LEARNER, start_or_resume
 from move37.agents.makers.maker import Maker, TrainContext
 from move37.agents.makers.scoring import RewardScorer
-from move37.envs.base.works import Works, write_atomically
+from move37.agents.runs.run_dir import SUMMARY
+from move37.envs.base.works import Works
 from move37.envs.base.world import Reward, World
-from move37.novelty.storage import load_weights, read_json, save_weights
-
-FILE = "learner.safetensors"
-FACTS = "learner.json"
-KL_WEIGHT = 0.02
-REFRESH_EVERY = 4
-ADMIT = 256
-"""The newest works of a round that are offered to the archive."""
-BOARDS = 512
+from move37.novelty.storage import load_weights, read_json
 
 
 class Learner(Maker):
@@ -40,7 +31,7 @@ class Learner(Maker):
         world: The world it works in.
         new_reward: Makes the reward as it was before any learning; None: :meth:`score` cannot be
             asked.
-        env_steps: Moves made while it learnt, those that only fitted the value head included.
+        env_steps: Moves made while it learnt.
     """
 
     def __init__(
@@ -53,7 +44,7 @@ class Learner(Maker):
         self.network = network
         self.env_steps = env_steps
         self._world = world
-        self._scorer = None if new_reward is None else RewardScorer(world, new_reward)
+        self._scorer = None if new_reward is None else RewardScorer(new_reward)
 
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
@@ -70,52 +61,54 @@ class Learner(Maker):
         :meth:`move37.agents.makers.scoring.RewardScorer.score`.
 
         Raises:
-            ValueError: If the maker was loaded without a reward.
+            ValueError: If the learner was loaded without a reward.
         """
         if self._scorer is None:
             raise ValueError("score: this learner was loaded without new_reward")
         return self._scorer.score(works)
 
 
-def load(path: Path, world: World, new_reward: Callable[[], Reward] | None = None) -> Learner:
-    """Read a learner that :func:`make` or ``train.py`` trained.
+def load(run: Path, world: World, new_reward: Callable[[], Reward] | None = None) -> Learner:
+    """Read the learner of a finished run.
 
     Args:
-        path: ``learner.safetensors``, or a checkpoint; the moves it cost are read from
-            ``learner.json`` or ``summary.json`` beside it, 0 if neither is there.
+        run: Folder of the run.
         world: The world it was trained in.
         new_reward: For :meth:`Learner.score`.
 
     Raises:
-        StorageError: If the file is missing, damaged, or no learner of this world.
+        StorageError: If a file is missing, damaged, or of another world.
     """
     network = world.network()
-    load_weights(path, network, "network.")
-    return Learner(network.eval(), world, new_reward, _steps_beside(path))
+    load_weights(run / LEARNER, network, "network.")
+    return Learner(network.eval(), world, new_reward, int(read_json(run / SUMMARY)["env_steps"]))
 
 
-def _steps_beside(path: Path) -> int:
-    for name in (FACTS, "summary.json"):
-        facts = path.parent / name
-        if facts.exists():
-            return int(read_json(facts).get("env_steps", 0))
-    return 0
+def fitting_cost(run: Path) -> dict[str, float]:
+    """``wall_seconds`` and ``cpu_seconds`` of the learning of a finished run."""
+    summary = read_json(run / SUMMARY)
+    if "learning_cpu_seconds" not in summary:
+        # A run of version 0.1. All its threads busy all the time is the most it can have cost.
+        wall = summary["env_steps"] / summary["steps_per_second"]
+        threads = int(read_json(run / "config.json")["threads"])
+        return {"wall_seconds": wall, "cpu_seconds": wall * threads}
+    return {
+        "wall_seconds": float(summary["learning_wall_seconds"]),
+        "cpu_seconds": float(summary["learning_cpu_seconds"]),
+    }
 
 
 def make(context: TrainContext) -> Learner:
-    """Train the learner, or read it from the folder if it is there."""
-    world, folder = context.world, context.folder
-    if (folder / FILE).exists():
-        return load(folder / FILE, world, context.new_reward)
-    reward = context.new_reward()
+    """Train the learner in the maker's folder, or what is left of its run, or read it.
 
-    def on_round(works: Works) -> None:
-        reward.refresh(works)
-        reward.admit(works[-ADMIT:])
+    Raises:
+        ValueError: If the context says not how, or the folder holds another run.
+    """
+    if context.config is None:
+        raise ValueError("the learner needs the config of its run")
 
-    trained = train_policy(context, "learner", reward, on_round, REFRESH_EVERY, KL_WEIGHT)
-    reward.save(folder)
-    facts = {"env_steps": trained.env_steps, "seconds": trained.seconds, "seed": context.seed}
-    write_atomically(folder / FACTS, json.dumps(facts, indent=2).encode())
-    save_weights(folder / FILE, trained.policy)
-    return Learner(trained.policy.network, world, context.new_reward, trained.env_steps)
+    def log(line: str) -> None:
+        context.log(f"learner: {line}")
+
+    start_or_resume(context.config, context.evaluator, log)
+    return load(context.folder, context.world, context.new_reward)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from move37.agents.runs.config import Config, preset_value
 from move37.envs.base.works import PAD, Works
 from move37.envs.base.world import Evaluator, Reward, World
 
@@ -88,22 +89,29 @@ class Budget:
 
 
 BUDGETS = {
-    "smoke": Budget(works=600, env_steps=12_288, epochs=1, updates=40),
-    "default": Budget(works=60_000, env_steps=1_700_000, epochs=18, updates=4000),
-    "full": Budget(works=200_000, env_steps=5_000_000, epochs=24, updates=12_000),
-}
+    preset: Budget(
+        works=works,
+        env_steps=preset_value(preset, "env_steps"),
+        epochs=preset_value(preset, "imitation_epochs"),
+        updates=updates,
+    )
+    for preset, works, updates in (
+        ("smoke", 600, 40), ("default", 60_000, 4000), ("full", 800_000, 12_000)
+    )
+}  # fmt: skip
+"""By the preset of a learner's run: makers may spend what the learner spends."""
 
 
-def budget_for(world: World, name: str) -> Budget:
-    """What a maker may spend in a world; the default is what ``train.py`` spends there.
+def budget_for(world: World, preset: str) -> Budget:
+    """What a maker may spend in a world.
 
     Args:
         world: May set ``env_steps`` of its own (``ppo``): so many moves are
             that number over the mean length of its human works, in works.
-        name: In :data:`BUDGETS`.
+        preset: In :data:`BUDGETS`.
     """
-    budget, own = BUDGETS[name], world.ppo.get("env_steps")
-    if name != "default" or own is None:
+    budget, own = BUDGETS[preset], world.ppo.get("env_steps")
+    if preset != "default" or own is None:
         return budget
     works = round(own / float(world.train.lengths.mean()))
     return replace(budget, env_steps=int(own), works=works)
@@ -124,6 +132,8 @@ class TrainContext:
         folder: Where the maker keeps what it has learnt (no pickle); exists.
         threads: torch threads.
         log: Takes one line about what happens.
+        config: Of the run of a learner in this world, with this budget, seed and imitator, in
+            ``folder``; None where no maker is a learner.
     """
 
     world: World
@@ -135,6 +145,7 @@ class TrainContext:
     folder: Path
     threads: int = 2
     log: Callable[[str], None] = print
+    config: Config | None = None
 
 
 def images_of_briefs(world: World, briefs: NDArray[np.int16]) -> NDArray[np.uint8]:

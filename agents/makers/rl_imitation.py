@@ -1,17 +1,18 @@
 """Imitation by reinforcement learning: the control that shows that PPO alone is not the point.
 
-The same learner as the creator's, from the same imitator and with the same budget, but its only
+The same run as the learner's, from the same imitator and with the same budget, but its only
 reward is SPIRAL's (Ganin et al. 2018): a critic of whole images, trained against it all along, says
 how much a work looks like a human one. The critic is a spectrally normalised discriminator (Miyato
 et al. 2018) with the logistic loss; its negatives come from a replay buffer of the learner's works,
-so that no old trick pays again. The best that this learner can do is to draw what was drawn.
+so that no earlier trick pays again. The best that this learner can do is to draw what was drawn.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,27 +21,31 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from move37.agents.learner.rollout import sample_works
-from move37.agents.learner.train_loop import train_policy
+from move37.agents.learner.rollout import BOARDS, sample_works
+from move37.agents.learner.train_loop import LEARNER, TrainingRun, start_or_resume
 from move37.agents.makers.maker import Maker, TrainContext
-from move37.envs.base.works import Works, write_atomically
+from move37.agents.runs.run_dir import SUMMARY
+from move37.envs.base.works import Works
 from move37.envs.base.world import World
-from move37.novelty.storage import load_weights, read_json, save_weights
+from move37.novelty.archive import NoveltyArchive
+from move37.novelty.storage import (
+    load_moments,
+    load_weights,
+    moments_of,
+    part,
+    read_json,
+    save_weights,
+)
 
-FILE = "rl_imitation.safetensors"
-FACTS = "rl_imitation.json"
-KL_WEIGHT = 0.02
-"""As the creator's, so that the reward is all that differs."""
+CRITIC = "image-critic.safetensors"
 FIRST_UPDATES = 400
-"""Gradient steps of the critic before the learner learns, at most ``budget.updates``."""
+"""Gradient steps of the critic before the learner learns, at most the run's ``critic_updates``."""
 WORKS_PER_UPDATE = 32
-"""New works of the learner for each gradient step of the critic: 24 or so a rollout."""
-FIRST_WORKS = 2048
-"""The imitator's works that fill the replay buffer at first, at most ``budget.works``."""
+"""New works of the learner for each gradient step of the critic: about 24 a rollout."""
 REPLAY = 8192
 """Works in the replay buffer."""
-BOARDS = 512
 CHUNK = 512
+"""Images that the critic judges at once."""
 
 
 class ImageCritic(nn.Module):
@@ -71,15 +76,18 @@ class ImageCritic(nn.Module):
 
 
 class WholeImageReward:
-    """An appraiser that knows nothing but how human a work looks to a critic that learns.
+    """A reward that knows nothing but how human a work looks to a critic that learns.
 
     Args:
         images: (N, H, W) uint8 in {0, 1} of N works.
         human: M human works.
         own: The first works in the replay buffer.
         seed: Of the critic and of the order in which it sees works.
-        rate: Adam's step size.
+        learning_rate: Adam's step size.
         batch_size: Human works, and own ones, per gradient step.
+
+    Attributes:
+        archive: Empty: nothing is admitted.
     """
 
     def __init__(
@@ -88,16 +96,19 @@ class WholeImageReward:
         human: Works,
         own: Works,
         seed: int,
-        rate: float = 5e-4,
+        learning_rate: float = 5e-4,
         batch_size: int = 64,
     ) -> None:
         torch.manual_seed(seed)
         self._images = images
-        self._human, self._own = images(human), images(own)[-REPLAY:]
+        self._human, self._own, self._seed = images(human), images(own)[-REPLAY:], seed
         self.critic = ImageCritic(*self._human.shape[1:])
+        self.archive = NoveltyArchive(1)
         self._pending: list[NDArray[np.uint8]] = []
-        self._rng = np.random.default_rng((seed, 2))
-        self._optimizer = torch.optim.Adam(self.critic.parameters(), rate, betas=(0.5, 0.9))
+        self._updates = 0
+        self._optimizer = torch.optim.Adam(
+            self.critic.parameters(), learning_rate, betas=(0.5, 0.9)
+        )
         self._batch_size = batch_size
 
     def __call__(self, works: Works) -> dict[str, NDArray[np.float64]]:
@@ -107,8 +118,8 @@ class WholeImageReward:
         """
         images = self._images(works)
         self._pending.append(images)
-        looks = self.judge(images)
-        return {"quality": looks, "reward": looks.copy()}
+        probability = self.judge(images)
+        return {"quality": probability, "reward": probability.copy()}
 
     def judge(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Probability, (N,) float64, that images (N, H, W) uint8 in {0, 1} are human works."""
@@ -120,12 +131,25 @@ class WholeImageReward:
                 parts.append(torch.sigmoid(self.critic(batch).double()).numpy())
         return np.concatenate(parts)
 
-    def refresh(self) -> float:
-        """Take the works appraised since the last time into the replay buffer and learn."""
+    def refresh(self, works: Works) -> dict[str, float]:
+        """Take the works appraised since the last time into the replay buffer, and learn.
+
+        Args:
+            works: Not looked at: they are among those appraised.
+        """
         new = sum(len(images) for images in self._pending)
+        self._take_pending()
+        return {"critic/loss": self.learn(max(1, new // WORKS_PER_UPDATE))}
+
+    def _take_pending(self) -> None:
         self._own = np.concatenate([self._own, *self._pending])[-REPLAY:]
         self._pending = []
-        return self.learn(max(1, new // WORKS_PER_UPDATE))
+
+    def admit(
+        self, works: Works, descriptors: NDArray[np.float32] | None = None
+    ) -> NDArray[np.bool_]:
+        """Admit none of the works, (N,) bool: novelty is not rewarded."""
+        return np.zeros(len(works), np.bool_)
 
     def learn(self, updates: int) -> float:
         """Teach the critic to tell human works from those in the buffer.
@@ -141,17 +165,56 @@ class WholeImageReward:
         target = torch.cat([torch.full((size,), 0.9), torch.zeros(size)])
         self.critic.train()
         for _ in range(updates):
-            rows = [self._rng.integers(0, len(pool), size) for pool in (self._human, self._own)]
+            # Seeded by the count, so that the count is all there is to save of it.
+            rng = np.random.default_rng((self._seed, 2, self._updates))
+            rows = [rng.integers(0, len(pool), size) for pool in (self._human, self._own)]
             images = np.concatenate([self._human[rows[0]], self._own[rows[1]]])
             logits = self.critic(torch.from_numpy(images.astype(np.float32)))
             loss = functional.binary_cross_entropy_with_logits(logits, target)
             self._optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
+            self._updates += 1
             losses.append(loss.item())
         if not np.isfinite(losses).all():
             raise FloatingPointError("the whole-image critic's loss is not finite")
         return float(np.mean(losses)) if losses else 0.0
+
+    def save(self, folder: Path) -> None:
+        """Write the critic's weights."""
+        save_weights(folder / CRITIC, self.critic)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """See :class:`move37.envs.base.world.Reward`."""
+        arrays = {f"critic/{k}": v.numpy().copy() for k, v in self.critic.state_dict().items()}
+        arrays |= {f"optimizer/{k}": v.copy() for k, v in moments_of(self._optimizer).items()}
+        pending = np.concatenate([self._own[:0], *self._pending])
+        return arrays | {
+            "own": self._own.copy(), "pending": pending, "updates": np.array(self._updates),
+        }  # fmt: skip
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """See :class:`move37.envs.base.world.Reward`."""
+        weights = {k: torch.from_numpy(v.copy()) for k, v in part(state, "critic").items()}
+        self.critic.load_state_dict(weights)
+        load_moments(self._optimizer, part(state, "optimizer"))
+        for key in ("own", "pending"):
+            if state[key].shape[1:] != self._human.shape[1:]:
+                raise ValueError(f"{key}: images of another size, {state[key].shape[1:]}")
+        self._own, self._pending = state["own"].copy(), [state["pending"].copy()]
+        self._updates = int(state["updates"])
+
+
+class ImitationRun(TrainingRun):
+    """A run whose reward is a :class:`WholeImageReward`."""
+
+    def make_reward(self, updates: int) -> WholeImageReward:
+        """The reward, its critic taught to tell human works from the imitator's."""
+        world = self.world
+        reward = WholeImageReward(world.images, world.train, self.imitations, self.config.seed)
+        loss = reward.learn(min(FIRST_UPDATES, updates))
+        self._log(f"the critic's loss on the imitator's works is {loss:.3f}")
+        return reward
 
 
 class RLImitator(Maker):
@@ -183,42 +246,34 @@ class RLImitator(Maker):
         """Probability, (N,) float64, that the whole-image critic gives a work of being human."""
         return self.reward.judge(self._world.images(works))
 
-    def save(self, folder: Path) -> None:
-        """Write the policy network and the critic."""
-        both = nn.ModuleDict({"network": self.network, "critic": self.reward.critic})
-        save_weights(folder / FILE, both)
 
-
-def load(folder: Path, world: World) -> RLImitator:
-    """Read what :func:`make` saved.
+def load(run: Path, world: World) -> RLImitator:
+    """Read the learner of a finished :class:`ImitationRun`.
 
     Raises:
         StorageError: If a file is missing, damaged, or of another world.
     """
     reward = WholeImageReward(world.images, world.train, world.train[:0], 0)
     network = world.network()
-    load_weights(folder / FILE, network, "network.")
-    load_weights(folder / FILE, reward.critic, "critic.")
-    steps = int(read_json(folder / FACTS).get("env_steps", 0))
+    load_weights(run / LEARNER, network, "network.")
+    load_weights(run / CRITIC, reward.critic)
+    steps = int(read_json(run / SUMMARY)["env_steps"])
     return RLImitator(network.eval(), reward, world, steps)
 
 
 def make(context: TrainContext) -> RLImitator:
-    """Train against the whole-image critic, or read the learner from the folder."""
-    world, folder = context.world, context.folder
-    if (folder / FILE).exists():
-        return load(folder, world)
-    rng = np.random.default_rng((context.seed, 3))
-    n = min(FIRST_WORKS, context.budget.works)
-    first = sample_works(context.imitator, world.practice(BOARDS), world.id, n, rng)
-    reward = WholeImageReward(world.images, world.train, first, context.seed)
-    loss = reward.learn(min(FIRST_UPDATES, context.budget.updates))
-    context.log(f"rl_imitation: the critic's loss on the imitator's works is {loss:.3f}")
-    trained = train_policy(
-        context, "rl_imitation", reward, lambda _: reward.refresh(), 1, KL_WEIGHT
-    )
-    made = RLImitator(trained.policy.network, reward, world, trained.env_steps)
-    facts = {"env_steps": trained.env_steps, "seconds": trained.seconds, "seed": context.seed}
-    write_atomically(folder / FACTS, json.dumps(facts, indent=2).encode())
-    made.save(folder)
-    return made
+    """Train against the whole-image critic, or what is left of that run, or read the learner.
+
+    Raises:
+        ValueError: If the context says not how, or the folder holds another run.
+    """
+    if context.config is None:
+        raise ValueError("imitation by reinforcement learning needs the config of its run")
+    # The critic learns after every rollout; all else is as the learner's.
+    config = replace(context.config, refresh_every=1)
+
+    def log(line: str) -> None:
+        context.log(f"rl_imitation: {line}")
+
+    start_or_resume(config, context.evaluator, log, ImitationRun)
+    return load(context.folder, context.world)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
-from move37.envs.base.world import Reward, World
+from move37.envs.base.world import Reward
 
 CHUNK = 512
 """Works that are appraised in one call of the reward."""
@@ -22,12 +22,10 @@ class RewardScorer:
     the same works in the same order always get the same scores.
 
     Args:
-        world: For the works' images.
         new_reward: Makes the reward, critic trained; called once, when it is first needed.
     """
 
-    def __init__(self, world: World, new_reward: Callable[[], Reward]) -> None:
-        self._world = world
+    def __init__(self, new_reward: Callable[[], Reward]) -> None:
         self._new_reward = new_reward
         self._pristine: Reward | None = None
 

@@ -35,9 +35,6 @@ class Selection(Maker):
         world: The world it works in.
         new_reward: Makes the learner's reward as it is before any learning.
         ratio: Samples for each work kept, at least 1.
-
-    Attributes:
-        works_appraised: Samples made and appraised by all calls of :meth:`generate` so far.
     """
 
     def __init__(
@@ -46,10 +43,9 @@ class Selection(Maker):
         if ratio < 1:
             raise ValueError(f"ratio: expected at least 1, got {ratio}")
         self.ratio = ratio
-        self.works_appraised = 0
         self._imitator = imitator
         self._world = world
-        self._scorer = RewardScorer(world, new_reward)
+        self._scorer = RewardScorer(new_reward)
 
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
@@ -72,7 +68,6 @@ class Selection(Maker):
             value = np.concatenate([value, np.asarray(terms["reward"], np.float64)])
             best = np.sort(np.argsort(-value, kind="stable")[:n])
             kept, value = kept[best], value[best]
-        self.works_appraised += total
         return kept
 
     def score(self, works: Works) -> NDArray[np.float64]:

@@ -136,6 +136,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 """What each preset has otherwise than :class:`Config`'s defaults; comparisons use them too."""
 
 
+def preset_value(preset: str, option: str) -> Any:
+    """What a preset has for an option, in a world without defaults of its own."""
+    return PRESETS[preset].get(option, getattr(Config, option))
+
+
 def make_config(preset: str = "default", world: str = "drawing", **options: Any) -> Config:
     """The configuration of a preset in a world.
 

@@ -89,17 +89,11 @@ class MoveRNN(nn.Module):
         super().__init__()
         self.shape = shape
         n, size = shape.n_moves, shape.embedding
-        nowhere = torch.full((1, coordinates.shape[1]), -1)
-        places = torch.cat([coordinates, nowhere])
+        # One more than the moves there are: it stands for no move.
+        places = torch.cat([coordinates, torch.full((1, coordinates.shape[1]), -1)])
         placed = (places >= 0).all(1) & (places.shape[1] > 0)
-        side = 2 * REACH + 1
-        step = places[None] - places[:, None]
-        near = (step.abs() <= REACH).all(2) & placed[None] & placed[:, None]
-        code = torch.zeros(n + 1, n + 1, dtype=torch.long)
-        for axis in range(places.shape[1]):
-            code = code * side + step[:, :, axis] + REACH
-        n_offsets = side ** places.shape[1]
-        self.register_buffer("offsets", torch.where(near, code, n_offsets), persistent=False)
+        n_offsets = (2 * REACH + 1) ** places.shape[1]
+        self.register_buffer("offsets", _offsets(places, placed), persistent=False)
         self.register_buffer("placed", placed, persistent=False)
         self.register_buffer("coordinates", places + 1, persistent=False)
         self.token = nn.Embedding(n + 1, size)
@@ -127,6 +121,10 @@ class MoveRNN(nn.Module):
             if isinstance(axis, nn.Embedding)
         )
         self.relative = nn.Linear(shape.width, n_offsets, bias=False) if len(self.axes) else None
+        self._shrink()
+
+    def _shrink(self) -> None:
+        """Make embeddings and heads small: moves are about equally probable at first."""
         with torch.no_grad():
             for module in self.modules():
                 if isinstance(module, nn.Embedding):
@@ -209,6 +207,25 @@ class MoveRNN(nn.Module):
         logits = self.scores(features[made], trail[made][:, 1])
         chosen = torch.log_softmax(logits, 1).gather(1, moves[made][:, None]).squeeze(1)
         return torch.zeros(moves.shape).masked_scatter(made, chosen)
+
+
+def _offsets(places: Tensor, placed: Tensor) -> Tensor:
+    """Number of the offset from one move's place to another's, (A, A) int64.
+
+    Args:
+        places: (A, K) int64: coordinates of each move.
+        placed: (A,) bool: which moves have a place.
+
+    Returns:
+        ``(2 REACH + 1) ** K`` where a move has no place or the two are too far apart.
+    """
+    side, axes = 2 * REACH + 1, places.shape[1]
+    step = places[None] - places[:, None]
+    near = (step.abs() <= REACH).all(2) & placed[None] & placed[:, None]
+    code = torch.zeros(len(places), len(places), dtype=torch.long)
+    for axis in range(axes):
+        code = code * side + step[:, :, axis] + REACH
+    return torch.where(near, code, side**axes)
 
 
 def trail_of(moves: Tensor, placed: Tensor) -> Tensor:
