@@ -17,10 +17,11 @@ smoke: install
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: install types
+check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m vulture
+	$(MAKE) types
 
 # mypy knows folders, not how setuptools maps them: links show it the package as it is installed.
 types: install

@@ -18,22 +18,21 @@ The same command resumes an interrupted comparison. Makers: {makers}.
 from __future__ import annotations
 
 import argparse
-import shlex
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import MISSING, Field, fields
-from typing import Any, get_type_hints
+from pathlib import Path
 
 from move37.agents.compare import workers
 from move37.agents.compare.comparison import Comparison
 from move37.agents.compare.comparison_dir import ComparisonDir
 from move37.agents.compare.config import CompareConfig
 from move37.agents.compare.joining import keep_joined
-from move37.agents.compare.report import write_report
-from move37.agents.compare.sections import Results
+from move37.agents.compare.report.files import write_report
+from move37.agents.compare.report.sections import Results
 from move37.agents.makers.maker import known_makers
-from move37.agents.runs.terminal import Clock, Parser
+from move37.agents.runs.terminal import Clock, Parser, command
 
 
 def compare(config: CompareConfig, log: Callable[[str], None] = print) -> Results:
@@ -78,40 +77,50 @@ def _report(config: CompareConfig, log: Callable[[str], None]) -> Results:
     return results
 
 
-def parse(arguments: list[str]) -> CompareConfig:
-    """Turn the command line into a configuration; one line and exit status 1 if it is wrong."""
+def parse(arguments: Sequence[str]) -> CompareConfig:
+    """The configuration that a command line asks for.
+
+    A wrong command line is one line on standard error and exit status 1.
+    """
     assert __doc__ is not None
     parser = Parser("compare.py", __doc__.format(makers=", ".join(("imitator", *known_makers()))))
-    kinds = get_type_hints(CompareConfig)
-    for item in fields(CompareConfig):
-        if item.metadata:
-            flag = item.metadata["flag"] or item.name.replace("_", "-")
-            parser.add_argument(
-                f"--{flag}", dest=item.name, default=argparse.SUPPRESS,
-                required=item.default is MISSING, **_argument(item, kinds[item.name]),
-            )  # fmt: skip
+    repeated = {"action": "append", "type": Path}
+    parser.add_fields(
+        CompareConfig,
+        out={"type": Path, "required": True, "metavar": "FOLDER"},
+        joined=repeated | {"flag": "--join", "metavar": "FILE"},
+        added=repeated | {"flag": "--add", "metavar": "NAME=FOLDER", "type": _named_folder},
+        only={"type": _names, "metavar": "NAMES"},
+        makers=repeated | {"flag": "--maker", "metavar": "MAKER", "type": str},
+        runs=repeated | {"flag": "--run", "metavar": "RUN"},
+        withhold={"type": _names, "metavar": "PATTERNS"},
+        evidence={"action": argparse.BooleanOptionalAction},
+        report={"action": "store_true"},
+    )
     given = vars(parser.parse_args(arguments))
     given = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
     try:
-        return CompareConfig(**given, command=shlex.join(["python", "compare.py", *arguments]))
+        return CompareConfig(**given, command=command("compare", *arguments))
     except ValueError as error:
         parser.error(str(error))
 
 
-def _argument(item: Field[Any], kind: Any) -> dict[str, Any]:
-    """How argparse reads the option of a field of a type."""
-    option = item.metadata
-    if kind is bool:
-        action = argparse.BooleanOptionalAction if item.default else "store_true"
-        return {"action": action, "help": option["help"]}
-    return {
-        "action": "append" if option["repeated"] else "store", "type": option["parse"] or kind,
-        "metavar": option["metavar"], "help": option["help"],
-    }  # fmt: skip
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    if not equals or not folder or not name.replace("-", "_").isidentifier():
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=FOLDER, NAME of letters, digits, - and _: {text!r}"
+        )
+    return name, Path(folder)
 
 
 def main() -> None:
     """Run from the command line."""
+    sys.path.append(os.getcwd())  # for --maker and --world of one's own, module:function
     try:
         compare(parse(sys.argv[1:]), Clock().log)
     except (ValueError, OSError, FloatingPointError) as error:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from move37.agents.compare.config import CompareConfig
 from move37.agents.compare.evidence import DEPTHS
@@ -34,15 +34,8 @@ def term(config: Mapping[str, Any], key: str) -> Any:
     return config.get(key, ABSENT.get(key))
 
 
-@dataclass(frozen=True)
-class Saved:
-    """Works of one maker and seed, as saved.
-
-    Attributes:
-        name: The maker's, as in the tables.
-        seed: The maker's; 0 of works that are the same whatever the seed.
-        facts: What is known of them beside their measures, or ``error``.
-    """
+class Saved(NamedTuple):
+    """Facts of one maker and seed; works that are the same whatever the seed have seed 0."""
 
     name: str
     seed: int
@@ -100,18 +93,16 @@ class ComparisonDir:
         write_atomically(path, json.dumps(facts, indent=2).encode())
 
     def saved(self) -> Iterator[Saved]:
-        """All works that were made, or failed, by name and seed."""
-        for name, seed, path in _by_name_and_seed(self.path / "works"):
-            yield Saved(name, seed, read_json(path))
+        """The facts of all works that were made, or the errors of those that failed."""
+        return _by_name_and_seed(self.path / "works")
 
     def evidence(self, name: str, seed: int) -> Path:
         """The file of the measures of shift of a maker."""
         return self.path / "evidence" / f"{name}-{seed}.json"
 
     def saved_evidence(self) -> Iterator[Saved]:
-        """The measures of shift of all makers, by name and seed."""
-        for name, seed, path in _by_name_and_seed(self.path / "evidence"):
-            yield Saved(name, seed, read_json(path))
+        """The measures of shift of all makers."""
+        return _by_name_and_seed(self.path / "evidence")
 
     def check(self, options: CompareConfig) -> dict[str, Any]:
         """The configuration of the comparison that is there, if it can be resumed with options.
@@ -152,10 +143,8 @@ class ComparisonDir:
         write_atomically(self.config_path, json.dumps(config, indent=2).encode())
 
 
-def _by_name_and_seed(folder: Path) -> list[tuple[str, int, Path]]:
+def _by_name_and_seed(folder: Path) -> Iterator[Saved]:
     """The files NAME-SEED.json of a folder; the only place where file names are taken apart."""
-    found = []
-    for path in folder.glob("*.json"):
-        name, _, seed = path.stem.rpartition("-")
-        found.append((name, int(seed), path))
-    return sorted(found)
+    parts = ((*path.stem.rpartition("-")[::2], path) for path in folder.glob("*.json"))
+    for name, seed, path in sorted((name, int(seed), path) for name, seed, path in parts):
+        yield Saved(name, seed, read_json(path))

@@ -1,17 +1,16 @@
-"""The options of a comparison: one flat dataclass, whose fields carry their line of --help."""
+"""The options of a comparison: one flat dataclass, its scale, and runs that may take part."""
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from move37.agents.compare.entries import FIXED, Entry, all_entries, chosen_entries
-from move37.agents.runs.config import CORPUS, preset_value
-from move37.envs.base.world import ENTRY_POINTS, World, find_world
+from move37.agents.runs.config import preset_value
+from move37.envs.base.registry import find_world
+from move37.envs.base.world import World
 
 
 @dataclass(frozen=True)
@@ -48,114 +47,60 @@ SCALES = {
 }
 
 
-def names(text: str) -> tuple[str, ...]:
-    """Comma-separated names."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def named_folder(text: str) -> tuple[str, Path]:
-    """``NAME=FOLDER``.
-
-    Raises:
-        argparse.ArgumentTypeError: If the text is something else.
-    """
-    name, equals, folder = text.partition("=")
-    if not equals or not folder or not name.replace("-", "_").isidentifier():
-        raise argparse.ArgumentTypeError(
-            f"expected NAME=FOLDER, NAME of letters, digits, - and _: {text!r}"
-        )
-    return name, Path(folder)
-
-
-def help_of(
-    text: str,
-    metavar: str = "",
-    flag: str = "",
-    parse: Callable[[str], Any] | None = None,
-    repeated: bool = False,
-) -> dict[str, Any]:
-    """What the command line makes of a field.
-
-    Args:
-        text: Its line of --help.
-        metavar: What stands for the value there.
-        flag: Name of the option, if it is not the field's.
-        parse: Turns the text of the command line into the value; None: the field's type does.
-        repeated: Whether the option may be repeated; ``parse`` then gives one of the values.
-    """
-    return {
-        "help": text + "; may be repeated" * repeated, "metavar": metavar, "flag": flag,
-        "parse": parse, "repeated": repeated,
-    }  # fmt: skip
-
-
-def option(default: Any, *args: Any, **more: Any) -> Any:
-    """A field with a default, and its option as :func:`help_of` has it."""
-    return field(default=default, metadata=help_of(*args, **more))
-
-
 @dataclass(frozen=True)
 class CompareConfig:
-    """What is compared.
+    """Every option of a comparison. The docstring under each field is its line of ``--help``.
 
     Raises:
         ValueError: If an option is out of range, or names what does not exist.
     """
 
-    out: Path = field(metadata=help_of("where works, models and the report are written", "FOLDER"))
-    world: str = option(
-        "drawing", f"kind of work: {', '.join(sorted(ENTRY_POINTS))} (default: drawing)", "NAME"
-    )
-    corpus: str = option("", CORPUS, "NAME")
-    budget: str = option("default", f"{', '.join(SCALES)} (default: default)", "NAME")
-    seeds: int = option(None, "how often everything is fitted anew (default: 3; smoke: 1)", "N")
-    first_seed: int = option(
-        0, "the first of the seeds (default: 0); further ones on another machine, say", "N"
-    )
-    joined: tuple[Path, ...] = option(
-        (), "figures of other seeds: the comparison.json of another comparison", "FILE", "join",
-        Path, repeated=True,
-    )  # fmt: skip
-    works: int = option(None, "fresh works of each maker and seed (default: 1000; smoke: 200)", "N")
-    exam: str = option(
-        "", "whose briefs makers answer, in a world with several: held_out (there the default), or "
-        "sealed, which decides nothing, for a report that is published", "SPLIT",
-    )  # fmt: skip
-    added: tuple[tuple[str, Path], ...] = option(
-        (), "works of any other maker: SVG, PNG or saved works", "NAME=FOLDER", "add",
-        named_folder, repeated=True,
-    )  # fmt: skip
-    only: tuple[str, ...] = option(
-        (), "comma-separated makers (default: all); human works are always there", "NAMES",
-        parse=names,
-    )  # fmt: skip
-    makers: tuple[str, ...] = option(
-        (), "a maker beside those of --only, by name or as module:function", "MAKER", "maker", str,
-        repeated=True,
-    )  # fmt: skip
-    runs: tuple[Path, ...] = option(
-        (), "take imitator and learner from a finished run of train.py; one per seed, in order",
-        "RUN", "run", Path, repeated=True,
-    )  # fmt: skip
-    withhold: tuple[str, ...] = option(
-        (), "comma-separated name patterns of human works to take out of the world, and look for",
-        "PATTERNS", parse=names,
-    )  # fmt: skip
-    evidence: bool = option(
-        True, "the measures of shift (docs/measures.md): without them it takes half of the time"
-    )
-    threads: int = option(2, "torch threads of each process (default: 2)", "N")
-    jobs: int = option(1, "processes that fit makers and make works at once (default: 1)", "N")
-    report: bool = option(False, "make the report again from saved works")
-    command: str = ""
-    """As it was typed, for the report."""
+    out: Path
+    """where works, models and the report are written"""
+    world: str = "drawing"
+    """kind of work: drawing, composition, composition-free, composition-four, or module:Class of
+    your own"""
+    corpus: str = ""
+    """human works (default: the world's; drawing: tabler; also lucide, kanjivg, an SVG folder, an
+    .ndjson file)"""
+    budget: str = "default"
+    """smoke, default or full"""
+    seeds: int = 0
+    """how often everything is fitted anew; 0: three times, with the budget smoke once"""
+    first_seed: int = 0
+    """the first of the seeds; further ones may be made on another machine"""
+    joined: tuple[Path, ...] = ()
+    """figures of other seeds: the comparison.json of another comparison; may be repeated"""
+    works: int = 0
+    """fresh works of each maker and seed; 0: 1000, with the budget smoke 200"""
+    exam: str = ""
+    """whose briefs makers answer, in a world with several: held_out (there the default), or sealed,
+    which decides nothing, for a report that is published"""
+    added: tuple[tuple[str, Path], ...] = ()
+    """works of any other maker: SVG, PNG or saved works; may be repeated"""
+    only: tuple[str, ...] = ()
+    """comma-separated makers (default: all); human works always take part"""
+    makers: tuple[str, ...] = ()
+    """a maker beside those of --only, by name or as module:function; may be repeated"""
+    runs: tuple[Path, ...] = ()
+    """take imitator and learner from a finished run of train.py; one per seed, in order"""
+    withhold: tuple[str, ...] = ()
+    """comma-separated name patterns of human works to take out of the world, and look for"""
+    evidence: bool = True
+    """whether the measures of shift are taken (docs/measures.md), which is half of the time"""
+    threads: int = 2
+    """torch threads of each process"""
+    jobs: int = 1
+    """processes that fit makers and make works at once"""
+    report: bool = False
+    """make the report again from saved works; make no works"""
+    command: str = ""  # as it was typed, for the report
 
     def __post_init__(self) -> None:
-        """Fill in what the budget decides, and refuse what cannot be."""
         if self.budget not in SCALES:
             raise ValueError(f"--budget: {self.budget!r} is none of {', '.join(SCALES)}")
         for name in ("seeds", "works"):
-            if getattr(self, name) is None:
+            if getattr(self, name) == 0:
                 object.__setattr__(self, name, getattr(self.scale, name))
         for name in ("seeds", "works", "threads", "jobs"):
             if getattr(self, name) < 1:

@@ -213,16 +213,10 @@ class Evidence:
             self._human_quality[1], rng, completions=self.depth.completions,
             most=self.depth.moments,
         )  # fmt: skip
-        return {
-            "share": found.share,
-            "per_work": found.per_work,
-            "all_per_work": found.all_per_work,
-            "expected_per_work": found.expected_per_work,
-            "gain": found.gain,
-            "control_gain": found.control_gain,
-            "worse": found.worse,
-            "control_worse": found.control_worse,
-        }
+        return _named(
+            found, "share", "per_work", "all_per_work", "expected_per_work", "gain", "control_gain",
+            "worse", "control_worse",
+        )  # fmt: skip
 
     @cached_property
     def _strata(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -280,16 +274,10 @@ class Evidence:
             move_bytes(world.train.moves), move_bytes(learnt), move_bytes(tested), rng,
             math.log2(n_moves),
         )  # fmt: skip
-        influence: Figures = {
-            "log_ratio": found.log_ratio,
-            "ratio": found.ratio,
-            "any_ratio": found.any_ratio,
-            "nats_gain": found.nats_gain,
-            "share_before": found.share_before,
-            "share_after": found.share_after,
-            "region": found.region,
-            "human_nats_after": found.human_nats_after,
-        }
+        influence = _named(
+            found, "log_ratio", "ratio", "any_ratio", "nats_gain", "share_before", "share_after",
+            "region", "human_nats_after",
+        )  # fmt: skip
         progress: Figures = {
             "bits": found.progress.progress,
             "share": found.progress.share,
@@ -305,13 +293,7 @@ class Evidence:
             describe(works), describe(self.withheld), describe(self.world.held_out), self.human,
             self.radius, rng,
         )  # fmt: skip
-        return {
-            "found": found.found,
-            "expected": found.expected,
-            "excess": found.excess,
-            "hits": found.hits,
-            "withheld": found.withheld,
-        }
+        return _named(found, "found", "expected", "excess", "hits", "withheld")
 
 
 def noise(human: Works, n: int, rng: np.random.Generator) -> Works:
@@ -337,6 +319,11 @@ def withheld_works(world: World, patterns: Sequence[str]) -> Works:
 
 def _moves_of_named(works: Works) -> Works:
     return Works(works.world, works.moves, works.briefs, names=works.names)
+
+
+def _named(found: object, *names: str) -> Figures:
+    """Attributes by name."""
+    return {name: getattr(found, name) for name in names}
 
 
 def _mean(x: NDArray[np.float64]) -> float:

@@ -12,7 +12,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
@@ -48,22 +48,28 @@ class Parser(argparse.ArgumentParser):
         print(f"{self._script}: {message} (see --help)", file=sys.stderr)
         raise SystemExit(1)
 
-    def add_fields(self, options: type[Any]) -> None:
+    def add_fields(self, options: type[Any], **special: Mapping[str, Any]) -> None:
         """Add an option for each field of a dataclass, with the docstring under it as its help.
 
-        What is not given on the command line is not among the parsed arguments.
+        A field without a docstring is no option. What is not given on the command line is not among
+        the parsed arguments.
+
+        Args:
+            options: The dataclass.
+            special: By the name of a field whose default does not say how it is read, arguments for
+                ``add_argument``; ``flag`` among them is the option, if it is not the field's name.
         """
         texts = field_docs(options)
         for item in fields(options):
-            default: Any = item.default
-            assert default is not MISSING
-            self.add_argument(
-                "--" + item.name.replace("_", "-"),
-                type=type(default),
-                default=argparse.SUPPRESS,
-                metavar=type(default).__name__.upper(),
-                help=texts[item.name] + (f" (default: {default})" if default != "" else ""),
-            )
+            if item.name not in texts:
+                continue
+            kind: Any = type(item.default)
+            how = {"type": kind, "metavar": kind.__name__.upper()}
+            how = dict(special.get(item.name, how))
+            flag = how.pop("flag", "--" + item.name.replace("_", "-"))
+            shown = kind in (int, float, str) and item.default != ""
+            text = texts[item.name] + (f" (default: {item.default})" if shown else "")
+            self.add_argument(flag, dest=item.name, default=argparse.SUPPRESS, help=text, **how)
 
 
 def field_docs(options: type[Any]) -> dict[str, str]:

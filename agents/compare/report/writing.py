@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element, SubElement
 import markdown
 from markdown.treeprocessors import Treeprocessor
 
-TEMPLATE = Path(__file__).with_name("report.html")
+TEMPLATE = Path(__file__).with_name("page.html")
 BEST_TENTH = "best tenth"
 """Name of the rows that belong to the row above."""
 _SPECIAL = re.compile(r"[\\`*_\[\]|]")

@@ -24,9 +24,8 @@ from move37.agents.compare.columns import (
 )
 from move37.agents.compare.comparison_dir import ComparisonDir
 from move37.agents.compare.entries import FIXED
-from move37.agents.compare.expectations import Check
-from move37.agents.compare.results import HERE, Notes, Summary
-from move37.agents.compare.writing import (
+from move37.agents.compare.report.expectations import Check
+from move37.agents.compare.report.writing import (
     BEST_TENTH,
     bullets,
     code,
@@ -36,6 +35,7 @@ from move37.agents.compare.writing import (
     section,
     table,
 )
+from move37.agents.compare.results import HERE, Notes, Summary
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
 from move37.novelty.statistics import (
@@ -56,7 +56,7 @@ class Results:
 
     Attributes:
         folder: Where it is.
-        world: Its world's class, for pictures.
+        world: Its world, for pictures.
         config: Its terms, the commands and the machines.
         rows: The figure of each maker, seed and measure; see :mod:`.results`.
         summary: The figures over the seeds.
@@ -66,7 +66,7 @@ class Results:
     """
 
     folder: ComparisonDir
-    world: type[World]
+    world: World
     config: dict[str, Any]
     rows: pd.DataFrame
     summary: Summary

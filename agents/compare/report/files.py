@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from move37.agents.compare import figures
 from move37.agents.compare.columns import BEST, COLUMNS
 from move37.agents.compare.comparison_dir import ComparisonDir
-from move37.agents.compare.expectations import check_all
 from move37.agents.compare.joining import join, joined_to
+from move37.agents.compare.report import plane
+from move37.agents.compare.report.expectations import check_all
+from move37.agents.compare.report.sections import SECTIONS, Results
+from move37.agents.compare.report.writing import page
 from move37.agents.compare.results import nested, read_rows, summarise
-from move37.agents.compare.sections import SECTIONS, Results
-from move37.agents.compare.writing import page
+from move37.envs.base.registry import find_world
 from move37.envs.base.works import write_atomically
-from move37.envs.base.world import find_world
 from move37.envs.files.pictures import save_png
 from move37.envs.files.sheets import sheet
 
@@ -45,7 +45,7 @@ def read_results(out: Path) -> Results:
     trials = json.loads(path.read_text()) if path.exists() else {}
     summary = summarise(rows)
     return Results(
-        folder, find_world(config["world"]), config, rows, summary, notes, trials,
+        folder, find_world(config["world"])(), config, rows, summary, notes, trials,
         check_all(summary),
     )  # fmt: skip
 
@@ -62,10 +62,10 @@ def write_report(out: Path) -> Results:
     """
     results = read_results(out)
     sheets = write_sheets(results)
-    canvas = figures.draw_plane(results.summary, results.added)
-    figures.save_figure(canvas, out / "plane")
-    write_events(results, sheets, figures.pixels(canvas))
-    figures.close(canvas)
+    canvas = plane.draw_plane(results.summary, results.added)
+    plane.save_figure(canvas, out / "plane")
+    write_events(results, sheets, plane.pixels(canvas))
+    plane.close(canvas)
     text = markdown_of(results)
     write_atomically(out / "report.md", text.encode())
     meanings = {column.title: column.text for column in COLUMNS.values()}
