@@ -31,7 +31,7 @@ from move37.agents.compare.joining import keep_joined
 from move37.agents.compare.report.files import write_report
 from move37.agents.compare.report.sections import Results
 from move37.agents.makers.maker import known_makers
-from move37.agents.runs.terminal import Clock, Parser, command
+from move37.agents.runs.terminal import Clock, Parser, command, prog
 
 
 def compare(config: CompareConfig, log: Callable[[str], None] = print) -> Results:
@@ -82,7 +82,9 @@ def parse(arguments: Sequence[str]) -> CompareConfig:
     A wrong command line is one line on standard error and exit status 1.
     """
     assert __doc__ is not None
-    parser = Parser("compare.py", __doc__.format(makers=", ".join(("imitator", *known_makers()))))
+    parser = Parser(
+        prog("compare"), __doc__.format(makers=", ".join(("imitator", *known_makers())))
+    )
     repeated = {"action": "append", "type": Path}
     parser.add_fields(
         CompareConfig,
@@ -122,10 +124,10 @@ def main() -> None:
     try:
         compare(parse(sys.argv[1:]), Clock().log)
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"compare.py: {error}", file=sys.stderr)
+        print(f"{prog('compare')}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        print("compare.py: stopped; the same command resumes it", file=sys.stderr)
+        print(f"{prog('compare')}: stopped; the same command resumes it", file=sys.stderr)
         raise SystemExit(130) from None
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from move37.agents.measures.likelihoods import THRESHOLD, move_likelihoods
 from move37.agents.measures.move37 import find_moments, left_the_known
-from move37.agents.runs.terminal import Parser
+from move37.agents.runs.terminal import Parser, prog
 from move37.envs.base.works import Works, WorksError, write_atomically
 from move37.envs.base.world import ENTRY_POINTS, World, find_world, judge_again
 from move37.envs.files import sheets
@@ -292,7 +292,7 @@ def verify(run: Path, which: str = "fresh", log: Log = print) -> bool:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; the names are those of the arguments of :func:`replay`."""
-    parser = Parser("replay.py", __doc__)
+    parser = Parser(prog("replay"), __doc__)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run")
     parser.add_argument(
         "--works", dest="which", choices=tuple(FILES), default="fresh",
@@ -364,7 +364,7 @@ def main() -> None:
     except BrokenPipeError:  # the reader, say `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError, KeyError) as error:
-        print(f"replay.py: {error}", file=sys.stderr)
+        print(f"{prog('replay')}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
 
 
