@@ -1,1 +1,1 @@
-"""Makers: one file for each kind of agent that makes works; their base class and registry."""
+"""Makers: one file for each kind of agent that makes works, and the registry of them."""
