@@ -1,16 +1,16 @@
 """Compare makers of works: which of them are creative?
 
-python compare.py --out comparison                     # every maker, 3 seeds: hours on 2 cores
-python compare.py --budget smoke --out /tmp/comparison # everything, tiny: some minutes
-python compare.py --out comparison --run runs/a --run runs/b --run runs/c
-python compare.py --out comparison --threads 1 --jobs 8 # on a machine with eight cores
-python compare.py --out comparison --only rnn,gan,learner --seeds 5
-python compare.py --out comparison --only random,learner --maker mine:make  # a maker of your own
-python compare.py --out comparison --add mine=drawings/
-python compare.py --out comparison --corpus kanjivg    # other human works
-python compare.py --out comparison --world composition --exam sealed
-python compare.py --out comparison --report            # the report again, nothing made anew
-python compare.py --out more --first-seed 3 --seeds 2 --join comparison/comparison.json
+move37 compare --out comparison                     # every maker, 3 seeds: hours on 2 cores
+move37 compare --budget smoke --out /tmp/comparison # everything, tiny: some minutes
+move37 compare --out comparison --run runs/a --run runs/b --run runs/c
+move37 compare --out comparison --threads 1 --jobs 8 # on a machine with eight cores
+move37 compare --out comparison --only rnn,gan,learner --seeds 5
+move37 compare --out comparison --only random,learner --maker mine:make  # a maker of your own
+move37 compare --out comparison --add mine=drawings/
+move37 compare --out comparison --corpus kanjivg    # other human works
+move37 compare --out comparison --world composition --exam sealed
+move37 compare --out comparison --report            # the report again, nothing made anew
+move37 compare --out more --first-seed 3 --seeds 2 --join comparison/comparison.json
 
 The same command resumes an interrupted comparison. Makers: {makers}.
 """

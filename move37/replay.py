@@ -1,11 +1,11 @@
 """List, show, export and check the works of a run.
 
-python replay.py RUN                                   # a table of the best works
-python replay.py RUN --best 25 --sheet best.png --html best.html
-python replay.py RUN --id 3 7 --svg icons/ --gif drawn.gif
-python replay.py RUN --works admitted --newest 100 --sheet newest.png
-python replay.py RUN --best 25 --moments moments.png   # which moves would the imitator not make?
-python replay.py RUN --verify                          # do the judges give the same values again?
+move37 replay RUN                                   # a table of the best works
+move37 replay RUN --best 25 --sheet best.png --html best.html
+move37 replay RUN --id 3 7 --svg icons/ --gif drawn.gif
+move37 replay RUN --works admitted --newest 100 --sheet newest.png
+move37 replay RUN --best 25 --moments moments.png   # which moves would the imitator not make?
+move37 replay RUN --verify                          # do the judges give the same values again?
 """
 
 from __future__ import annotations
