@@ -1,16 +1,16 @@
 """Compare makers of works: which of them are creative?
 
-python compare.py --out comparison                     # every maker, 3 seeds: hours on 2 cores
-python compare.py --budget smoke --out /tmp/comparison # everything, tiny: some minutes
-python compare.py --out comparison --run runs/a --run runs/b --run runs/c
-python compare.py --out comparison --threads 1 --jobs 8 # on a machine with eight cores
-python compare.py --out comparison --only rnn,gan,learner --seeds 5
-python compare.py --out comparison --only random,learner --maker mine:make  # a maker of your own
-python compare.py --out comparison --add mine=drawings/
-python compare.py --out comparison --corpus kanjivg    # other human works
-python compare.py --out comparison --world composition --exam sealed
-python compare.py --out comparison --report            # the report again, nothing made anew
-python compare.py --out more --first-seed 3 --seeds 2 --join comparison/comparison.json
+move37 compare --out comparison                     # every maker, 3 seeds: hours on 2 cores
+move37 compare --budget smoke --out /tmp/comparison # everything, tiny: some minutes
+move37 compare --out comparison --run runs/a --run runs/b --run runs/c
+move37 compare --out comparison --threads 1 --jobs 8 # on a machine with eight cores
+move37 compare --out comparison --only rnn,gan,learner --seeds 5
+move37 compare --out comparison --only random,learner --maker mine:make  # a maker of your own
+move37 compare --out comparison --add mine=drawings/
+move37 compare --out comparison --corpus kanjivg    # other human works
+move37 compare --out comparison --world composition --exam sealed
+move37 compare --out comparison --report            # the report again, nothing made anew
+move37 compare --out more --first-seed 3 --seeds 2 --join comparison/comparison.json
 
 The same command resumes an interrupted comparison. Makers: {makers}.
 """
@@ -32,7 +32,7 @@ from move37.agents.compare.joining import keep_joined
 from move37.agents.compare.report.files import write_report
 from move37.agents.compare.report.sections import Results
 from move37.agents.makers.maker import known_makers
-from move37.agents.runs.terminal import Clock, Parser, command
+from move37.agents.runs.terminal import Clock, Parser, command, prog
 
 
 def compare(config: CompareConfig, log: Callable[[str], None] = print) -> Results:
@@ -83,7 +83,9 @@ def parse(arguments: Sequence[str]) -> CompareConfig:
     A wrong command line is one line on standard error and exit status 1.
     """
     assert __doc__ is not None
-    parser = Parser("compare.py", __doc__.format(makers=", ".join(("imitator", *known_makers()))))
+    parser = Parser(
+        prog("compare"), __doc__.format(makers=", ".join(("imitator", *known_makers())))
+    )
     repeated = {"action": "append", "type": Path}
     parser.add_fields(
         CompareConfig,
@@ -124,10 +126,10 @@ def main() -> None:
     try:
         compare(parse(sys.argv[1:]), Clock().log)
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"compare.py: {error}", file=sys.stderr)
+        print(f"{prog('compare')}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        print("compare.py: stopped; the same command resumes it", file=sys.stderr)
+        print(f"{prog('compare')}: stopped; the same command resumes it", file=sys.stderr)
         raise SystemExit(130) from None
 
 

@@ -1,11 +1,11 @@
 """List, show, export and check the works of a run.
 
-python replay.py RUN                                   # a table of the best works
-python replay.py RUN --best 25 --sheet best.png --html best.html
-python replay.py RUN --id 3 7 --svg icons/ --gif drawn.gif
-python replay.py RUN --works admitted --newest 100 --sheet newest.png
-python replay.py RUN --best 25 --moments moments.png   # which moves would the imitator not make?
-python replay.py RUN --verify                          # do the judges give the same values again?
+move37 replay RUN                                   # a table of the best works
+move37 replay RUN --best 25 --sheet best.png --html best.html
+move37 replay RUN --id 3 7 --svg icons/ --gif drawn.gif
+move37 replay RUN --works admitted --newest 100 --sheet newest.png
+move37 replay RUN --best 25 --moments moments.png   # which moves would the imitator not make?
+move37 replay RUN --verify                          # do the judges give the same values again?
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from move37.agents.measures.likelihoods import THRESHOLD, move_likelihoods
 from move37.agents.measures.move37 import find_moments, left_the_known
-from move37.agents.runs.terminal import Parser
+from move37.agents.runs.terminal import Parser, prog
 from move37.envs.base.registry import find_world, known_worlds, load_works
 from move37.envs.base.works import Works, WorksError, write_atomically
 from move37.envs.base.world import World
@@ -293,7 +293,7 @@ def verify(run: Path, which: str = "fresh", log: Log = print) -> bool:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; the names are those of the arguments of :func:`replay`."""
-    parser = Parser("replay.py", __doc__)
+    parser = Parser(prog("replay"), __doc__)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run")
     parser.add_argument(
         "--works", dest="which", choices=tuple(FILES), default="fresh",
@@ -365,7 +365,7 @@ def main() -> None:
     except BrokenPipeError:  # the reader, say `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError, KeyError) as error:
-        print(f"replay.py: {error}", file=sys.stderr)
+        print(f"{prog('replay')}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

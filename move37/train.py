@@ -19,7 +19,7 @@ from typing import Any
 from move37.agents.learner.train_loop import TrainingRun
 from move37.agents.runs.config import Config, load_config, make_config
 from move37.agents.runs.interrupts import RunInterrupted, silence_writer_threads
-from move37.agents.runs.terminal import Parser, command, module_command, print_summaries
+from move37.agents.runs.terminal import Parser, command, module_command, print_summaries, prog
 
 
 def run(config: Config, resume: bool = False) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def parse(arguments: Sequence[str]) -> tuple[Config, bool]:
 
     A wrong command line is one line on standard error and exit status 1.
     """
-    parser = Parser("train.py", __doc__)
+    parser = Parser(prog("train"), __doc__)
     parser.add_fields(Config)
     parser.add_argument(
         "--resume", type=Path, metavar="RUN", help="resume the run in this folder, with its options"
@@ -92,7 +92,7 @@ def print_interrupted(config: Config, error: KeyboardInterrupt) -> None:
             name: reached[name] for name in ("imitator", "human", "outsiders")
         }})  # fmt: skip
     resume = command("train", "--resume", config.run_dir)
-    print(f"train.py: stopped; resume with: {resume}", file=sys.stderr)
+    print(f"{prog('train')}: stopped; resume with: {resume}", file=sys.stderr)
 
 
 def main() -> None:
@@ -102,7 +102,7 @@ def main() -> None:
     try:
         print_result(config, run(config, resume))
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
-        print(f"train.py: {error}", file=sys.stderr)
+        print(f"{prog('train')}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt as error:
         print_interrupted(config, error)

@@ -5,7 +5,6 @@ What it makes is copied ink in a new arrangement; it shows why copying has to be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -20,8 +19,6 @@ FEWEST, MOST = 2, 5
 """Parts of one work, both included."""
 TRIES = 1000
 """Draws of parts until some fit in one work."""
-Parts = Callable[[Works], Sequence[NDArray[np.int16]]]
-Assemble = Callable[[Sequence[NDArray[np.int16]]], NDArray[np.int16]]
 
 
 class Collage(Maker):

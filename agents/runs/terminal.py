@@ -111,6 +111,11 @@ def command(name: str, *arguments: str | Path) -> str:
     return shlex.join([*words, *map(str, arguments)])
 
 
+def prog(name: str) -> str:
+    """The name of a command before its errors, as it was typed: train.py, or move37 train."""
+    return f"{name}.py" if Path(sys.argv[0]).suffix == ".py" else f"move37 {name}"
+
+
 def module_command(module: str, *arguments: str | Path) -> str:
     """How to type ``python -m module`` with the interpreter that runs this program."""
     return shlex.join([_python(), "-m", module, *map(str, arguments)])
