@@ -22,8 +22,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
 from move37.envs.base.appraisal import Appraisal
 from move37.envs.base.batch import WorldBatch
+from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works
-from move37.envs.base.world import make_world
 from move37.envs.composition.rules.form import form_quality as composition_form
 from move37.envs.drawing.corpus.icons import load_corpus
 from move37.envs.drawing.dynamics import DrawingSimulator

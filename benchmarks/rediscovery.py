@@ -22,8 +22,9 @@ import numpy as np
 from move37.agents.compare.comparison_dir import ComparisonDir, term
 from move37.agents.compare.evidence import withheld_works
 from move37.agents.runs.config import CORPUS
+from move37.envs.base.registry import find_world, make_world
 from move37.envs.base.works import Works, join_works
-from move37.envs.base.world import World, find_world, make_world
+from move37.envs.base.world import World
 from move37.envs.drawing.corpus.sources import kanjivg
 from move37.envs.drawing.judging.descriptor import Descriptor
 from move37.envs.files.pictures import save_png

@@ -14,8 +14,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from move37.envs.base.registry import find_world
 from move37.envs.base.works import Works
-from move37.envs.base.world import find_world
 from move37.envs.composition.moves import KEY_ROW, SOPRANO_LOW, SOPRANO_ROW
 from move37.envs.composition.works import scores_of_works
 from move37.novelty.storage import read_json

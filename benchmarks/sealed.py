@@ -21,8 +21,8 @@ from torch import nn
 from move37.agents.learner.imitation import evaluate, positions_of
 from move37.agents.learner.rollout import sample_works
 from move37.agents.learner.train_loop import TEMPERATURES
+from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works
-from move37.envs.base.world import make_world
 from move37.envs.composition.corpus.augment import damage, damage_one
 from move37.envs.composition.moves import EIGHTHS, N_MOVES
 from move37.envs.composition.works import scores_of_works
@@ -81,7 +81,7 @@ def measured(run: Path, n: int) -> Found:
     world = make_world(config["world"])
     if not isinstance(world, CompositionWorld):
         raise ValueError(f"{run}: a run of {world.id!r}, which has no sealed split")
-    world.evaluation = "sealed"
+    world = world.for_exam("sealed")
     evaluator = world.load_evaluator(run)
 
     bach = np.sort(evaluator.judge(world.outsiders))

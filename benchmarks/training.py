@@ -23,9 +23,9 @@ from move37.agents.learner.callbacks import WorksCallback
 from move37.agents.learner.ppo import make_ppo
 from move37.agents.runs.config import make_config
 from move37.envs.base.batch import WorldBatch
+from move37.envs.base.registry import make_world
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.works import Works
-from move37.envs.base.world import make_world
 
 from .reporting import place, write
 
@@ -90,7 +90,7 @@ def main() -> None:
     def on_round(works: Works, steps: int) -> None:
         reward.refresh(works)
         reward.admit(works[-256:])
-        world.summarise(evaluator.measure(works[-400:]))
+        evaluator.summarise(evaluator.measure(works[-400:]))
 
     callback = WorksCallback(world.id, 4, on_round)
     config = make_config(world=args.world)

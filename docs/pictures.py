@@ -15,8 +15,9 @@ import gymnasium
 import numpy as np
 
 import move37  # noqa: F401  (registers the environments)
+from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works, write_atomically
-from move37.envs.base.world import World, make_world
+from move37.envs.base.world import World
 from move37.envs.composition.score.notation import svg
 from move37.envs.composition.score.render import roll
 from move37.envs.composition.works import scores_of_works

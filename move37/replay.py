@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from move37.agents.measures.likelihoods import THRESHOLD, move_likelihoods
 from move37.agents.measures.move37 import find_moments, left_the_known
 from move37.agents.runs.terminal import Parser
+from move37.envs.base.registry import find_world, known_worlds, load_works
 from move37.envs.base.works import Works, WorksError, write_atomically
-from move37.envs.base.world import ENTRY_POINTS, World, find_world, judge_again
+from move37.envs.base.world import World
 from move37.envs.files import sheets
 from move37.envs.files.pictures import save_png
 from move37.novelty.storage import load_weights, read_json
@@ -121,18 +122,18 @@ def replay(
     return shown
 
 
-def load_run(run: Path, which: str = "fresh") -> tuple[type[World], Works]:
+def load_run(run: Path, which: str = "fresh") -> tuple[World, Works]:
     """The world and the works of a run, with the terms that version 0.1 wrote renamed.
 
     Raises:
         ValueError: If they cannot be read, or there is no such world.
     """
-    works = Works.load(run / FILES[which])
-    terms = {OLD_TERMS.get(key, key): values for key, values in works.appraisal.items()}
     # A world that is no part of Move37 is found by the name that the run was started with.
     config = run / "config.json"
-    name = read_json(config).get("world", works.world) if config.exists() else works.world
-    return find_world(name), works.with_appraisal(terms)
+    name = str(read_json(config).get("world", "")) if config.exists() else ""
+    world, works = load_works(run / FILES[which], name)
+    terms = {OLD_TERMS.get(key, key): values for key, values in works.appraisal.items()}
+    return world, works.with_appraisal(terms)
 
 
 def choose(
@@ -163,7 +164,7 @@ def choose(
     return np.argsort(-works.appraisal["reward"], kind="stable")[: best or 10]
 
 
-def imitator_log_p(run: Path, world: type[World], works: Works) -> NDArray[np.float64]:
+def imitator_log_p(run: Path, world: World, works: Works) -> NDArray[np.float64]:
     """Log-probabilities (N, T) of moves under a run's frozen imitator; nan pads.
 
     Raises:
@@ -173,7 +174,7 @@ def imitator_log_p(run: Path, world: type[World], works: Works) -> NDArray[np.fl
         raise WorksError("--moments: works that are images have no moves to mark")
     network = world.network()
     load_weights(run / IMITATOR, network)
-    return move_likelihoods(network.eval(), world.simulator, works).log_p
+    return move_likelihoods(network.eval(), world.simulator_class, works).log_p
 
 
 def improbable_moves(log_p: NDArray[np.float64]) -> list[list[int]]:
@@ -273,7 +274,7 @@ def verify(run: Path, which: str = "fresh", log: Log = print) -> bool:
         ValueError: If the run cannot be read.
     """
     world, works = load_run(run, which)
-    columns = judge_again(world, run, works)
+    columns = world.judge_again(run, works)
     same = True
     for key, values in sorted(columns.items()):
         if key not in works.appraisal:
@@ -339,7 +340,7 @@ def _export(kind: str, path: str) -> tuple[str, str]:
 def _add_exports(parser: Parser) -> None:
     """Add an option for each kind of file that some world writes, and one for any kind."""
     kinds: dict[str, tuple[str, str, list[str]]] = {}
-    for name in ENTRY_POINTS:
+    for name in known_worlds():
         for kind, (metavar, text, _) in find_world(name).exports.items():
             kinds.setdefault(kind, (metavar, text, []))[2].append(name)
     for kind, (metavar, text, worlds) in kinds.items():

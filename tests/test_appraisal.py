@@ -12,7 +12,7 @@ from move37.envs.drawing.corpus.icons import load_corpus
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.judging.craft import PatchCritic
 from move37.envs.drawing.judging.descriptor import Descriptor
-from move37.envs.drawing.judging.evaluator import Evaluator, train_judge
+from move37.envs.drawing.judging.evaluator import DrawingEvaluator, train_judge
 from move37.envs.drawing.moves import SIZE, moves_of, strokes_of
 from move37.envs.drawing.rules.form import (
     CALIBRATION,
@@ -151,7 +151,7 @@ def test_the_held_out_judge_orders_works_of_designers_it_never_saw(human):
 
 
 def test_the_yield_asks_for_all_four_conditions(human):
-    evaluator = Evaluator(
+    evaluator = DrawingEvaluator(
         Works("drawing", human[:600]), Works("drawing", human[600:900]),
         train_judge(human[900:1300], 0, 60, 1),
     )  # fmt: skip

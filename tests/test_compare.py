@@ -41,14 +41,14 @@ from move37.agents.compare.report.sections import SECTIONS
 from move37.agents.compare.report.writing import bullets, literal, page, section, table
 from move37.agents.compare.results import HERE, read_rows, summarise
 from move37.agents.makers import maker as makers
-from move37.envs.base import world as worlds
+from move37.envs.base import registry as worlds
 from move37.envs.base.works import Works
 from move37.envs.drawing.corpus.augment import random_works
 from move37.envs.drawing.corpus.icons import load_corpus
 from move37.envs.drawing.corpus.reading import read_folder
 from move37.envs.drawing.corpus.trace import from_images
 from move37.envs.drawing.dynamics import images_of
-from move37.envs.drawing.judging.second_judge import LocalPatterns, SecondJudge, tear, trials
+from move37.envs.drawing.judging.second_judge import LocalPatternJudge, LocalPatterns, tear, trials
 from move37.envs.drawing.world import DrawingWorld
 from move37.novelty.statistics import Interval
 from move37.novelty.storage import save_weights
@@ -62,14 +62,14 @@ class Small(DrawingWorld):
 
     from_images = staticmethod(from_images)
     read_folder = staticmethod(read_folder)
-    load_second_judge = staticmethod(SecondJudge.load)
+    load_second_judge = staticmethod(LocalPatternJudge.load)
 
-    def __init__(self, corpus="", withhold=(), limit=0):
-        super().__init__(corpus, withhold, limit)
-        self.judged_from, self.outsiders = self.judged_from[:80], self.outsiders[:30]
+    def load_splits(self):
+        splits = super().load_splits()
+        return replace(splits, judge=splits.judge[:80], outsiders=splits.outsiders[:30])
 
     def second_judge(self, updates):
-        return SecondJudge.fit(self.judged_from.moves, updates, pools=1)
+        return LocalPatternJudge.fit(self.judged_from.moves, updates, pools=1)
 
     def trials(self, seed=0):
         return trials(self.held_out, seed)
@@ -174,7 +174,7 @@ def use_stubs(monkeypatch):
         monkeypatch.delitem(makers.MAKERS, name)
     for name, entry_point in recipes.items():
         monkeypatch.setitem(makers.MAKERS, name, entry_point)
-    monkeypatch.setitem(worlds.ENTRY_POINTS, "drawing", f"{__name__}:Small")
+    monkeypatch.setitem(worlds.WORLDS, "drawing", f"{__name__}:Small")
     monkeypatch.setitem(makers.BUDGETS, "smoke", makers.Budget(10, 512, 1, 2))
     monkeypatch.setitem(configuration.SCALES, "smoke", configuration.Scale(2, 110, 120, 3, 1, 20))
 
@@ -313,7 +313,7 @@ def test_the_second_judge_orders_works_of_designers_it_never_saw(tmp_path):
     said = {kind: judge(works).mean() for kind, works in world.trials().items()}
     assert said["human"] > max(said["damaged"], said["torn"]) > said["random"]
     judge.save(tmp_path)
-    again = SecondJudge.load(tmp_path)
+    again = LocalPatternJudge.load(tmp_path)
     np.testing.assert_array_equal(again(world.held_out), judge(world.held_out))
 
 

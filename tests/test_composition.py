@@ -492,12 +492,11 @@ def test_the_world_draws_briefs_by_split(world):
 
     assert given(world.simulator(16)) <= {row.tobytes() for row in world.train.briefs}
     assert given(world.exam(16)) <= {row.tobytes() for row in world.held_out.briefs}
-    world.evaluation = "sealed"
-    assert given(world.exam(16)) <= {row.tobytes() for row in world.outsiders.briefs}
-    world.evaluation = "nothing"
+    sealed = world.for_exam("sealed")
+    for boards in (sealed.exam(16), sealed.simulator(16)):
+        assert given(boards) <= {row.tobytes() for row in world.outsiders.briefs}
     with pytest.raises(ValueError, match="held_out, sealed"):
-        world.exam(1)
-    world.evaluation = "held_out"
+        world.for_exam("nothing")
 
 
 def test_exports_write_files(world, tmp_path):

@@ -15,8 +15,8 @@ from move37.envs.composition.corpus.augment import KINDS, damage, damage_one, ra
 from move37.envs.composition.corpus.chorales import load_corpus
 from move37.envs.composition.corpus.trivial import TRIVIAL
 from move37.envs.composition.judging.descriptor import Descriptor
-from move37.envs.composition.judging.evaluator import Evaluator, train_judge
-from move37.envs.composition.judging.forest import Forest, judged_features
+from move37.envs.composition.judging.evaluator import CompositionEvaluator, train_judge
+from move37.envs.composition.judging.judged_features import judged_features
 from move37.envs.composition.judging.progress_features import progress_features
 from move37.envs.composition.judging.quality import TARGET
 from move37.envs.composition.modes import BASS
@@ -41,6 +41,7 @@ from move37.envs.composition.rules.originality import Originality
 from move37.envs.composition.scores import moves_and_briefs, scores_of
 from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import CompositionWorld
+from move37.envs.judging.forest import Forest
 
 BACH = load_corpus("bach", progress=False)
 ROWS = BACH.split()
@@ -220,7 +221,7 @@ def evaluator():
     train = BACH.works[ROWS["train"]]
     tunes = BACH.tunes[ROWS["train"]].astype(np.float64)
     judge = train_judge(BACH.works[ROWS["judge"]], 7, pools=4)
-    return Evaluator(train.with_appraisal({"tune": tunes}), HELD, judge)
+    return CompositionEvaluator(train.with_appraisal({"tune": tunes}), HELD, judge)
 
 
 @pytest.mark.parametrize("bass", TRIVIAL, ids=lambda bass: bass.__name__)
@@ -295,7 +296,7 @@ def test_bars_and_yield_of_bach(evaluator):
 
 def test_the_yardstick_survives_a_folder(evaluator, tmp_path):
     evaluator.save(tmp_path)
-    again = Evaluator.load(tmp_path)
+    again = CompositionEvaluator.load(tmp_path)
     assert again.thresholds == evaluator.thresholds and again.scale == evaluator.scale
     a, b = evaluator.measure(HELD[:9]), again.measure(HELD[:9])
     assert all(np.array_equal(a[key], b[key]) for key in a)

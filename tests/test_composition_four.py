@@ -9,16 +9,16 @@ import torch
 from gymnasium.utils.env_checker import check_env
 
 from move37.agents.learner.imitation import positions_of
+from move37.envs.base.registry import find_world, make_world
 from move37.envs.base.works import Works
-from move37.envs.base.world import find_world, judge_again, make_world
 from move37.envs.composition.corpus.chorales import load_corpus, scores_in_four
 from move37.envs.composition.corpus.trivial import TRIVIAL
 from move37.envs.composition.dynamics import AHEAD, BEHIND, FourSimulator
 from move37.envs.composition.four import FourWorld, four_works
 from move37.envs.composition.judging.craft import planes_of
 from move37.envs.composition.judging.descriptor import N_FEATURES, FourDescriptor, features
-from move37.envs.composition.judging.evaluator import Evaluator, negatives_of
-from move37.envs.composition.judging.forest import judged_features
+from move37.envs.composition.judging.evaluator import CompositionEvaluator, negatives_of
+from move37.envs.composition.judging.judged_features import judged_features
 from move37.envs.composition.judging.progress_features import progress_features, units
 from move37.envs.composition.judging.quality import HumanLevelQuality
 from move37.envs.composition.modes import BASS, FOUR
@@ -415,7 +415,7 @@ def test_bachs_bass_with_lazy_inner_voices_does_not_win(evaluator):
 
 def test_the_yardstick_survives_a_folder(evaluator, tmp_path):
     evaluator.save(tmp_path)
-    again = Evaluator.load(tmp_path)
+    again = CompositionEvaluator.load(tmp_path)
     a, b = evaluator.measure(HELD), again.measure(HELD)
     assert again.thresholds == evaluator.thresholds and all(
         np.array_equal(a[key], b[key]) for key in a
@@ -427,7 +427,7 @@ def test_works_are_judged_again_exactly(evaluator, tmp_path):
     quality = HumanLevelQuality(WORLD.train, 20, 0, 1)
     save_weights(tmp_path / "critic.safetensors", quality.critics["critic"].network)
     works = HELD[:5]
-    again = judge_again(find_world("composition-four"), tmp_path, works)
+    again = find_world("composition-four")().judge_again(tmp_path, works)
     terms = form_terms(scores_of_works(works), FOUR)
     np.testing.assert_array_equal(again["form"], form(terms, FOUR))
     said = quality(works)

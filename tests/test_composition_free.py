@@ -7,14 +7,14 @@ import torch
 from gymnasium.utils.env_checker import check_env
 
 from move37.agents.learner.imitation import positions_of
+from move37.envs.base.registry import find_world, make_world
 from move37.envs.base.works import Works
-from move37.envs.base.world import find_world, judge_again, make_world
 from move37.envs.composition.briefs import frames_of, parse_brief
 from move37.envs.composition.corpus.trivial import scale_note, scale_up, trivial_works
 from move37.envs.composition.dynamics import AHEAD, BEHIND, FreeSimulator
 from move37.envs.composition.free import FreeWorld, free_works
 from move37.envs.composition.judging.descriptor import FreeDescriptor, features
-from move37.envs.composition.judging.evaluator import Evaluator, negatives_of
+from move37.envs.composition.judging.evaluator import CompositionEvaluator, negatives_of
 from move37.envs.composition.judging.progress_features import progress_features, units
 from move37.envs.composition.judging.quality import HumanLevelQuality
 from move37.envs.composition.modes import BASS, FREE
@@ -217,7 +217,7 @@ def test_no_trivial_pair_wins(evaluator):
 
 def test_the_yardstick_survives_a_folder(evaluator, tmp_path):
     evaluator.save(tmp_path)
-    again = Evaluator.load(tmp_path)
+    again = CompositionEvaluator.load(tmp_path)
     a, b = evaluator.measure(HELD), again.measure(HELD)
     assert again.thresholds == evaluator.thresholds and all(
         np.array_equal(a[key], b[key]) for key in a
@@ -229,7 +229,7 @@ def test_works_are_judged_again_exactly(evaluator, tmp_path):
     quality = HumanLevelQuality(WORLD.train, 20, 0, 1)
     save_weights(tmp_path / "critic.safetensors", quality.critics["critic"].network)
     works = HELD[:6]
-    again = judge_again(find_world("composition-free"), tmp_path, works)
+    again = find_world("composition-free")().judge_again(tmp_path, works)
     terms = form_terms(scores_of_works(works), FREE)
     np.testing.assert_array_equal(again["form"], form(terms, FREE))
     assert {f"form/{rule}" for rule in SOPRANO_RULES} <= set(again)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works, join_works
-from move37.envs.base.world import make_world
 from move37.envs.composition.judging.descriptor import Descriptor
 from move37.envs.composition.judging.mode_collapse import ContourCollapse, contours
 from move37.envs.composition.modes import BASS

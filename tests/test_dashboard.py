@@ -64,5 +64,7 @@ def test_works_are_heard_and_seen(tmp_path):
 def test_a_world_without_sound_is_only_seen(tmp_path):
     works = Works("drawing", np.full((2, 48), -1, np.int16), appraisal={"reward": np.zeros(2)})
     works.moves[:, :3] = [[4, 40, 300], [8, 90, 10]]
-    events = shown(tmp_path, SimpleNamespace(tile=DrawingWorld.tile), works)
+    events = shown(
+        tmp_path, SimpleNamespace(tile=DrawingWorld.tile, sound=lambda works: None), works
+    )
     assert len(events.Tags()["images"]) == 2 and not events.Tags()["audio"]

@@ -16,8 +16,8 @@ from move37.agents.makers.cache import Cache
 from move37.agents.makers.check import MakerError, check_maker, smoke_context
 from move37.agents.makers.maker import Maker, find_factory, known_makers
 from move37.agents.makers.random_moves import RandomMoves
+from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works
-from move37.envs.base.world import make_world
 
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 

@@ -58,21 +58,25 @@ def echo_images(works):
 
 def world_of(simulator, train, images=None, **more):
     height, width = (SIZE, SIZE) if simulator is Board else (8, 6)
-    return SimpleNamespace(
+    plain = dict(
         id=train.world,
         simulator=simulator,
         train=train,
         held_out=train,
         fingerprint="f",
         variations=lambda epoch, seed: train,
+        coordinates=None,
+        brief_steps=lambda briefs: None,
+        parts=lambda works: [],
+        mutate=lambda moves, rng, human: None,
         images=images or (lambda works: images_of(works.moves, works.briefs)),
         from_images=lambda x: Works(
             train.world,
             np.full((len(x), 1), PAD, np.int16),
             images=(x.reshape(-1, height, width) > 0.5).astype(np.uint8),
         ),
-        **more,
     )
+    return SimpleNamespace(**plain | more)
 
 
 def echo_world(**more):

@@ -15,9 +15,9 @@ from move37.agents.learner.train_loop import LEARNER, TrainingRun
 from move37.agents.makers import evolution, learner, rl_imitation, selection
 from move37.agents.makers.maker import Budget, TrainContext, find_factory
 from move37.agents.runs.config import make_config
+from move37.envs.base.registry import make_world
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works, pad_moves
-from move37.envs.base.world import make_world
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, POINTS, SIZE, moves_of, strokes_of
 from move37.envs.drawing.mutation import mutate

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import rediscovery
 from move37 import compare
-from move37.envs.base.world import make_world
+from move37.envs.base.registry import make_world
 from move37.envs.drawing.corpus import icons as corpus
 from move37.novelty.measures.rediscovery import match, rediscovered
 from move37.train import parse

@@ -14,8 +14,8 @@ from toy_world import END as TOY_END
 from toy_world import LETTERS, ToyWorld, rows
 
 from move37 import replay
+from move37.envs.base.registry import WORLDS
 from move37.envs.base.works import Works, pad_moves
-from move37.envs.base.world import ENTRY_POINTS
 from move37.envs.composition.moves import EIGHTHS, FIRST_NOTE, HOLD, LOW, REST
 from move37.envs.composition.score import page as composition_page
 from move37.envs.composition.world import CompositionWorld
@@ -205,7 +205,6 @@ class Stub(nn.Module):
 class MarkedToys(ToyWorld):
     """What ``replay.py`` needs of a world it never heard of; keeps what it was given."""
 
-    env_id, corpora, exports = "", "", {}
     given: ClassVar[list] = []
 
     @staticmethod
@@ -230,7 +229,7 @@ def save_run(folder, works, quality, unlikely, n_moves):
 
 
 def test_the_improbable_moves_of_any_world_are_marked_and_counted(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(ENTRY_POINTS, "toy", f"{__name__}:MarkedToys")
+    monkeypatch.setitem(WORLDS, "toy", f"{__name__}:MarkedToys")
     monkeypatch.setattr(MarkedToys, "given", [])
     works = rows([1, 2, 9, 3, 9, TOY_END], [1, 2, 3, TOY_END], [4, 11, TOY_END], [9, 1, TOY_END])
     save_run(tmp_path, works, [0.9, 0.9, 0.5, 0.4], (9, 11), LETTERS + 1)
@@ -295,7 +294,7 @@ def test_a_page_needs_no_imitator(tmp_path, monkeypatch):
 def test_of_works_that_no_judge_saw_only_improbable_moves_are_counted(
     tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setitem(ENTRY_POINTS, "toy", f"{__name__}:MarkedToys")
+    monkeypatch.setitem(WORLDS, "toy", f"{__name__}:MarkedToys")
     rows([1, 9, TOY_END], [1, 2, TOY_END]).save(tmp_path / "admitted.npz")
     save_weights(tmp_path / "imitator.safetensors", Stub(LETTERS + 1, (9,)))
     call(monkeypatch, tmp_path, "--works", "admitted", "--moments", tmp_path / "m.png")

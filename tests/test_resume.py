@@ -35,9 +35,9 @@ from move37.agents.runs.train_state import (
     write_checkpoint,
 )
 from move37.envs.base.batch import NotFiniteError, WorldBatch
+from move37.envs.base.registry import make_world
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.works import Works
-from move37.envs.base.world import make_world
 from move37.envs.drawing.dynamics import DrawingSimulator
 from move37.envs.drawing.moves import MAX_MOVES
 from move37.envs.drawing.network import DrawingNetwork

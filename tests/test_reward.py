@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works, pad_moves
-from move37.envs.base.world import make_world
 from move37.envs.drawing.corpus.icons import load_corpus
 from move37.envs.drawing.judging.descriptor import Descriptor
 from move37.envs.drawing.judging.mode_collapse import InkCollapse

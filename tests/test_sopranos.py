@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from move37.envs.base.world import make_world, practice_of, settings_of
+from move37.envs.base.registry import make_world
 from move37.envs.composition.corpus.sopranos import _moved, new_sopranos
 from move37.envs.composition.corpus.trivial import MAJOR, MINOR
 from move37.envs.composition.dynamics import CompositionSimulator
@@ -80,7 +80,7 @@ def test_modes_change_with_the_notes(made):
 
 def test_a_learner_practises_on_more_than_there_is_to_imitate():
     world = make_world("composition", limit=240)
-    simulator = practice_of(world, 32)
+    simulator = world.practice(32)
     assert isinstance(simulator, CompositionSimulator)
     assert len(simulator.pool()) == len(world.train) + PRACTISED
     simulator.reset(np.arange(32))
@@ -88,7 +88,7 @@ def test_a_learner_practises_on_more_than_there_is_to_imitate():
         assert (simulator.briefs[g : g + ANSWERS] == simulator.briefs[g]).all()
     assert len(np.unique(simulator.briefs, axis=0)) == 32 // ANSWERS
     # In which portions boards are started anew makes no difference.
-    other = practice_of(world, 32)
+    other = world.practice(32)
     dealt = np.concatenate([other._default_briefs(n) for n in (5, 1, 20, 6)])
     np.testing.assert_array_equal(dealt, simulator.briefs)
 
@@ -104,5 +104,5 @@ def test_every_brief_is_dealt_once_before_any_comes_again():
 
 def test_worlds_without_a_practice_have_their_core():
     world = make_world("drawing", limit=400)
-    assert practice_of(world, 3).n == 3 and settings_of(world) == {}
-    assert settings_of(CompositionWorld)["value_network"] == "own"
+    assert world.practice(3).n == 3 and world.ppo == {}
+    assert CompositionWorld.ppo["value_network"] == "own"

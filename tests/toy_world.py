@@ -8,7 +8,9 @@ from gymnasium import spaces
 from torch import nn
 
 from move37.envs.base.simulator import Simulator
+from move37.envs.base.splits import Splits
 from move37.envs.base.works import PAD, Works, pad_moves
+from move37.envs.base.world import World
 
 LETTERS = 16
 END = LETTERS
@@ -77,20 +79,29 @@ def describe(works):
     return one_hot.reshape(len(works), -1).astype(np.float32)
 
 
-class ToyWorld:
+class ToyWorld(World):
     id = "toy"
-    simulator = ToyCore
+    simulator_class = ToyCore
 
-    def __init__(self, n, rng):
-        self.train, self.held_out = climbing(n, rng), climbing(60, rng)
-        self.outsiders = climbing(n, rng)
+    def __init__(self, n=40, rng=None):
+        super().__init__()
+        rng = rng or np.random.default_rng(0)
+        train, held_out = climbing(n, rng), climbing(60, rng)
+        self.splits = Splits(train, held_out, held_out[:0], climbing(n, rng), "toy")
+
+    def load_splits(self):
+        raise AssertionError("they are there")
+
+    def images_of(self, moves, briefs):
+        """(N, 16, 8): a point for each move, but for END."""
+        out = np.zeros((len(moves), LETTERS, LONGEST), np.uint8)
+        row, t = np.nonzero((moves >= 0) & (moves != END))
+        out[row, moves[row, t], t] = 1
+        return out
 
     @staticmethod
     def network(dropout=0.0):
         return ToyNetwork(dropout)
-
-    def variations(self, epoch, seed):
-        return self.train
 
 
 evaluator = SimpleNamespace(describe=describe, scale=1.0, k_neighbors=1)

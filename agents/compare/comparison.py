@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from move37.agents.compare.comparison_dir import ComparisonDir, terms_of
 from move37.agents.compare.config import CompareConfig, check_run
 from move37.agents.compare.entries import SHIFT_TEMPERATURES, Entry
-from move37.agents.compare.evaluation_suite import EvaluationSuite, Judge, LanguageModel, judges
+from move37.agents.compare.evaluation_suite import EvaluationSuite, LanguageModel, judges
 from move37.agents.compare.evidence import DEPTHS, NOISE, Evidence, noise, plain, withheld_works
 from move37.agents.compare.joining import check_terms, read_joined
 from move37.agents.compare.making import MakerError, fit_maker, make_works
 from move37.agents.compare.model_store import ModelStore
+from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works, write_atomically
-from move37.envs.base.world import Evaluator, World, examined, make_world
+from move37.envs.base.world import Evaluator, SecondJudge, World
 
 BEST_SHARE = 10
 """The best of a maker are the best tenth of its works by its own reward."""
@@ -43,7 +44,7 @@ class Comparison:
 
     world: World
     evaluator: Evaluator
-    second: Judge | None
+    second: SecondJudge | None
     model_store: ModelStore
 
     def __init__(self, options: CompareConfig, log: Callable[[str], None] = print) -> None:
@@ -95,7 +96,7 @@ class Comparison:
         torch.set_num_threads(self.options.threads)
         options, limit = self.options, self.options.scale.human_works
         world = make_world(options.world, options.corpus, options.withhold, limit)
-        self.world = examined(world, options.exam)
+        self.world = world.for_exam(options.exam)
 
     def _load(self) -> None:
         options = self.options

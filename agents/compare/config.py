@@ -9,7 +9,8 @@ from typing import Any
 
 from move37.agents.compare.entries import FIXED, Entry, all_entries, chosen_entries
 from move37.agents.runs.config import preset_value
-from move37.envs.base.world import World, find_world
+from move37.envs.base.registry import find_world
+from move37.envs.base.world import World
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ the best works of makers that have no reward of their own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -19,7 +19,7 @@ from scipy.spatial.distance import cdist
 
 from move37.agents.compare.config import Scale
 from move37.envs.base.works import Works, write_atomically
-from move37.envs.base.world import Evaluator, Measures, World
+from move37.envs.base.world import Evaluator, Measures, SecondJudge, World
 from move37.envs.judging.reward_scorer import RewardScorer
 from move37.novelty.diversity import vendi_score
 from move37.novelty.knn import nearest
@@ -29,33 +29,6 @@ VENDI_GROUP = 100
 """The Vendi score grows with the number of works: it is that of groups of this many."""
 VENDI_BANDWIDTH = 0.5
 """Of the Vendi score's kernel, in units of the human median distance."""
-
-
-class Judge(Protocol):
-    """A held-out judge: a network that never gave reward."""
-
-    def __call__(self, works: Works) -> NDArray[np.float64]:
-        """(N,) float64; more is better."""
-
-    def save(self, folder: Path) -> None:
-        """Write what :meth:`SecondOpinion.load_second_judge` reads."""
-
-
-@runtime_checkable
-class SecondOpinion(Protocol):
-    """A world with a second held-out judge, independent of the first."""
-
-    def second_judge(self, updates: int) -> Judge:
-        """Fit a judge that shares neither training data nor architecture with the first."""
-
-    def load_second_judge(self, folder: Path) -> Judge:
-        """Read the judge that was saved there."""
-
-    def trials(self, seed: int = 0) -> Mapping[str, Works]:
-        """Works whose order of quality is known: ``human``, damaged copies, ``random``.
-
-        No judge saw them, nor works of their designers.
-        """
 
 
 @runtime_checkable
@@ -82,7 +55,7 @@ class EvaluationSuite:
 
     world: World
     evaluator: Evaluator
-    second: Judge | None
+    second: SecondJudge | None
     scorer: RewardScorer
     language: LanguageModel | None
     reference: NDArray[np.float32]
@@ -93,7 +66,7 @@ class EvaluationSuite:
         cls,
         world: World,
         evaluator: Evaluator,
-        second: Judge | None,
+        second: SecondJudge | None,
         scorer: RewardScorer,
         language: LanguageModel | None,
     ) -> EvaluationSuite:
@@ -151,7 +124,7 @@ class EvaluationSuite:
 
     def trials(self) -> dict[str, dict[str, list[float]]]:
         """Each judge's scores of works whose order is known: {judge: {kind: [score, ...]}}."""
-        if self.second is None or not isinstance(self.world, SecondOpinion):
+        if self.second is None:
             return {}
         kinds = self.world.trials()
         return {
@@ -164,7 +137,7 @@ class EvaluationSuite:
 
 def judges(
     world: World, scale: Scale, folder: Path, log: Callable[[str], None]
-) -> tuple[Evaluator, Judge | None]:
+) -> tuple[Evaluator, SecondJudge | None]:
     """The world's frozen judges: read from the folder, or fitted and written there.
 
     Args:
@@ -174,17 +147,13 @@ def judges(
         log: Takes one line about what happens.
     """
     done = folder / "done.json"
-    second: Judge | None = None
     if done.exists():
-        evaluator = type(world).load_evaluator(folder)
-        if isinstance(world, SecondOpinion):
-            second = world.load_second_judge(folder)
-        return evaluator, second
+        return world.load_evaluator(folder), world.load_second_judge(folder)
     folder.mkdir(parents=True, exist_ok=True)
     evaluator = world.fit_evaluator(scale.critic_updates, scale.pools)
     evaluator.save(folder)
-    if isinstance(world, SecondOpinion):
-        second = world.second_judge(scale.critic_updates)
+    second = world.second_judge(scale.critic_updates)
+    if second is not None:
         second.save(folder)
     write_atomically(done, b"{}")
     log("the judges are ready")

@@ -134,7 +134,7 @@ def sample_works(
     played = -(-n // simulator.n) * simulator.n
     choose = network_chooser(network, rng, temperature)
     moves, briefs = rollout(simulator, played, choose, brief=brief)
-    return Works(world, moves[:n], briefs[:n])
+    return Works(world, moves[:n], briefs[:n], n_actions=simulator.n_actions)
 
 
 def finish_works(

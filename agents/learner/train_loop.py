@@ -49,10 +49,11 @@ from move37.agents.runs.train_state import (
     write_checkpoint,
 )
 from move37.envs.base.batch import NotFiniteError, WorldBatch
+from move37.envs.base.registry import make_world
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import Works, join_works, write_atomically
-from move37.envs.base.world import Evaluator, Reward, World, make_world, practice_of
+from move37.envs.base.world import Evaluator, Reward, World
 from move37.envs.files.pictures import save_png
 from move37.envs.files.sheets import sheet, side_by_side
 from move37.novelty.storage import load_weights, read_json, save_weights
@@ -243,7 +244,7 @@ class TrainingRun:
         return sample_works(network, boards, self.world.id, n, rng, temperature)
 
     def _summarise(self, works: Works) -> dict[str, float]:
-        return self.world.summarise(self.evaluator.measure(works))
+        return self.evaluator.summarise(self.evaluator.measure(works))
 
     def make_reward(self, updates: int) -> Reward:
         """The reward, as it is before the learner learns.
@@ -265,7 +266,7 @@ class TrainingRun:
         self._log("the reward's critic is ready")
         self._works = WorksCallback(world.id, config.refresh_every, self._on_round)
         self._timing = TimingCallback()
-        batch = WorldBatch(practice_of(world, config.n_envs), self.reward)
+        batch = WorldBatch(world.practice(config.n_envs), self.reward)
         self.model = make_ppo(WorldVecEnv(batch, self._works.add_finished), self.imitator, config)
         self.model.set_logger(open_log(self.path, self._resume, checkpoint, self._log))
         self._state = TrainState(self.model, self._works, self._timing, self.reward)
@@ -309,18 +310,19 @@ class TrainingRun:
     def _on_round(self, works: Works, steps: int) -> None:
         """Every few rollouts: train the critic, fill the archive, measure the latest works."""
         figures: dict[str, float] = dict(self.reward.refresh(works))
-        newest = works[-ADMITTED:]
-        admitted = self.reward.admit(newest)
+        latest, newest = works[-MEASURED:], works[-ADMITTED:]
+        descriptors = self.evaluator.describe(latest)
+        admitted = self.reward.admit(newest, descriptors[-len(newest) :])
         self._state.add_admitted(newest[admitted])
         if self._policy.value_only:
             return  # the imitator's works, while the value function is fitted
         self._state.add_to_trace(works[-TRACED:])
-        measured = self._summarise(works[-MEASURED:])
+        measured = self.evaluator.summarise(self.evaluator.measure(latest, descriptors))
         self._state.progress.latest = measured
         figures |= {f"eval/{key}": value for key, value in measured.items()}
         if "craft" in self._works.means:
             figures["eval/judge_gap"] = self._works.means["craft"] - measured["heldout_quality"]
-        figures |= self._shift_curves.curves(works, steps)
+        figures |= self._shift_curves.curves(descriptors, steps)
         figures["archive/size"] = float(len(self.reward.archive))
         figures["archive/admitted"] = float(admitted.sum())
         for key, value in figures.items():
@@ -395,7 +397,7 @@ class TrainingRun:
         """Sample the learner, measure its works, and write what the run came to."""
         works = self._sample(self._policy.network, self.config.eval_works, len(TEMPERATURES) + 1)
         measured = self.evaluator.measure(works)
-        result = self.world.summarise(measured)
+        result = self.evaluator.summarise(measured)
         works = works.with_appraisal(
             {f"judged/{key}": value for key, value in measured.items()}
             | dict(self.reward(works))

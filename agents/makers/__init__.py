@@ -1,1 +1,1 @@
-"""Makers: one file for each kind of agent that makes works; their base class, registry and check."""
+"""Makers: one file for each kind of agent that makes works, and the registry of them."""

@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import safetensors.torch
 from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from move37.agents.makers.maker import TrainContext
@@ -54,7 +54,7 @@ class Cache:
             data = self.path.read_bytes()
             if hashlib.sha256(data).hexdigest() != found["sha256"]:
                 raise ValueError("damaged: the checksum is another")
-            return safetensors.torch.load(data), dict(found["facts"])
+            return load(data), dict(found["facts"])
         except (StorageError, SafetensorError, OSError, ValueError, KeyError, TypeError,
                 AttributeError) as error:  # fmt: skip
             self._log(f"{self.path}: {one_line(error)}; it is made again")
@@ -75,7 +75,7 @@ class Cache:
 
     def save(self, tensors: Mapping[str, Tensor], **facts: Any) -> None:
         """Keep what was learnt, and facts about it that JSON can hold."""
-        data = safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()})
+        data = save({key: value.contiguous() for key, value in tensors.items()})
         described = {
             "settings": self._settings,
             "facts": facts,

@@ -265,7 +265,7 @@ class _Player:
 
 def coordinates_of(world: World) -> Tensor:
     """(A, K) int64: where a world's moves lie; K is 0 if it does not say."""
-    found = getattr(world, "coordinates", None)
+    found = world.coordinates
     if found is None:
         return torch.zeros(world.simulator(1).n_actions, 0, dtype=torch.long)
     return torch.from_numpy(np.asarray(found, np.int64))
@@ -273,7 +273,9 @@ def coordinates_of(world: World) -> Tensor:
 
 def brief_steps_of(world: World) -> BriefSteps | None:
     """What a world's briefs say of each step; None: its briefs are moves made before."""
-    return cast(BriefSteps | None, getattr(world, "brief_steps", None))
+    if world.brief_steps(world.train.briefs[:1]) is None:
+        return None
+    return cast(BriefSteps, world.brief_steps)
 
 
 def shape_for(world: World) -> Shape:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from move37.agents.learner.rollout import sample_works
 from move37.agents.makers.maker import BUDGETS, Maker, MakerFactory, TrainContext, find_factory
+from move37.envs.base.registry import make_world
 from move37.envs.base.works import PAD, Works
-from move37.envs.base.world import World, make_world
+from move37.envs.base.world import World
 
 N = 5
 """Works asked for at a time."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +38,7 @@ class Collage(Maker):
 
     def __init__(self, world: World) -> None:
         self.world = world
-        split = cast(Parts | None, getattr(world, "parts", None))
-        self._assemble = cast(Assemble | None, getattr(world, "assemble", None))
-        self._parts = list(split(world.train)) if split is not None else []
-        if self._parts and self._assemble is None:
-            raise ValueError(f"world {world.id!r} has parts but no way to assemble them")
+        self._parts = list(world.parts(world.train))
 
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
@@ -71,10 +66,9 @@ class Collage(Maker):
 
     def _of_parts(self, max_moves: int, rng: np.random.Generator) -> NDArray[np.int16]:
         """A few parts of any human works, drawn again if they do not fit in one work."""
-        assert self._assemble is not None
         for _ in range(TRIES):
             chosen = rng.integers(0, len(self._parts), rng.integers(FEWEST, MOST + 1))
-            moves = self._assemble([self._parts[i] for i in chosen])
+            moves = self.world.assemble([self._parts[i] for i in chosen])
             if len(moves) <= max_moves:
                 return moves
         raise ValueError(f"no {FEWEST} parts of human works fit in {max_moves} moves")

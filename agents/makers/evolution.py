@@ -94,8 +94,9 @@ class Evolution(Maker):
         self._max_moves = world.simulator(1).max_moves
         self._human = pad_moves(list(world.train.moves), self._max_moves)
         self._human_briefs = world.train.briefs
-        own = getattr(world, "mutate", None)
-        self._mutate = cast(Mutate, mutate if own is None else own)
+        nothing = self._human[:0]
+        own = world.mutate(nothing, np.random.default_rng(0), nothing)
+        self._mutate = cast(Mutate, mutate if own is None else world.mutate)
         self._illegal = own is None
         self.archive = self._new_archive(np.asarray(centroids, np.float64))
 

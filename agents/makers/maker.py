@@ -22,7 +22,7 @@ from torch import nn
 
 from move37.agents.runs.config import Config, preset_value
 from move37.envs.base.works import PAD, Works
-from move37.envs.base.world import Evaluator, Reward, World, settings_of
+from move37.envs.base.world import Evaluator, Reward, World
 
 
 class Maker(ABC):
@@ -106,11 +106,11 @@ def budget_for(world: World, preset: str) -> Budget:
     """What a maker may spend in a world.
 
     Args:
-        world: May set ``env_steps`` of its own (:func:`settings_of`): so many moves are
+        world: May set ``env_steps`` of its own (``ppo``): so many moves are
             that number over the mean length of its human works, in works.
         preset: In :data:`BUDGETS`.
     """
-    budget, own = BUDGETS[preset], settings_of(world).get("env_steps")
+    budget, own = BUDGETS[preset], world.ppo.get("env_steps")
     if preset != "default" or own is None:
         return budget
     works = round(own / float(world.train.lengths.mean()))

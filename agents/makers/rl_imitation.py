@@ -145,7 +145,9 @@ class WholeImageReward:
         self._own = np.concatenate([self._own, *self._pending])[-REPLAY:]
         self._pending = []
 
-    def admit(self, works: Works) -> NDArray[np.bool_]:
+    def admit(
+        self, works: Works, descriptors: NDArray[np.float32] | None = None
+    ) -> NDArray[np.bool_]:
         """Admit none of the works, (N,) bool: novelty is not rewarded."""
         return np.zeros(len(works), np.bool_)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from move37.agents.runs.terminal import field_docs
+from move37.envs.base.registry import find_world
 from move37.envs.base.works import write_atomically
-from move37.envs.base.world import find_world, settings_of
 from move37.novelty.storage import read_json
 
 FILE = "config.json"
@@ -158,7 +158,7 @@ def make_config(preset: str = "default", world: str = "drawing", **options: Any)
         kind = find_world(world)
     except ValueError as error:
         raise ValueError(f"--world: {error}") from error
-    options = settings_of(kind) | PRESETS[preset] | options
+    options = dict(kind.ppo) | PRESETS[preset] | options
     if not options.get("run_dir"):
         options["run_dir"] = f"runs/{kind.id}-{preset}-{options.get('seed', 0)}"
     return Config(preset=preset, world=world, **options)

@@ -12,7 +12,7 @@ from stable_baselines3.common.logger import HParam, Image, Logger, TensorBoardOu
 from torch.utils.tensorboard import SummaryWriter
 
 from move37.envs.base.works import Works
-from move37.envs.base.world import Audible, World
+from move37.envs.base.world import World
 from move37.envs.files.sheets import sheet, thumbnails
 
 NUMBERS_ONLY = ("stdout", "log", "json", "csv")
@@ -81,8 +81,9 @@ class Dashboard:
         order = np.argsort(-np.asarray(works.appraisal["reward"]), kind="stable")
         for tag, rows in (("newest", np.arange(len(works))[::-1]), ("best", order)):
             self.picture(f"sheets/{tag}", sheet(self.world, works[rows[:n]], columns))
-            if isinstance(self.world, Audible) and self.writer is not None and len(rows):
-                samples, rate = self.world.sound(works[rows[:1]])
+            heard = self.world.sound(works[rows[:1]]) if self.writer and len(rows) else None
+            if heard and self.writer:
+                samples, rate = heard
                 self.writer.add_audio(
                     f"sound/{tag}", torch.from_numpy(samples)[None], step, sample_rate=rate
                 )

@@ -46,18 +46,18 @@ class ShiftCurves:
         self._human_sample = self._human[rows]
         self._styles: Styles | None = None
 
-    def curves(self, works: Works, steps: int) -> dict[str, float]:
+    def curves(self, descriptors: NDArray[np.float32], steps: int) -> dict[str, float]:
         """How far works lie from the human works: see ``docs/measures.md``.
 
         Args:
-            works: The latest; the last 400 of them are used, two at least.
+            descriptors: (N, D) of the latest works; the last 400 are used, two at least.
             steps: Env steps, for the random state alone: the same run gives the same p-values.
 
         Returns:
             ``shift/energy_effect``, ``shift/kernel_effect``, ``shift/p_value`` (energy), and
             ``shift/density`` and ``shift/coverage``, both 1 without a shift.
         """
-        x = self._evaluator.describe(works[-MAX_WORKS:])
+        x = descriptors[-MAX_WORKS:]
         rng = np.random.default_rng((self._seed, 3, steps))
         tests = shift_test(self._human_sample, x, rng, PERMUTATIONS)
         density, coverage = density_coverage(self._human_sample, x)

@@ -72,7 +72,7 @@ class WorldBatch:
             raise ValueError(f"actions: {PAD} is no move; moves are 0 to {last}")
         finished = np.flatnonzero(simulator.step(actions))
         rewards = np.zeros(simulator.n, np.float32)
-        works = Works(simulator.world, simulator.moves[finished], simulator.briefs[finished])
+        works = simulator.works(finished)
         if not len(finished):
             return Step(rewards, finished, works, {})
         terms = self.appraiser(works)

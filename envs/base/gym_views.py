@@ -21,7 +21,7 @@ Render = Callable[[Simulator, int, int], NDArray[np.uint8]]
 
 
 class WorldEnv(gymnasium.Env[Observation, np.int64]):
-    """One board. Concrete worlds subclass it to say what core, render and brief parser they use."""
+    """One board. Concrete worlds subclass it to say what simulator and pictures they use."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 8}  # noqa: RUF012
 
@@ -29,7 +29,6 @@ class WorldEnv(gymnasium.Env[Observation, np.int64]):
         self,
         simulator: Simulator,
         appraiser: Appraiser,
-        parse_brief: Callable[[Any], NDArray[np.int16]],
         render: Render,
         render_mode: str | None = None,
         render_size: int = 512,
@@ -41,7 +40,6 @@ class WorldEnv(gymnasium.Env[Observation, np.int64]):
         self.action_space = spaces.Discrete(simulator.n_actions)
         self.render_mode = render_mode
         self._size = render_size
-        self._parse_brief = parse_brief
         self._render = render
         self._finished = True
 
@@ -53,7 +51,8 @@ class WorldEnv(gymnasium.Env[Observation, np.int64]):
     ) -> tuple[Observation, dict[str, Any]]:
         """Start a work, from ``options["brief"]`` if given (moves, or strokes (P, 2) of x, y)."""
         super().reset(seed=seed)
-        self.batch.reset(self._parse_brief((options or {}).get("brief")))
+        brief = (options or {}).get("brief")
+        self.batch.reset(self.batch.simulator.parse_brief(brief))
         self._finished = False
         return self._observation(), {}
 
@@ -94,7 +93,6 @@ class WorldVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self,
         simulator: Simulator,
         appraiser: Appraiser,
-        parse_brief: Callable[[Any], NDArray[np.int16]],
         render: Render,
         render_mode: str | None = None,
         render_size: int = 256,
@@ -107,7 +105,6 @@ class WorldVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self.action_space = batch_space(self.single_action_space, simulator.n)
         self.render_mode = render_mode
         self._size = render_size
-        self._parse_brief = parse_brief
         self._render = render
 
     def reset(
@@ -115,7 +112,8 @@ class WorldVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     ) -> tuple[Observation, dict[str, Any]]:
         """Start every board anew, all from ``options["brief"]`` if given."""
         super().reset(seed=seed if isinstance(seed, int) else None)
-        self.batch.reset(self._parse_brief((options or {}).get("brief")))
+        brief = (options or {}).get("brief")
+        self.batch.reset(self.batch.simulator.parse_brief(brief))
         return self.batch.observations(), {}
 
     def step(

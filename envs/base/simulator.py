@@ -17,7 +17,7 @@ from gymnasium import spaces
 from numba import njit
 from numpy.typing import NDArray
 
-from move37.envs.base.works import PAD, check_moves
+from move37.envs.base.works import PAD, Works, check_moves
 
 _NO_END = -2
 """Stands for ``end_move`` where there is none."""
@@ -155,9 +155,9 @@ class Simulator(ABC):
         given = np.asarray(brief)
         if given.ndim != 1 or given.dtype.kind not in "iu":
             raise ValueError(f"brief: expected whole numbers, got {given.dtype} {given.shape}")
-        given = given[given != PAD]
         check_moves("brief", given[None], cls.n_actions)
-        return given.astype(np.int16)
+        moves: NDArray[np.int16] = given[given != PAD].astype(np.int16)
+        return moves
 
     def seed(self, seed: int) -> None:  # noqa: B027  # may stay empty
         """Draw default briefs from now on as a new simulator with this seed does."""
@@ -245,6 +245,10 @@ class Simulator(ABC):
             f"actions: board {i} is done and takes no move ({action}) until it is reset; {PAD} "
             "lets it wait"
         )
+
+    def works(self, rows: NDArray[np.int64]) -> Works:
+        """The works on the boards ``rows`` (R,), finished or not."""
+        return Works(self.world, self.moves[rows], self.briefs[rows], n_actions=int(self.n_actions))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Copies of everything that changes.

@@ -28,6 +28,9 @@ __all__ = [
 
 PAD = -1
 """Value that fills a row of moves after its last move."""
+FORMAT = "move37-works-1"
+MOST_ACTIONS = 1 << 15
+"""As many moves as int16 can tell apart."""
 
 
 class WorksError(ValueError):
@@ -47,6 +50,7 @@ class Works:
             say when and in which run a work was made.
         images: (N, H, W) uint8 in {0, 1}: of works that are images and have no moves of their own
             (``moves`` are then traced, to tell copied strokes); None: the moves are the work.
+        n_actions: Moves are 0 to ``n_actions - 1``; 0: not known. It stands in saved files.
 
     Raises:
         WorksError: If the shapes do not belong together.
@@ -58,6 +62,7 @@ class Works:
     names: tuple[str, ...] = ()
     appraisal: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     images: NDArray[np.uint8] | None = None
+    n_actions: int = 0
 
     def __post_init__(self) -> None:
         moves = np.ascontiguousarray(self.moves, dtype=np.int16)
@@ -91,6 +96,7 @@ class Works:
             tuple(self.names[i] for i in index),
             {key: np.asarray(values)[index] for key, values in self.appraisal.items()},
             None if self.images is None else self.images[index],
+            self.n_actions,
         )
 
     def with_appraisal(self, appraisal: Mapping[str, NDArray[np.float64]]) -> Works:
@@ -105,7 +111,9 @@ class Works:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write to ``path`` (.npz, no pickle), atomically."""
-        meta = {"format": "move37-works-1", "world": self.world, "names": list(self.names)}
+        meta: dict[str, Any] = {"format": FORMAT, "world": self.world, "names": list(self.names)}
+        if self.n_actions:
+            meta["n_actions"] = self.n_actions
         arrays: dict[str, NDArray[Any]] = {
             f"appraisal/{key}": np.asarray(v, np.float64) for key, v in self.appraisal.items()
         }
@@ -117,7 +125,10 @@ class Works:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Works:
-        """Read what :meth:`save` wrote.
+        """Read what :meth:`save` wrote, without knowing the works' world.
+
+        See :func:`move37.envs.base.registry.load_works` for a check against it. Files of version
+        0.1 do not say how many moves there are.
 
         Raises:
             WorksError: If the file is missing, damaged or not a file of works.
@@ -125,11 +136,14 @@ class Works:
         arrays = read_npz(path)
         try:
             meta = storage.parse_json(arrays["meta"].tobytes())
-            if meta["format"] != "move37-works-1":
+            if meta["format"] != FORMAT:
                 raise WorksError(f"{path}: not a file of works (format {meta['format']!r:.40})")
             world, moves, briefs = str(meta["world"]), arrays["moves"], arrays["briefs"]
-            _check_rows("moves", moves, _number_of_moves(world))
-            _check_rows("briefs", briefs, _number_of_moves(world))
+            n_actions = meta.get("n_actions", 0)
+            if type(n_actions) is not int or not 0 <= n_actions <= MOST_ACTIONS:
+                raise ValueError(f"n_actions: {n_actions!r:.40} is no number of moves")
+            _check_rows("moves", moves, n_actions or MOST_ACTIONS)
+            _check_rows("briefs", briefs, n_actions or MOST_ACTIONS)
             images = arrays.get("images")
             if images is not None and (images.dtype != np.uint8 or images.max(initial=0) > 1):
                 raise ValueError("images: expected uint8 in {0, 1}")
@@ -138,17 +152,10 @@ class Works:
                 if values.dtype != np.float64:
                     raise ValueError(f"appraisal[{key!r}]: expected float64, got {values.dtype}")
             names = tuple(str(name) for name in meta["names"])
-            return cls(world, moves, briefs, names, appraisal, images)
+            return cls(world, moves, briefs, names, appraisal, images, n_actions)
         except (KeyError, TypeError, ValueError) as error:
             message = storage.one_line(error)
             raise WorksError(f"{path}: not a file of works ({message})") from error
-
-
-def _number_of_moves(world: str) -> int:
-    """How many moves a world has; of an unknown world, as many as int16 can tell apart."""
-    from move37.envs.base.world import ENTRY_POINTS, find_world  # here: worlds are made of works
-
-    return find_world(world).simulator(1).n_actions if world in ENTRY_POINTS else 1 << 15
 
 
 def check_moves(name: str, moves: NDArray[Any], n_actions: int) -> None:
@@ -196,6 +203,7 @@ def join_works(parts: Sequence[Works]) -> Works:
         tuple(name for part in parts for name in part.names),
         {key: np.concatenate([part.appraisal[key] for part in parts]) for key in sorted(shared)},
         np.concatenate(images) if images else None,
+        max(part.n_actions for part in parts),
     )
 
 

@@ -1,335 +1,495 @@
-"""What a world is to the scripts and the agents, and where worlds are found by name.
+"""What a world is: the kind of works that are made, judged and shown.
 
-A new world is a folder in ``envs/`` (or anybody's package) with a class that has what
-:class:`World` asks for, and a line in :data:`ENTRY_POINTS` (or a call of :func:`register_world`).
+A new world is a class derived from :class:`World`; ``docs/new-world.md`` writes one from beginning
+to end, and :func:`move37.envs.check_world` proves that one conforms.
 """
 
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from importlib import import_module
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast, runtime_checkable
+from typing import Any, ClassVar, Self
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from move37.envs.base.appraisal import Appraiser
+from move37.envs.base.appraisal import Appraisal, Terms
+from move37.envs.base.batch import WorldBatch
+from move37.envs.base.gym_views import WorldEnv
+from move37.envs.base.network import FlatNetwork
 from move37.envs.base.simulator import Simulator
-from move37.envs.base.works import Works
-from move37.novelty.archive import NoveltyArchive
+from move37.envs.base.splits import Splits
+from move37.envs.base.works import PAD, Works, WorksError, check_moves, join_works
+from move37.envs.files.pages import still_page
+from move37.envs.files.pictures import MARK, PALE, Picture, image_tile
+from move37.envs.judging.defaults import DefaultEvaluator, DefaultQuality, saved_craft
+from move37.envs.judging.evaluator import Evaluator, Measures
+from move37.envs.judging.novelty_reward import ArchiveNovelty
+from move37.envs.judging.reward import LearningReward, Reward, reward_archive
+from move37.envs.judging.rule_scores import softened_product
 
-Measures = dict[str, NDArray[np.float64]]
-
-
-class Evaluator(Protocol):
-    """The frozen judges of a world; nothing they say was ever a reward.
-
-    Attributes:
-        scale: Median leave-one-out distance among the human works: the unit of novelty.
-        k_neighbors: Neighbours that novelty is the mean distance to.
-    """
-
-    scale: float
-    k_neighbors: int
-
-    def describe(self, works: Works) -> NDArray[np.float32]:
-        """Descriptors (N, D) of works."""
-
-    def judge(self, works: Works) -> NDArray[np.float64]:
-        """(N,) float64: what the held-out judge says of works, ``heldout_quality`` alone."""
-
-    def measure(self, works: Works) -> Measures:
-        """Everything measured of works, each (N,) float64.
-
-        Among the names: ``heldout_quality``, ``form``, ``novelty_human``, ``novelty_self``,
-        ``copied``, ``repeats``, ``yield``, ``yield_loose`` and ``moves``.
-        """
-
-    def save(self, folder: Path) -> None:
-        """Write what :meth:`World.load_evaluator` reads."""
-
-
-class Reward(Appraiser, Protocol):
-    """Quality x newness as a reward, with what it is made of.
-
-    Attributes:
-        archive: Human works pinned, and admitted works.
-    """
-
-    archive: NoveltyArchive
-
-    def refresh(self, works: Works) -> Mapping[str, float]:
-        """Learn from the learner's latest works; returns figures for the log."""
-
-    def admit(self, works: Works) -> NDArray[np.bool_]:
-        """Offer works to the archive; returns which were taken, (N,) bool."""
-
-    def save(self, folder: Path) -> None:
-        """Write what is needed to appraise again."""
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Everything that appraising, learning and admitting has changed, as arrays.
-
-        Together with the arguments it was made with it is all there is to know of a reward: weights
-        and the optimiser's state, counters, memories, the archive.
-        """
-
-    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Become the reward that :meth:`state` was taken of, to the bit.
-
-        The reward was made with the same arguments, but perhaps with fewer ``updates``.
-
-        Raises:
-            KeyError: If an array is missing.
-            ValueError: If an array has another shape.
-        """
-
+__all__ = ["Evaluator", "Export", "Measures", "Reward", "SecondJudge", "World"]
 
 Export = Callable[[Works, Path], None]
 """Writes works to a file, or to a folder if the path of its option is one."""
+CAP = 1.1
+"""Novelty counts up to this multiple of the human 95th percentile, where a world says nothing."""
+FLOOR = 0.5
+"""Novelty that is worth nothing yet, where a world says nothing; 1 is the human median."""
+RULE_FLOOR = 0.01
+"""A rule that is broken counts as this in the geometric mean of the rules."""
 
 
-class World(Protocol):
-    """A kind of work: its dynamics, human works, judges, reward and renderers.
+class SecondJudge(ABC):
+    """A second held-out judge, which shares neither human makers nor architecture with the first.
 
-    A world may also have ``mutate``, ``coordinates``, ``parts`` with ``assemble``, and
-    ``brief_steps``: evolution, the char-RNN and the collage say in their files what these are, and
-    make do without them, but less well; ``practice`` and ``settings``: see :func:`practice_of` and
-    :func:`settings_of`.
+    Like the first it never gave reward.
+    """
 
-    What stands first needs no corpus and works on the class itself; the rest needs an instance,
-    made with ``(corpus, withhold, limit)``.
+    @abstractmethod
+    def __call__(self, works: Works) -> NDArray[np.float64]:
+        """(N,) float64; more is better."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write what :meth:`World.load_second_judge` reads."""
+
+
+class World(ABC):
+    """A kind of work: its moves, human works, rules, judges, reward and pictures.
+
+    What a world must have: :attr:`id`, :attr:`simulator_class`, :meth:`load_splits` and
+    :meth:`images_of`. Everything else has a default. Making a world costs nothing: human works are
+    read when they are first asked for. A world does not change while it is used.
+
+    Args:
+        corpus: Which human works; empty for the world's default.
+        withhold: Name patterns of works that are taken out of the world.
+        limit: Keep only this many human works (for quick runs); 0 keeps all.
+        seed: Of the split of the human works.
 
     Attributes:
-        id: Name, as in ``--world``.
-        env_id: Id of its Gymnasium environment.
-        corpora: Help text: what ``corpus`` may be.
+        id: Name, as it stands in files of works.
+        simulator_class: Makes boards, of nothing but their number.
+        env_id: Id of its Gymnasium environment, if it is registered.
+        ppo: Options of PPO that are better in this world than the defaults, by their names in
+            :class:`move37.agents.runs.config.Config`.
         exports: For each kind of file, ``"svg"`` say: placeholder, help text and writer.
-        train: Human works that everything is fitted to.
-        held_out: Human works that no network saw; they set the bars.
-        outsiders: Works of other human makers, measured like anybody's; may be empty.
-        fingerprint: SHA-256 of the corpus.
-        left_out: (label, reason) of everything in the corpus that could not be used.
+        exam_splits: Splits of the human works whose briefs an exam may lay; the first is the usual.
+        coordinates: (A, K) int64: where moves lie, -1 for those that have no place; for networks of
+            moves. None: nowhere.
+        split: The split whose briefs boards have; None: as :meth:`simulator` and :meth:`exam` say.
     """
 
     id: ClassVar[str]
-    env_id: ClassVar[str]
-    corpora: ClassVar[str]
-    exports: ClassVar[Mapping[str, tuple[str, str, Export]]]
+    simulator_class: ClassVar[type[Simulator]]
+    env_id: ClassVar[str] = ""
+    ppo: ClassVar[Mapping[str, Any]] = {}
+    exports: ClassVar[Mapping[str, tuple[str, str, Export]]] = {}
+    exam_splits: ClassVar[tuple[str, ...]] = ("held_out",)
+    coordinates: ClassVar[NDArray[np.int64] | None] = None
 
-    @staticmethod
-    def simulator(n: int) -> Simulator:
-        """N boards (or whatever the world's works are made on)."""
+    def __init__(
+        self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
+    ) -> None:
+        self.corpus, self.withhold, self.limit, self.seed = corpus, tuple(withhold), limit, seed
+        self.split: str | None = None
 
-    @staticmethod
-    def network(dropout: float = 0.0) -> nn.Module:
-        """A network, observation -> (logits (N, A), features (N, ``n_features``))."""
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # it does not change: whatever is copied shares it
 
-    @staticmethod
-    def images(works: Works) -> NDArray[np.uint8]:
-        """(N, H, W) uint8 in {0, 1}: what the judges look at."""
+    # Human works
 
-    @staticmethod
-    def from_images(images: NDArray[np.floating]) -> Works:
-        """Works of makers of images, (N, H, W) in [0, 1]: thinned, with moves traced from them."""
+    @abstractmethod
+    def load_splits(self) -> Splits:
+        """Read the human works and split them; see :meth:`Splits.of`.
 
-    @staticmethod
-    def read_folder(folder: Path) -> tuple[Works, list[str]]:
+        Raises:
+            ValueError: If there is no such corpus, or nothing is left of it.
+        """
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The human works, by what they are for; read once."""
+        n_actions = self.simulator_class.n_actions
+        return self.load_splits().map(lambda works: replace(works, n_actions=n_actions))
+
+    @property
+    def train(self) -> Works:
+        """Human works that everything is fitted to."""
+        return self.splits.train
+
+    @property
+    def held_out(self) -> Works:
+        """Human works that no network saw; they set the thresholds."""
+        return self.splits.held_out
+
+    @property
+    def judged_from(self) -> Works:
+        """Human works that the held-out judge alone learns from."""
+        return self.splits.judge
+
+    @property
+    def outsiders(self) -> Works:
+        """Works of other human makers, measured like anybody's; may be empty."""
+        return self.splits.outsiders
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the human works."""
+        return self.splits.fingerprint
+
+    @property
+    def left_out(self) -> Sequence[tuple[str, str]]:
+        """(label, reason) of everything in the corpus that could not be used."""
+        return self.splits.left_out
+
+    def variations(self, epoch: int, seed: int) -> Works:
+        """The human works as one epoch of imitation sees them; by default as they are."""
+        return self.train
+
+    # Boards
+
+    def boards(self, n: int, split: str) -> Simulator:
+        """N boards whose default briefs are those of a split of the human works.
+
+        Only worlds whose works answer briefs need to make a difference.
+        """
+        return self.simulator_class(n)
+
+    def simulator(self, n: int) -> Simulator:
+        """N boards as makers are given them: the briefs are those of the training works."""
+        return self.boards(n, self.split or "train")
+
+    def practice(self, n: int) -> Simulator:
+        """N boards that a learner learns on; their briefs may be more than there is to imitate."""
+        return self.boards(n, "train")
+
+    def exam(self, n: int) -> Simulator:
+        """N boards as makers are examined on them, with briefs that nothing was fitted to."""
+        return self.boards(n, self.split or self.exam_splits[0])
+
+    def for_exam(self, split: str = "") -> Self:
+        """The same world, whose :meth:`simulator` makes boards with the briefs of an exam.
+
+        Learners go on practising where they did; human works are what they were.
+
+        Args:
+            split: One of :attr:`exam_splits`; empty for the first.
+
+        Raises:
+            ValueError: If the world has no such exam.
+        """
+        if split and split not in self.exam_splits:
+            known = ", ".join(self.exam_splits)
+            raise ValueError(f"exam: {split!r}: the world {self.id} has {known}")
+        other = copy.copy(self)
+        other.split = split or self.exam_splits[0]
+        return other
+
+    def brief_steps(self, briefs: NDArray[np.int16]) -> NDArray[np.int64] | None:
+        """What briefs (N, B) say of each move, (N, T, K) int64 from 0 on; for networks of moves.
+
+        None: briefs are moves made before, or there are none.
+        """
+        return None
+
+    def env(self, render_mode: str | None = None, size: int = 512) -> WorldEnv:
+        """A Gymnasium environment of one board, whose reward is what the rules say."""
+        return WorldEnv(
+            self.simulator_class(1),
+            Appraisal(self.rule_quality),
+            lambda simulator, i, size: self.tile(simulator.works(np.array([i])), 0, size),
+            render_mode,
+            size,
+        )
+
+    # Works
+
+    @abstractmethod
+    def images_of(self, moves: NDArray[np.int16], briefs: NDArray[np.int16]) -> NDArray[np.uint8]:
+        """Images (N, H, W) uint8 in {0, 1} of works' moves (N, T) and briefs (N, B).
+
+        What the judges look at: works that look alike are alike. Works need not be finished.
+        """
+
+    def images(self, works: Works) -> NDArray[np.uint8]:
+        """(N, H, W) uint8 in {0, 1}: what the judges look at.
+
+        Raises:
+            ValueError: If works are images of another size.
+        """
+        if works.images is None:
+            return self.images_of(works.moves, works.briefs)
+        height, width = self._image_shape
+        if works.images.shape[1:] != (height, width):
+            got = works.images.shape[1:]
+            raise ValueError(f"images: expected {height} x {width} points, got {got}")
+        return works.images
+
+    @cached_property
+    def _image_shape(self) -> tuple[int, int]:
+        kind = self.simulator_class
+        nothing = np.full((1, kind.max_moves), PAD, np.int16)
+        image = self.images_of(nothing, np.full((1, kind.brief_width or 0), PAD, np.int16))
+        return int(image.shape[1]), int(image.shape[2])
+
+    def from_images(self, images: NDArray[np.floating]) -> Works:
+        """Works of makers of images, (N, H, W) in [0, 1].
+
+        By default they are images without moves; a world that can tell what was done traces them.
+        """
+        moves = np.full((len(images), self.simulator_class.max_moves), PAD, np.int16)
+        return Works(self.id, moves, images=(np.asarray(images) > 0.5).astype(np.uint8))
+
+    def read_folder(self, folder: Path) -> tuple[Works, list[str]]:
         """Works of any other maker from files in a folder, and what was left out and why.
+
+        By default they are files of works, ``*.npz``.
 
         Raises:
             ValueError: If nothing can be read.
         """
+        found: list[Works] = []
+        left_out: list[str] = []
+        for path in sorted(folder.glob("*.npz")):
+            try:
+                works = Works.load(path)
+                self.check_works(works)
+                found.append(works)
+            except ValueError as error:
+                left_out.append(str(error))
+        if not found:
+            reasons = "; ".join(left_out) or "there is no .npz file"
+            raise WorksError(f"{folder}: no works of the world {self.id} ({reasons})")
+        return join_works(found), left_out
 
-    @staticmethod
-    def tile(
-        works: Works, i: int, size: int, first: int | None = None, marks: Sequence[int] = ()
-    ) -> NDArray[np.uint8]:
-        """A picture of one work, (size, size, 3) uint8: what sheets are made of.
+    def check_works(self, works: Works) -> None:
+        """Refuse what cannot be works of this world.
 
-        What was made before the move with the index ``first`` is pale, and the moves with the
-        indices in ``marks`` are marked; see :class:`move37.envs.files.sheets.Tiled`.
+        Raises:
+            ValueError: If they are of another world, too long, or anything in them is no move.
         """
+        kind = self.simulator_class
+        if works.world != self.id:
+            raise WorksError(f"works of the world {works.world!r:.40}, not of {self.id}")
+        if works.moves.shape[1] > kind.max_moves:
+            raise WorksError(
+                f"moves: {works.moves.shape[1]} of them; a work has {kind.max_moves} at most"
+            )
+        check_moves("moves", works.moves, kind.n_actions)
+        kind(len(works)).reset(np.arange(len(works)), works.briefs)
+        if works.images is not None:
+            self.images(works)
 
-    @staticmethod
+    def mutate(
+        self, moves: NDArray[np.int16], rng: np.random.Generator, human: NDArray[np.int16]
+    ) -> NDArray[np.int16] | None:
+        """Works (N, T) changed a little, for evolution; they must be legal.
+
+        Args:
+            moves: (N, T) int16, padded with -1, N may be 0: the parents.
+            rng: The only source of chance.
+            human: (M, U) int16: human works, whose parts may be used.
+
+        Returns:
+            (N, V) int16, padded with -1; None: moves are changed without knowing what they mean.
+        """
+        return None
+
+    def parts(self, works: Works) -> Sequence[NDArray[np.int16]]:
+        """The parts of all works, each as moves, for collages; by default none."""
+        return []
+
+    def assemble(self, parts: Sequence[NDArray[np.int16]]) -> NDArray[np.int16]:
+        """The moves of the work that consists of these parts of :meth:`parts`."""
+        raise NotImplementedError(f"the world {self.id} has parts but no way to assemble them")
+
+    # Pictures, pages, sound
+
+    def tile(
+        self,
+        works: Works,
+        i: int,
+        size: int,
+        first: int | None = None,
+        marks: Sequence[int] = (),
+    ) -> Picture:
+        """A picture of one work: its image, ink on paper.
+
+        Args:
+            works: Works of the world.
+            i: Which of them.
+            size: Width and height in pixels.
+            first: What was made before the move of this index is pale; None: nothing is.
+            marks: Indices of moves whose ink is in the colour of marks.
+
+        Returns:
+            (size, size, 3) uint8.
+        """
+        work = works[i : i + 1]
+        tile = image_tile(self.images(work)[0], size)
+        if work.images is not None or (first is None and not marks):
+            return tile
+        if first is not None:
+            tile[self._ink_until(work, first, size)] = PALE
+        for t in marks:
+            new = self._ink_until(work, t + 1, size) & ~self._ink_until(work, t, size)
+            tile[new] = MARK
+        return tile
+
+    def _ink_until(self, work: Works, t: int, size: int) -> NDArray[np.bool_]:
+        """(size, size): where the first t moves left ink."""
+        moves = work.moves.copy()
+        moves[:, t:] = PAD
+        dark: NDArray[np.bool_] = (
+            image_tile(self.images_of(moves, work.briefs)[0], size)[..., 0] < 128
+        )
+        return dark
+
     def page(
+        self,
         works: Works,
         title: str,
-        captions: Sequence[str],
+        captions: Sequence[str] | None = None,
         marks: Sequence[Sequence[int]] | None = None,
     ) -> str:
-        """One HTML page, nothing outside it, that plays the works.
+        """One HTML page, nothing outside it, that shows the works.
 
-        ``marks``: for each work the indices of moves, from 0, that are marked when they are made.
+        Args:
+            works: N works.
+            title: Of the page.
+            captions: N texts.
+            marks: For each work the indices of moves, from 0, that are marked.
         """
+        return still_page(self, works, title, captions, marks, self.explain(works))
 
-    @staticmethod
-    def explain(works: Works) -> list[list[str]]:
-        """For each work, what the rules found and where, one line each."""
+    def sound(self, works: Works) -> tuple[NDArray[np.float32], int] | None:
+        """Works one after the other: samples (S,) float32 in [-1, 1], and how many a second.
 
-    @classmethod
-    def load_evaluator(cls, folder: Path) -> Evaluator:
-        """Read the judges that a run saved."""
+        None: works cannot be heard.
+        """
+        return None
 
-    @staticmethod
-    def craft(folder: Path, works: Works) -> NDArray[np.float64]:
-        """(N,) float64: what the critic that a run saved says of works, their term ``craft``."""
+    # Rules and judges
 
-    @staticmethod
-    def summarise(measured: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
-        """One number per measure."""
+    def rule_scores(self, works: Works) -> Mapping[str, NDArray[np.float64]]:
+        """What each rule says of works, (N,) float64 in [0, 1] each, 1 is best; may be empty."""
+        return {}
 
-    train: Works
-    held_out: Works
-    outsiders: Works
-    fingerprint: str
-    left_out: Sequence[tuple[str, str]]
+    def rule_quality(self, works: Works) -> Terms:
+        """Terms of the rules, each (N,) float64: ``form/RULE``, ``form``, ``quality`` = form.
 
-    def exam(self, n: int) -> Simulator:
-        """N boards as makers are examined on them: with briefs that nothing was fitted to."""
+        By default form is the geometric mean of the rules' scores, 1 where there are no rules.
+        """
+        scores = self.rule_scores(works)
+        form = np.ones(len(works))
+        if scores:
+            form = softened_product(list(scores.values()), RULE_FLOOR, len(scores))
+        return {f"form/{rule}": score for rule, score in scores.items()} | {
+            "form": form,
+            "quality": form,
+        }
 
-    def variations(self, epoch: int, seed: int) -> Works:
-        """The human works as one epoch of imitation sees them."""
+    def explain(self, works: Works) -> list[list[str]]:
+        """For each work what the rules found, one line each; by default every score below 1."""
+        scores = self.rule_scores(works)
+        return [
+            [f"{rule}: {score[i]:.2f}" for rule, score in scores.items() if score[i] < 1]
+            for i in range(len(works))
+        ]
 
     def fit_evaluator(self, updates: int, pools: int = 4) -> Evaluator:
-        """The frozen judges: the same whatever the seed of a run."""
+        """The frozen judges: the same for every run, whatever its seed.
+
+        Args:
+            updates: Gradient steps of networks.
+            pools: How many damaged copies of the human works they learn from.
+        """
+        return DefaultEvaluator.fit(self, self.train, self.held_out, self.judged_from, pools)
+
+    def load_evaluator(self, folder: Path) -> Evaluator:
+        """Read the judges that a run saved."""
+        return DefaultEvaluator.load(self, folder)
+
+    def second_judge(self, updates: int) -> SecondJudge | None:
+        """Fit a second held-out judge; None: there is none."""
+        return None
+
+    def load_second_judge(self, folder: Path) -> SecondJudge | None:
+        """Read the second judge that was saved in a folder; None: there is none."""
+        return None
+
+    def trials(self, seed: int = 0) -> Mapping[str, Works]:
+        """Works whose order of quality is known: ``human``, damaged copies, ``random``; may be {}.
+
+        No judge saw them, nor works of their makers.
+        """
+        return {}
+
+    # Learning
+
+    def network(self, dropout: float = 0.0) -> nn.Module:
+        """A network, (observations) -> (logits (N, A), features (N, ``n_features``)).
+
+        It has two plain attributes: ``n_features``, and ``dropout``, a float that is set to 0 where
+        the network becomes a policy.
+        """
+        space = self.simulator_class(0).observation_space()
+        return FlatNetwork(space, self.simulator_class.n_actions, dropout=dropout)
 
     def make_reward(
         self, evaluator: Evaluator, imitations: Works, updates: int, seed: int, pools: int = 4
     ) -> Reward:
-        """The reward of a learner: a critic and an archive of its own."""
+        """The reward of a learner: critics and an archive of its own.
 
+        Args:
+            evaluator: For the descriptor and the unit of novelty; its judges give no reward.
+            imitations: Works of the imitator, which the critic may learn from.
+            updates: Gradient steps of the critics' first training.
+            seed: Of the critics.
+            pools: How many damaged copies of the human works they learn from.
+        """
+        quality = DefaultQuality(self, self.train, imitations, updates, seed, pools)
+        archive = reward_archive(evaluator, self.train)
+        cap = CAP * evaluator.thresholds.novelty
+        return LearningReward(
+            quality, ArchiveNovelty(evaluator.descriptor, archive, self.train, cap, floor=FLOOR)
+        )
 
-@runtime_checkable
-class Audible(Protocol):
-    """A world whose works can be heard."""
+    def craft(self, folder: Path, works: Works) -> NDArray[np.float64]:
+        """(N,) float64: what the critic that a run saved says of works, their term ``craft``."""
+        return saved_craft(self, folder, works)
 
-    def sound(self, works: Works) -> tuple[NDArray[np.float32], int]:
-        """Works one after the other: samples (S,) float32 in [-1, 1], and how many a second."""
+    def judge_again(self, folder: Path, works: Works) -> Measures:
+        """Play works again and judge them with the judges that a run saved.
 
+        Args:
+            folder: Of the run.
+            works: As the run saved them.
 
-@runtime_checkable
-class Splits(Protocol):
-    """A world that can examine with the briefs of several splits.
-
-    Attributes:
-        evaluation: The split whose briefs ``exam`` lays.
-    """
-
-    evaluation: str
-
-    def exam_briefs(self) -> NDArray[np.int16]:
-        """The briefs (M, B) of that split.
+        Returns:
+            Terms that must equal those in ``works.appraisal``, bit by bit: what the rules say of
+            works that are played again, what the run's critic says, and everything measured.
 
         Raises:
-            ValueError: If there is no such split.
+            ValueError: If works cannot be played.
         """
-
-
-ENTRY_POINTS: dict[str, str] = {
-    "drawing": "move37.envs.drawing.world:DrawingWorld",
-    "composition": "move37.envs.composition.world:CompositionWorld",
-    "composition-four": "move37.envs.composition.four:FourWorld",
-    "composition-free": "move37.envs.composition.free:FreeWorld",
-}
-"""Worlds by name: ``module:class``."""
-
-
-def register_world(name: str, entry_point: str) -> None:
-    """Make a world known by name; ``entry_point`` is ``module:class``."""
-    ENTRY_POINTS[name] = entry_point
-
-
-def find_world(name: str) -> type[World]:
-    """The class of a world.
-
-    Raises:
-        ValueError: If there is no world of that name.
-    """
-    if name not in ENTRY_POINTS:
-        raise ValueError(f"world {name!r} is none of {', '.join(sorted(ENTRY_POINTS))}")
-    module, _, attribute = ENTRY_POINTS[name].partition(":")
-    return cast(type[World], getattr(import_module(module), attribute))
-
-
-def make_world(name: str, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0) -> World:
-    """Load a world with its human works.
-
-    Args:
-        name: As registered.
-        corpus: Which human works; empty for the world's default.
-        withhold: Name patterns of works that are taken out of the world.
-        limit: Keep only this many human works; 0 keeps all.
-
-    Raises:
-        ValueError: If there is no such world or corpus, or nothing is left of it.
-    """
-    make: Any = find_world(name)
-    return cast(World, make(corpus=corpus, withhold=withhold, limit=limit))
-
-
-def practice_of(world: World, n: int) -> Simulator:
-    """N boards that a learner learns on: the world's ``practice(n)``, or else its ``simulator(n)``.
-
-    What is practised on may be more than there is to imitate: briefs made for the purpose.
-    """
-    practice: Callable[[int], Simulator] = getattr(world, "practice", world.simulator)
-    return practice(n)
-
-
-def examined(world: World, split: str = "") -> World:
-    """The same world with the briefs of its exam: ``simulator`` makes ``exam``'s boards.
-
-    Learners go on practising where they did (:func:`practice_of`); human works are what they were.
-
-    Args:
-        world: Not changed.
-        split: Whose briefs the exam lays, in a world with ``evaluation``; empty for what it names.
-
-    Raises:
-        ValueError: If the world has no such split.
-    """
-    other = copy.copy(world)
-    if split:
-        if not isinstance(other, Splits):
-            raise ValueError(f"exam: {split!r}: the world {world.id} has one exam only")
-        other.evaluation = split
-        other.exam_briefs()
-    vars(other).update(simulator=other.exam, practice=partial(practice_of, world))
-    return other
-
-
-def settings_of(world: World | type[World]) -> dict[str, Any]:
-    """The world's ``settings``: options of PPO, by name, that are better here than the defaults."""
-    return dict(getattr(world, "settings", {}))
-
-
-def judge_again(world: type[World], folder: Path, works: Works) -> Measures:
-    """Play works again in the environment and judge them with a run's saved judges.
-
-    Args:
-        world: Whose works they are.
-        folder: Of the run.
-        works: As the run saved them.
-
-    Returns:
-        Terms that must equal those in ``works.appraisal``, bit by bit: what form says in the
-        environment, what the run's critic says, and everything the yardstick measures.
-    """
-    again: dict[str, list[float]] = {}
-    env = gymnasium.make(world.env_id).unwrapped
-    for row, brief in zip(works.moves, works.briefs, strict=True):
-        env.reset(options={"brief": brief})
-        for move in row[row >= 0]:
-            info = env.step(move)[4]
-        for key in (key for key in info if key.startswith("form")):
-            again.setdefault(key, []).append(info[key])
-    columns = {key: np.array(values) for key, values in again.items()}
-    measured = world.load_evaluator(folder).measure(works)
-    columns |= {f"judged/{key}": values for key, values in measured.items()}
-    return columns | {"craft": world.craft(folder, works)}
+        batch = WorldBatch(self.simulator_class(1), Appraisal(self.rule_quality))
+        again: dict[str, list[float]] = {}
+        for row, brief in zip(works.moves, works.briefs, strict=True):
+            batch.reset(self.simulator_class.parse_brief(brief))
+            for move in row[row != PAD]:
+                step = batch.step(np.array([move]), autoreset=False)
+            for key, values in step.works.appraisal.items():
+                if key.startswith("form"):
+                    again.setdefault(key, []).append(float(values[0]))
+        columns = {key: np.array(values) for key, values in again.items()}
+        measured = self.load_evaluator(folder).measure(works)
+        columns |= {f"judged/{key}": values for key, values in measured.items()}
+        return columns | {"craft": self.craft(folder, works)}

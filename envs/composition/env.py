@@ -87,7 +87,6 @@ class CompositionEnv(WorldEnv):
         super().__init__(
             self._simulator,
             appraiser or Appraisal(form_quality),
-            self.make_simulator.parse_brief,
             _render,
             render_mode,
             render_size,
@@ -121,7 +120,6 @@ class CompositionVectorEnv(WorldVectorEnv):
         super().__init__(
             self._simulator,
             appraiser or Appraisal(form_quality),
-            self.make_simulator.parse_brief,
             _render,
             render_mode,
             render_size,

@@ -12,10 +12,18 @@ from move37.envs.composition.scores import scores_of
 
 
 def scores_of_works(works: Works) -> NDArray[np.int16]:
-    """Scores (N, 5, 32) of works, in four parts (N, 7, 32)."""
+    """Scores (N, 5, 32) of works, in four parts (N, 7, 32).
+
+    Raises:
+        ValueError: If works are no compositions.
+    """
+    mode = Mode.of(works)
     if works.images is None:
-        return scores_of(works.moves, works.briefs, Mode.of(works))
-    return read_rolls(works.images)
+        return scores_of(works.moves, works.briefs, mode)
+    scores = read_rolls(works.images)
+    if scores.shape[1] != mode.n_rows:
+        raise ValueError(f"images: {works.images.shape[1:]} is no roll of the world {works.world}")
+    return scores
 
 
 def pictures_of(works: Works) -> NDArray[np.uint8]:

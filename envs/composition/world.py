@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,19 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from move37.envs.base.splits import Splits
 from move37.envs.base.works import Works, WorksError, write_atomically
-from move37.envs.base.world import Export
+from move37.envs.base.world import Evaluator, Export, World
 from move37.envs.composition.corpus.chorales import CorpusError, load_corpus
 from move37.envs.composition.corpus.musicxml import ChoraleError
 from move37.envs.composition.corpus.sopranos import new_sopranos
 from move37.envs.composition.dynamics import CompositionSimulator
 from move37.envs.composition.judging.craft import Critic, planes_of
-from move37.envs.composition.judging.evaluator import Evaluator, summarise, train_judge
+from move37.envs.composition.judging.evaluator import CompositionEvaluator, train_judge
 from move37.envs.composition.judging.mode_collapse import ContourCollapse
 from move37.envs.composition.judging.quality import HumanLevelQuality
 from move37.envs.composition.modes import BASS, Mode
 from move37.envs.composition.network import CompositionNetwork
 from move37.envs.composition.rules.explain import explain
+from move37.envs.composition.rules.form import form_quality, form_terms
 from move37.envs.composition.score import notation, page, render, sound, soundfont
 from move37.envs.composition.score.roll import read_rolls
 from move37.envs.composition.scores import moves_and_briefs, steps_of
@@ -64,36 +66,19 @@ CAP = 1.1
 """Novelty counts up to this multiple of the human 95th percentile."""
 
 
-def _planes(works: Works) -> NDArray[np.uint8]:
-    return planes_of(scores_of_works(works))
+class CompositionWorld(World):
+    """Bach's chorales, split by tune: a bass is written to a given soprano.
 
-
-class CompositionWorld:
-    """Bach's chorales, split by tune, with what is fitted to them.
-
-    Args:
-        corpus: What :func:`load_corpus` takes: the works to learn from.
-        withhold: Name patterns of works that are taken out of the world.
-        limit: Keep only this many human works (for quick runs); 0 keeps all.
-        seed: Of the split.
-
-    Attributes:
-        train: Human works that everything is fitted to, with ``appraisal["tune"]``.
-        held_out: The development split: it sets the bars and chooses the imitator's epoch.
-        judged_from: The held-out judge learns from them.
-        outsiders: The sealed split: Bach measured like anybody, for the last report only.
-        evaluation: Which split's sopranos :meth:`exam` lays before its boards: ``"held_out"``, or
-            ``"sealed"`` for the last report.
-        inner: Codes of alto and tenor, (N, 2, 32) int16, of each of SPLITS; see
-            :class:`move37.envs.composition.corpus.chorales.Corpus`.
-        fingerprint: SHA-256 of the corpus.
-        left_out: (label, reason) of everything in the corpus that could not be used.
+    Human works have their tune in ``appraisal["tune"]``. The development split is held out,
+    ``outsiders`` is the sealed split: Bach measured like anybody, for the last report only. An exam
+    may lay the sopranos of either, or of the training tunes.
     """
 
     id = "composition"
+    simulator_class: ClassVar[type[CompositionSimulator]] = CompositionSimulator
     env_id = "Move37/Composition-v0"
     mode: ClassVar[Mode] = BASS
-    corpora = "bach (default), a folder of MusicXML files"
+    exam_splits = ("held_out", "sealed", "train")
     exports: ClassVar[Mapping[str, tuple[str, str, Export]]] = {
         "svg": (
             "FOLDER",
@@ -114,100 +99,89 @@ class CompositionWorld:
         "roll": ("FOLDER", "write one piano roll (PNG) per work", _write_rolls),
     }
 
-    settings: ClassVar[Mapping[str, Any]] = {
+    ppo: ClassVar[Mapping[str, Any]] = {
         "n_envs": 128, "n_steps": 32, "kl_weight": 0.1, "value_network": "own",
         "env_steps": 6_000_000,
     }  # fmt: skip
-    """How PPO learns here, where it is not said otherwise: see :func:`settings_of`."""
-
     floor: ClassVar[float] = 0.95
     """Novelty that is worth nothing yet."""
     own_count: ClassVar[bool] = False
-    """Whether a learner's own works count against newness: see :class:`novelty_reward`."""
-
+    """Whether a learner's own works count against novelty: see :class:`ArchiveNovelty`."""
     root: ClassVar[int] = 1
     """Of craft and whole, as paid: see :class:`HumanLevelQuality`."""
-
-    simulator: Callable[[int], CompositionSimulator] = CompositionSimulator
-    """N boards; their briefs are the sopranos of the training tunes (an instance's own)."""
+    make_network: ClassVar[Callable[..., nn.Module]] = CompositionNetwork
 
     images = staticmethod(pictures_of)
-    summarise = staticmethod(summarise)
     tile = staticmethod(render.tile)
     page = staticmethod(page.html_page)
+    rule_quality = staticmethod(form_quality)
     explain = staticmethod(explain)
-    load_evaluator = staticmethod(Evaluator.load)
+    load_evaluator = staticmethod(CompositionEvaluator.load)
 
-    def __init__(
-        self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
-    ) -> None:
-        loaded = load_corpus(corpus or "bach", withhold)
-        self.fingerprint, self.left_out = loaded.fingerprint, loaded.skipped
-        rows = loaded.split(seed)
-        if limit:
-            share = limit / len(loaded.works)
-            rng = np.random.default_rng(seed)
+    def load_splits(self) -> Splits:
+        """Read the chorales, split them by tune, and write them in the world's mode."""
+        loaded = load_corpus(self.corpus or "bach", self.withhold)
+        rows = loaded.split(self.seed)
+        if self.limit:
+            share = self.limit / len(loaded.works)
+            rng = np.random.default_rng(self.seed)
             rows = {
-                k: np.sort(rng.permutation(v)[: max(8, round(share * len(v)))])
-                for k, v in rows.items()
+                name: np.sort(rng.permutation(at)[: max(8, round(share * len(at)))])
+                for name, at in rows.items()
             }
-        parts = {
-            k: loaded.works[v].with_appraisal({"tune": loaded.tunes[v].astype(np.float64)})
-            for k, v in rows.items()
-        }
-        self.inner = {k: loaded.inner[v] for k, v in rows.items()}
-        self.train, self.held_out = parts["train"], parts["held_out"]
-        self.judged_from, self.outsiders = parts["judge"], parts["sealed"]
-        self.evaluation = "held_out"
-        self.simulator = partial(CompositionSimulator, pool=self.train.briefs)
-        self._practice: NDArray[np.int16] | None = None
+        works = loaded.works.with_appraisal({"tune": loaded.tunes.astype(np.float64)})
+        parts = {name: self.written(works[at], loaded.inner[at]) for name, at in rows.items()}
+        return Splits(
+            train=parts["train"],
+            held_out=parts["held_out"],
+            judge=parts["judge"],
+            outsiders=parts["sealed"],
+            fingerprint=loaded.fingerprint,
+            left_out=loaded.skipped,
+        )
+
+    @staticmethod
+    def written(works: Works, inner: NDArray[np.int16]) -> Works:
+        """Works (N) of two voices, with codes (N, 2, 32) of alto and tenor, in the world's mode."""
+        return works
+
+    def boards(self, n: int, split: str) -> CompositionSimulator:
+        """N boards with the briefs of a split."""
+        splits = {"train": self.train, "held_out": self.held_out, "sealed": self.outsiders}
+        return self.simulator_class(n, splits[split].briefs)
 
     def practice(self, n: int) -> CompositionSimulator:
-        """N boards to learn on: eight answers each to new sopranos (:mod:`.sopranos`)."""
-        return CompositionSimulator(n, self.practice_briefs(), group=ANSWERS)
+        """N boards to learn on: eight answers each to every brief."""
+        return self.simulator_class(n, self.practice_briefs, group=ANSWERS)
 
+    @cached_property
     def practice_briefs(self) -> NDArray[np.int16]:
-        """Briefs (M, 67) of the training tunes' sopranos and of new ones made of them."""
-        if self._practice is None:
-            briefs, rng = self.train.briefs, np.random.default_rng(71)
-            self._practice = np.concatenate([briefs, new_sopranos(briefs, PRACTISED, rng)])
-        return self._practice
-
-    def exam(self, n: int) -> CompositionSimulator:
-        """N boards whose briefs nothing was fitted to; see ``evaluation``."""
-        return CompositionSimulator(n, self.exam_briefs())
-
-    def exam_briefs(self) -> NDArray[np.int16]:
-        """The briefs (M, 67) of the split that ``evaluation`` names.
-
-        Raises:
-            ValueError: If there is no such split.
-        """
-        splits = {"held_out": self.held_out, "sealed": self.outsiders, "train": self.train}
-        if self.evaluation not in splits:
-            raise ValueError(f"evaluation: {self.evaluation!r} is none of {', '.join(splits)}")
-        return splits[self.evaluation].briefs
+        """Briefs (M, 67) of the training tunes and, with a soprano, of new ones made of them."""
+        briefs = self.train.briefs
+        if not self.mode.soprano_is_given:
+            return briefs
+        new = new_sopranos(briefs, PRACTISED, np.random.default_rng(71))
+        return np.concatenate([briefs, new])
 
     def brief_steps(self, briefs: NDArray[np.int16]) -> NDArray[np.int64]:
         """What briefs (N, 67) say of each move, (N, T, 6): see :func:`.scores.steps_of`."""
         return steps_of(briefs, self.mode.voices)
 
-    @staticmethod
-    def network(dropout: float = 0.0) -> nn.Module:
-        """A network, observation -> (logits (N, 31), features (N, ``n_features``))."""
-        return CompositionNetwork(dropout=dropout)
+    def images_of(self, moves: NDArray[np.int16], briefs: NDArray[np.int16]) -> NDArray[np.uint8]:
+        """Piano rolls (N, 64, 64), in four parts (N, 128, 64), of moves and briefs (N, 67)."""
+        return pictures_of(Works(self.id, moves, briefs))
 
-    @staticmethod
-    def from_images(images: NDArray[np.floating]) -> Works:
-        """Works of makers of piano rolls (N, 64, 64) in [0, 1]: ink is what is above one half.
+    @classmethod
+    def from_images(cls, images: NDArray[np.floating]) -> Works:
+        """Works of makers of piano rolls in [0, 1]: ink is what is above one half.
 
-        Soprano and bass are read from the roll, so the works have moves and briefs of their own.
+        All voices are read from the roll, so the works have moves and briefs of their own.
         """
         scores = read_rolls((np.asarray(images) > 0.5).astype(np.uint8))
-        return Works("composition", *moves_and_briefs(scores, BASS))
+        return Works(cls.id, *moves_and_briefs(scores, cls.mode))
 
-    @staticmethod
-    def read_folder(folder: Path) -> tuple[Works, list[str]]:
+    @classmethod
+    def read_folder(cls, folder: Path) -> tuple[Works, list[str]]:
         """Works from a folder of MusicXML files, and what was left out and why.
 
         Raises:
@@ -217,30 +191,35 @@ class CompositionWorld:
             corpus = load_corpus(str(folder), progress=False)
         except (CorpusError, ChoraleError) as error:
             raise WorksError(str(error)) from error
-        return corpus.works, [f"{label}: {reason}" for label, reason in corpus.skipped]
+        left_out = [f"{label}: {reason}" for label, reason in corpus.skipped]
+        works = cls.written(corpus.works, corpus.inner)
+        known = set(works.names)
+        lost = [name for name in corpus.works.names if name not in known]
+        return works, [*left_out, *(f"{name}: alto or tenor leaves its compass" for name in lost)]
 
-    def variations(self, epoch: int, seed: int) -> Works:
-        """The human works of one epoch of imitation: as they are, their key is already one."""
-        return self.train
+    def rule_scores(self, works: Works) -> Mapping[str, NDArray[np.float64]]:
+        """What each rule of counterpoint says of works."""
+        return form_terms(scores_of_works(works), self.mode)
 
-    def fit_evaluator(self, updates: int, pools: int = 4) -> Evaluator:
+    @classmethod
+    def network(cls, dropout: float = 0.0) -> nn.Module:
+        """A network, observation -> (logits (N, 31), features (N, ``n_features``))."""
+        return cls.make_network(dropout=dropout)
+
+    def fit_evaluator(self, updates: int, pools: int = 4) -> CompositionEvaluator:
         """The frozen judges: the same for every run, whatever its seed."""
         forest = train_judge(self.judged_from, 7, pools)
-        return Evaluator(self.train, self.held_out, forest)
+        return CompositionEvaluator(self.train, self.held_out, forest)
 
     def make_reward(
         self, evaluator: Evaluator, imitations: Works, updates: int, seed: int, pools: int = 4
     ) -> LearningReward:
         """The reward of a learner: critics and an archive of its own; imitations are not used."""
         quality = HumanLevelQuality(self.train, updates, seed, pools, self.root)
-        human = evaluator.describe(self.train)
-        archive = reward_archive(
-            human, evaluator.k_neighbors, evaluator.thresholds.novelty, evaluator.scale
-        )
         novelty_reward = ArchiveNovelty(
-            evaluator.descriptor, archive, self.train, CAP * evaluator.thresholds.novelty,
-            floor=self.floor, exponent=1.5, duplicate_above=0.7, own_count=self.own_count,
-            mode_collapse=ContourCollapse,
+            evaluator.descriptor, reward_archive(evaluator, self.train), self.train,
+            CAP * evaluator.thresholds.novelty, floor=self.floor, exponent=1.5, duplicate_above=0.7,
+            own_count=self.own_count, mode_collapse=ContourCollapse,
         )  # fmt: skip
         return LearningReward(quality, novelty_reward)
 
@@ -253,7 +232,7 @@ class CompositionWorld:
     @staticmethod
     def craft(folder: Path, works: Works) -> NDArray[np.float64]:
         """(N,) float64: what a run's saved critic says of works."""
-        planes = _planes(works)
+        planes = planes_of(scores_of_works(works))
         critic = Critic(planes.shape[1])
         load_weights(folder / "critic.safetensors", critic)
         return judge(critic, planes)

@@ -115,8 +115,16 @@ def images_of(
 
 
 def pictures_of(works: Works) -> NDArray[np.uint8]:
-    """Images (N, 24, 24) uint8 in {0, 1} of works, briefs included."""
-    return images_of(works.moves, works.briefs) if works.images is None else works.images
+    """Images (N, 24, 24) uint8 in {0, 1} of works, briefs included.
+
+    Raises:
+        ValueError: If works are no drawings.
+    """
+    if works.images is None:
+        return images_of(works.moves, works.briefs)
+    if works.images.shape[1:] != (SIZE, SIZE):
+        raise ValueError(f"images: expected {SIZE} x {SIZE} points, got {works.images.shape[1:]}")
+    return works.images
 
 
 class DrawingSimulator(Simulator):

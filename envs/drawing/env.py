@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from move37.envs.base.appraisal import Appraisal, Appraiser
 from move37.envs.base.gym_views import WorldEnv, WorldVectorEnv
 from move37.envs.base.simulator import Simulator
-from move37.envs.drawing.dynamics import DrawingSimulator, parse_brief
+from move37.envs.drawing.dynamics import DrawingSimulator
 from move37.envs.drawing.rules.form import form_quality
 from move37.envs.drawing.view.render import picture
 
@@ -71,7 +71,6 @@ class DrawingEnv(WorldEnv):
         super().__init__(
             DrawingSimulator(1),
             appraiser or Appraisal(form_quality),
-            parse_brief,
             _render,
             render_mode,
             render_size,
@@ -93,4 +92,4 @@ class DrawingVectorEnv(WorldVectorEnv):
             raise TypeError(f"unknown arguments for Move37/Drawing-v0: {sorted(kwargs)}")
         simulator = DrawingSimulator(num_envs)
         appraiser = appraiser or Appraisal(form_quality)
-        super().__init__(simulator, appraiser, parse_brief, _render, render_mode, render_size)
+        super().__init__(simulator, appraiser, _render, render_mode, render_size)

@@ -19,8 +19,8 @@ from move37.agents.compare.report.expectations import check_all
 from move37.agents.compare.report.sections import SECTIONS, Results
 from move37.agents.compare.report.writing import page
 from move37.agents.compare.results import nested, read_rows, summarise
+from move37.envs.base.registry import find_world
 from move37.envs.base.works import write_atomically
-from move37.envs.base.world import find_world
 from move37.envs.files.pictures import save_png
 from move37.envs.files.sheets import sheet
 
@@ -45,7 +45,7 @@ def read_results(out: Path) -> Results:
     trials = json.loads(path.read_text()) if path.exists() else {}
     summary = summarise(rows)
     return Results(
-        folder, find_world(config["world"]), config, rows, summary, notes, trials,
+        folder, find_world(config["world"])(), config, rows, summary, notes, trials,
         check_all(summary),
     )  # fmt: skip
 

@@ -56,7 +56,7 @@ class Results:
 
     Attributes:
         folder: Where it is.
-        world: Its world's class, for pictures.
+        world: Its world, for pictures.
         config: Its terms, the commands and the machines.
         rows: The figure of each maker, seed and measure; see :mod:`.results`.
         summary: The figures over the seeds.
@@ -66,7 +66,7 @@ class Results:
     """
 
     folder: ComparisonDir
-    world: type[World]
+    world: World
     config: dict[str, Any]
     rows: pd.DataFrame
     summary: Summary

@@ -2,7 +2,7 @@
 
 One sees 9 eighths of both voices, never the whole; the other sees the whole, but only what the
 rules and the descriptor count in it. The judge that never gives reward is of another family: see
-:mod:`move37.envs.composition.judging.forest`.
+:mod:`move37.envs.judging.forest`.
 """
 
 from __future__ import annotations

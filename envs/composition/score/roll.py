@@ -116,7 +116,12 @@ def read_rolls(images: NDArray[np.uint8]) -> NDArray[np.int16]:
 
     Returns:
         (N, 5, 32), or (N, 7, 32) in four parts.
+
+    Raises:
+        ValueError: If the images have another size.
     """
+    if images.shape[1:] not in ((SIDE, SIDE), (2 * SIDE, SIDE)):
+        raise ValueError(f"images: a piano roll has 64 or 128 x 64 points, got {images.shape[1:]}")
     four = images.shape[1] == 2 * SIDE
     out = np.zeros((len(images), FOUR_ROWS if four else PAIR_ROWS, EIGHTHS), np.int16)
     _read(np.ascontiguousarray(images, np.uint8), _FOUR if four else _PAIR, out)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +16,8 @@ from move37.envs.drawing.judging.descriptor import Descriptor
 from move37.envs.drawing.rules.form import form, form_terms
 from move37.envs.drawing.rules.originality import Originality, stroke_facts
 from move37.envs.judging.critics import judge, train_critic
-from move37.novelty.archive import NoveltyArchive
-from move37.novelty.diversity import leave_one_out_novelty, novelty_in_groups, repeats
+from move37.envs.judging.evaluator import Evaluator
 from move37.novelty.storage import load_weights, save_weights
-
-COPIED_AT_MOST = 1 / 3
-REPEAT_BELOW = 0.5
 
 
 def negatives_of(moves: NDArray[np.int16], seed: int, pools: int = 4) -> NDArray[np.uint8]:
@@ -52,132 +46,55 @@ def train_judge(
     return network
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """The four conditions of the yield, from human works.
-
-    Attributes:
-        heldout: Human median of the held-out judge; ``heldout_loose`` the lower quartile.
-        form: Human lower quartile of form.
-        novelty: 95th percentile of human works' novelty to each other; ``novelty_loose`` the 75th.
-    """
-
-    heldout: float
-    heldout_loose: float
-    form: float
-    novelty: float
-    novelty_loose: float
-
-
-class Evaluator:
-    """Measures works against human ones.
+class DrawingEvaluator(Evaluator):
+    """Measures drawings against human ones; see :class:`move37.envs.judging.evaluator.Evaluator`.
 
     Args:
         human: The works that novelty and copying are measured against.
         held_out: Human works that no network was fitted to; they set the thresholds.
         network: The held-out judge.
-        k_neighbors: For novelty.
-        descriptor: A saved one; fitted to ``human`` if None. The fit is a singular value
-            decomposition, whose last bits depend on the machine and its load: judging works
-            again exactly needs the saved one.
+        descriptor: A saved one; fitted to ``human`` if None.
     """
+
+    copied_at_most = 1 / 3
+    averaged = (*Evaluator.averaged, "closed_ends")
+    counted = ("moves", "strokes")
 
     def __init__(
         self,
         human: Works,
         held_out: Works,
         network: HeldOutJudge,
-        k_neighbors: int = 15,
         descriptor: Descriptor | None = None,
     ) -> None:
-        self.human, self.held_out = human, held_out
         self.network = network
-        self.descriptor = Descriptor.fit(human) if descriptor is None else descriptor
-        self.k_neighbors = k_neighbors
-        x = self.descriptor(human)
-        among = leave_one_out_novelty(x, k_neighbors)
-        self.scale = float(np.median(among))
-        self.archive = NoveltyArchive(self.descriptor.dim, k_neighbors, scale=self.scale)
-        self.archive.pin(x)
         self.originality = Originality(human.moves)
-        held_images = pictures_of(held_out)
-        judged = judge(network, held_images)
-        shaped = form(form_terms(held_images))
-        self.thresholds = Thresholds(
-            heldout=float(np.median(judged)),
-            heldout_loose=float(np.quantile(judged, 0.25)),
-            form=float(np.quantile(shaped, 0.25)),
-            novelty=float(np.quantile(among, 0.95) / self.scale),
-            novelty_loose=float(np.quantile(among, 0.75) / self.scale),
-        )
-
-    def describe(self, works: Works) -> NDArray[np.float32]:
-        """Descriptors (N, D) of works."""
-        return self.descriptor(works)
-
-    def save(self, folder: Path) -> None:
-        """Write what :meth:`load` reads."""
-        self.descriptor.save(folder / "descriptor.npz")
-        self.human.save(folder / "human.npz")
-        self.held_out.save(folder / "human-held-out.npz")
-        save_weights(folder / "judge.safetensors", self.network)
-
-    @classmethod
-    def load(cls, folder: Path) -> Evaluator:
-        """Read what :meth:`save` wrote."""
-        network = HeldOutJudge()
-        load_weights(folder / "judge.safetensors", network)
-        return cls(
-            Works.load(folder / "human.npz"),
-            Works.load(folder / "human-held-out.npz"),
-            network,
-            descriptor=Descriptor.load(folder / "descriptor.npz"),
-        )
+        super().__init__(human, held_out, descriptor or Descriptor.fit(human))
 
     def judge(self, works: Works) -> NDArray[np.float64]:
         """(N,) float64: what the held-out judge says of works."""
         return judge(self.network, pictures_of(works))
 
-    def measure(self, works: Works) -> dict[str, NDArray[np.float64]]:
-        """Everything measured of works, each (N,) float64.
+    def form(self, works: Works) -> NDArray[np.float64]:
+        """(N,) float64: what the rules of form say."""
+        return form(form_terms(pictures_of(works)))
 
-        ``repeats`` is 1 where a work lies nearer to an earlier one of these than half the human
-        median distance. ``yield`` and ``yield_loose`` are 1 where all four conditions hold and
-        the work is no repeat.
-        """
-        moves, images = works.moves, pictures_of(works)
-        x = self.descriptor(works)
-        thresholds = self.thresholds
-        heldout = judge(self.network, images)
-        shaped = form(form_terms(images))
-        novelty = self.archive.novelty(x)
-        copied = self.originality.copied(moves)
-        again = repeats(x, REPEAT_BELOW * self.scale)
-        own = novelty_in_groups(x, self.k_neighbors) / self.scale
-        both = (shaped >= thresholds.form) & (copied <= COPIED_AT_MOST) & ~again
-        strict = both & (heldout >= thresholds.heldout) & (novelty >= thresholds.novelty)
-        loose = both & (heldout >= thresholds.heldout_loose) & (novelty >= thresholds.novelty_loose)
-        return {
-            "heldout_quality": heldout,
-            "form": shaped,
-            "novelty_human": novelty,
-            "novelty_self": own,
-            "copied": copied,
-            "repeats": again.astype(np.float64),
-            "yield": strict.astype(np.float64),
-            "yield_loose": loose.astype(np.float64),
-            **stroke_facts(moves, images),
-        }
+    def copied(self, works: Works) -> NDArray[np.float64]:
+        """(N,) float64: the copied share of the drawn length."""
+        return self.originality.copied(works.moves)
 
+    def facts(self, works: Works) -> dict[str, NDArray[np.float64]]:
+        """Numbers of moves and strokes, and the share of closed stroke ends."""
+        return stroke_facts(works.moves, pictures_of(works))
 
-def summarise(measured: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
-    """One number per measure: means of shares and of copied ink, else medians."""
-    out = {}
-    for key, values in measured.items():
-        if key in ("yield", "yield_loose", "repeats", "closed_ends", "copied"):
-            out[key] = float(np.mean(values))
-        elif key in ("moves", "strokes"):
-            out[f"{key}_median"] = float(np.median(values))
-        else:
-            out[key] = float(np.median(values))
-    return out
+    def save_judge(self, folder: Path) -> None:
+        """Write the network."""
+        save_weights(folder / "judge.safetensors", self.network)
+
+    @classmethod
+    def load(cls, folder: Path) -> DrawingEvaluator:
+        """Read what :meth:`save` wrote."""
+        network = HeldOutJudge()
+        load_weights(folder / "judge.safetensors", network)
+        human, held_out = cls.load_human(folder)
+        return cls(human, held_out, network, Descriptor.load(folder / "descriptor.npz"))

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from move37.envs.base.works import PAD, Works
+from move37.envs.base.world import SecondJudge
 from move37.envs.drawing.corpus.augment import damage, random_works, vary
 from move37.envs.drawing.dynamics import images_of, pictures_of
 from move37.envs.drawing.moves import MAX_MOVES, SIZE
@@ -115,7 +116,7 @@ def tear(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
     return out
 
 
-class SecondJudge:
+class LocalPatternJudge(SecondJudge):
     """Judges works by their local patterns; never a reward.
 
     Args:
@@ -132,7 +133,7 @@ class SecondJudge:
     @classmethod
     def fit(
         cls, moves: NDArray[np.int16], updates: int, seed: int = 11, pools: int = 4
-    ) -> SecondJudge:
+    ) -> LocalPatternJudge:
         """Learn to tell human works from torn pictures and, one in five, random moves.
 
         Args:
@@ -161,7 +162,7 @@ class SecondJudge:
         save_weights(folder / FILE, self.network)
 
     @classmethod
-    def load(cls, folder: Path) -> SecondJudge:
+    def load(cls, folder: Path) -> LocalPatternJudge:
         """Read what :meth:`save` wrote."""
         network = LocalPatterns()
         load_weights(folder / FILE, network)

@@ -10,8 +10,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.works import check_moves
 from move37.envs.drawing.dynamics import images_of
-from move37.envs.drawing.moves import END, LIFT, SIZE
+from move37.envs.drawing.moves import END, LIFT, N_MOVES, SIZE
 
 MIN_POINTS = 4
 DOT = 2
@@ -156,6 +157,7 @@ def stroke_facts(
     drew it. Drawing to and fro, or a point twice, closes nothing. A dot (within 3 x 3 points)
     has no ends; a work without ends counts as open (0).
     """
+    check_moves("moves", moves, N_MOVES)
     moves = np.ascontiguousarray(moves, np.int16)
     counts, closed = np.zeros(len(moves)), np.zeros(len(moves))
     _facts(moves, images_of(moves) if images is None else images, counts, closed)
