@@ -18,6 +18,7 @@ The same command resumes an interrupted comparison. Makers: {makers}.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -119,6 +120,7 @@ def _named_folder(text: str) -> tuple[str, Path]:
 
 def main() -> None:
     """Run from the command line."""
+    sys.path.append(os.getcwd())  # for --maker and --world of one's own, module:function
     try:
         compare(parse(sys.argv[1:]), Clock().log)
     except (ValueError, OSError, FloatingPointError) as error:

@@ -14,7 +14,6 @@ from gymnasium import spaces
 from move37.agents.learner.train_loop import LEARNER, TrainingRun
 from move37.agents.makers import evolution, learner, rl_imitation, selection
 from move37.agents.makers.maker import Budget, TrainContext, find_factory
-from move37.agents.makers.scoring import RewardScorer
 from move37.agents.runs.config import make_config
 from move37.envs.base.registry import make_world
 from move37.envs.base.simulator import Simulator
@@ -22,6 +21,7 @@ from move37.envs.base.works import PAD, Works, pad_moves
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, POINTS, SIZE, moves_of, strokes_of
 from move37.envs.drawing.mutation import mutate
+from move37.envs.judging.reward_scorer import RewardScorer
 from move37.novelty.archive import NoveltyArchive
 from move37.novelty.storage import save_weights
 
@@ -225,7 +225,7 @@ def test_the_whole_image_critic_learns_and_the_learner_is_paid_by_it_alone(world
     first = reward.learn(5)
     reward.learn(25)
     assert reward.learn(5) < min(first, 0.6)
-    terms = reward(world.train.moves[:50], human[:50])
+    terms = reward(world.train[:50])
     assert terms["reward"].mean() > reward.judge(noise).mean() + 0.2
     np.testing.assert_array_equal(terms["reward"], terms["quality"])
     # The works just appraised become negatives: what pays now pays less later.
@@ -233,8 +233,9 @@ def test_the_whole_image_critic_learns_and_the_learner_is_paid_by_it_alone(world
     trick[:, 4:20, 4] = trick[:, 4, 4:20] = 1
     before = reward.judge(trick[:1])[0]
     for _ in range(2):
-        reward(np.zeros((600, 1), np.int16), trick)
-        reward.refresh(None)
+        tricks = Works("drawing", np.zeros((600, 1), np.int16), images=trick)
+        reward(tricks)
+        reward.refresh(tricks)
     assert reward.judge(trick[:1])[0] < before
 
 

@@ -74,7 +74,7 @@ def test_a_radical_is_found_wherever_kanjivg_marks_it(monkeypatch):
         "00003": marked('kvg:element="門"'),  # takes more moves than fit: not in the world
     }
     records = [(f"{code}.svg", data) for code, data in files.items()]
-    monkeypatch.setattr(rediscovery, "_kanjivg", lambda: types.SimpleNamespace(records=records))
+    monkeypatch.setattr(rediscovery, "kanjivg", lambda: types.SimpleNamespace(records=records))
     world = types.SimpleNamespace(
         train=types.SimpleNamespace(names=("門 09580", "b 00002")),
         held_out=types.SimpleNamespace(names=("們 05011", "a 00001")),

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from move37.agents.compare.config import Scale
-from move37.agents.makers.scoring import RewardScorer
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Evaluator, Measures, SecondJudge, World
+from move37.envs.judging.reward_scorer import RewardScorer
 from move37.novelty.diversity import vendi_score
 from move37.novelty.knn import nearest
 from move37.novelty.measures.compression import deflate_bits, move_bytes, train_dictionary

@@ -25,11 +25,11 @@ from move37.agents.learner.train_loop import IMITATOR
 from move37.agents.makers.learner import fitting_cost
 from move37.agents.makers.learner import load as load_learner
 from move37.agents.makers.maker import Maker, TrainContext, budget_for, find_factory
-from move37.agents.makers.scoring import RewardScorer
 from move37.agents.runs.config import make_config, preset_value
 from move37.agents.runs.run_dir import SUMMARY
 from move37.envs.base.works import write_atomically
 from move37.envs.base.world import Evaluator, Reward, World
+from move37.envs.judging.reward_scorer import RewardScorer
 from move37.novelty.storage import load_weights, read_json, save_weights
 
 COST = "cost.json"

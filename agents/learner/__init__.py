@@ -1,1 +1,1 @@
-"""The learner: imitation of human works, the policy, and Stable-Baselines3's PPO from there."""
+"""The learner: imitation, the policy, PPO from there, and the loop that plays boards."""

@@ -33,6 +33,8 @@ class OneCycle:
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=learning_rate, weight_decay=weight_decay
         )
+        if rise * total_steps == 1:
+            total_steps += 1  # torch would divide by the length of the rise less one update
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, learning_rate, total_steps=total_steps, pct_start=rise
         )

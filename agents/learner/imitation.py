@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ def imitate(
         if epoch > first:
             observations, moves = train(epoch)
         order = torch.randperm(len(moves), generator=generator)
-        batches = order[: len(moves) // batch_size * batch_size].split(batch_size)
+        batches = order[: len(moves) // batch_size * batch_size].view(-1, batch_size)
         loss = _train_epoch(network, optimizer, observations, moves, batches)
         if not np.isfinite(loss):
             raise FloatingPointError(f"imitation: the loss became {loss} in epoch {epoch}")
@@ -155,9 +155,9 @@ def _train_epoch(
     optimizer: OneCycle,
     observations: Observations,
     moves: NDArray[np.int64],
-    batches: Sequence[torch.Tensor],
+    batches: torch.Tensor,
 ) -> float:
-    """One update for each batch of rows; returns the mean loss, leaves the network in eval mode."""
+    """Make one update for each batch of rows (B, R); return the mean loss."""
     network.train()
     tensors = {key: torch.as_tensor(value) for key, value in observations.items()}
     targets = torch.as_tensor(moves)

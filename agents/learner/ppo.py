@@ -10,6 +10,7 @@ import numpy as np
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from move37.agents.learner.policy import PriorPolicy
@@ -30,7 +31,8 @@ class KLPenaltyPPO(PPO):
     rest of the arithmetic is SB3's own, to the bit.
 
     Args:
-        *args: SB3's.
+        policy: :class:`PriorPolicy`, or another that returns such a third value.
+        env: SB3's.
         kl_weight: Weight of the mean KL divergence, in nats, in the loss; SB3's ``ent_coef``.
         **kwargs: SB3's.
 
@@ -38,8 +40,10 @@ class KLPenaltyPPO(PPO):
         seconds_update: Wall time of all updates so far.
     """
 
-    def __init__(self, *args: Any, kl_weight: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(*args, ent_coef=kl_weight, **kwargs)
+    def __init__(
+        self, policy: type[PriorPolicy], env: VecEnv, *, kl_weight: float = 0.0, **kwargs: Any
+    ) -> None:
+        super().__init__(policy, env, ent_coef=kl_weight, **kwargs)
         self.seconds_update = 0.0
 
     def train(self) -> None:

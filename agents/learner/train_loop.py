@@ -109,6 +109,8 @@ class TrainingRun:
         evaluator: Evaluator | None = None,
         log: Callable[[str], None] | None = None,
     ) -> None:
+        if not config.run_dir:
+            raise ValueError("run_dir: expected the folder of the run; make_config has a default")
         self.config, self.path = config, Path(config.run_dir)
         self._resume, self._given_evaluator = resume, evaluator
         self._log = Clock().log if log is None else log

@@ -27,9 +27,9 @@ from torch import Tensor
 from move37.agents.learner.rollout import rollout
 from move37.agents.makers.cache import Cache
 from move37.agents.makers.maker import Maker, TrainContext
-from move37.agents.makers.scoring import RewardScorer
 from move37.envs.base.works import PAD, Works, pad_moves
 from move37.envs.base.world import Evaluator, Reward, World
+from move37.envs.judging.reward_scorer import RewardScorer
 from move37.novelty.diversity import leave_one_out_novelty
 
 CELLS = 1500

@@ -16,10 +16,10 @@ from torch import nn
 from move37.agents.learner.rollout import BOARDS, sample_works
 from move37.agents.learner.train_loop import LEARNER, start_or_resume
 from move37.agents.makers.maker import Maker, TrainContext
-from move37.agents.makers.scoring import RewardScorer
 from move37.agents.runs.run_dir import SUMMARY
 from move37.envs.base.works import Works
 from move37.envs.base.world import Reward, World
+from move37.envs.judging.reward_scorer import RewardScorer
 from move37.novelty.storage import load_weights, read_json
 
 
@@ -58,7 +58,7 @@ class Learner(Maker):
 
         What the critic and the archive learnt with this learner is left out, so that the scores of
         several makers compare. The order of the works matters: see
-        :meth:`move37.agents.makers.scoring.RewardScorer.score`.
+        :meth:`move37.envs.judging.reward_scorer.RewardScorer.score`.
 
         Raises:
             ValueError: If the learner was loaded without a reward.

@@ -15,9 +15,9 @@ from torch import nn
 
 from move37.agents.learner.rollout import BOARDS, sample_works
 from move37.agents.makers.maker import Maker, TrainContext
-from move37.agents.makers.scoring import RewardScorer
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import Reward, World
+from move37.envs.judging.reward_scorer import RewardScorer
 
 KEPT = 1000
 """Works that a maker shows; these cost the budget once."""

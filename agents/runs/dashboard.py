@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run beside its curves: sheets, the archive, options, a layout."""
+"""What TensorBoard shows of a run beside its curves: sheets, the archive, options and a layout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from move37.envs.base.works import Works
 from move37.envs.base.world import World
 from move37.envs.files.sheets import sheet, thumbnails
 
-NO_TABLE = ("stdout", "log", "json", "csv")
+NUMBERS_ONLY = ("stdout", "log", "json", "csv")
 """Outputs that take numbers only."""
 
 LAYOUT: dict[str, dict[str, list[Any]]] = {
@@ -90,24 +90,24 @@ class Dashboard:
 
     def picture(self, tag: str, pixels: NDArray[np.uint8]) -> None:
         """Queue a picture (H, W, 3)."""
-        self.logger.record(tag, Image(pixels, "HWC"), exclude=NO_TABLE)
+        self.logger.record(tag, Image(pixels, "HWC"), exclude=NUMBERS_ONLY)
 
     def archive(
-        self, groups: Sequence[tuple[str, Works, NDArray[np.float32]]], step: int, most: int = 800
+        self, groups: Sequence[tuple[str, Works, NDArray[np.float32]]], step: int, limit: int = 800
     ) -> None:
         """Write works with their descriptors (N, D) to the projector, with thumbnails.
 
         Args:
             groups: (name, works, descriptors) each.
             step: Environment steps.
-            most: Works shown of each group, evenly spaced over it.
+            limit: Works shown of each group, evenly spaced over it.
         """
         if self.writer is None:
             return
         rows: list[list[str]] = []
         points, pictures = [], []
         for name, works, x in groups:
-            some = np.unique(np.linspace(0, len(works) - 1, min(most, len(works))).astype(int))
+            some = np.unique(np.linspace(0, len(works) - 1, min(limit, len(works))).astype(int))
             if not len(works):
                 continue
             points.append(x[some])
@@ -126,4 +126,4 @@ class Dashboard:
     def options(self, options: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         """Queue the run's options with the figures it reached."""
         plain = {k: v for k, v in options.items() if isinstance(v, int | float | str)}
-        self.logger.record("hparams", HParam(plain, dict(metrics)), exclude=NO_TABLE)
+        self.logger.record("hparams", HParam(plain, dict(metrics)), exclude=NUMBERS_ONLY)

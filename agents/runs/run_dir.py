@@ -132,7 +132,7 @@ class RunDir:
         scratch = self.path / "stages" / f"{name}.tmp"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
-        result = json.loads(json.dumps(make(scratch)))
+        result: dict[str, Any] = json.loads(json.dumps(make(scratch)))
         files = {p.name: _sha256(p.read_bytes()) for p in sorted(scratch.iterdir())}
         for file in files:
             (scratch / file).replace(self.path / file)

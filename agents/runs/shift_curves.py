@@ -16,12 +16,15 @@ from move37.envs.base.world import Evaluator
 from move37.novelty.measures.shift import density_coverage, expected_coverage, shift_test
 from move37.novelty.measures.styles import Styles, style_shares
 
-AT_MOST = 400
-"""Human works that the latest works are compared with, and latest works."""
+MAX_WORKS = 400
+"""Human works that the latest works are compared with, and latest works, at most."""
 PERMUTATIONS = 99
 HUMAN_STYLES = 8
+"""Clusters of the human works."""
 NEW_KINDS = 10
+"""New kinds that are shown singly; the others are shown together."""
 BINS = 24
+"""Points in time at which the shares are shown."""
 KNOWN_COLOURS = ("#dfe5ea", "#8fa3b3")
 NEW_COLOURS = ("#ffd9a0", "#c2410c")
 """Styles of human works in cold, new kinds in warm colours, from the first to the last."""
@@ -33,14 +36,14 @@ class ShiftCurves:
     Args:
         evaluator: Describes works.
         human: The human works to learn from.
-        seed: Of the permutations, and of what is drawn from the human works.
+        seed: Of the permutations, and of the sample of the human works.
     """
 
     def __init__(self, evaluator: Evaluator, human: Works, seed: int) -> None:
         self._evaluator, self._seed = evaluator, seed
         self._human = evaluator.describe(human)
-        rows = np.random.default_rng((seed, 2)).permutation(len(human))[:AT_MOST]
-        self._some = self._human[rows]
+        rows = np.random.default_rng((seed, 2)).permutation(len(human))[:MAX_WORKS]
+        self._human_sample = self._human[rows]
         self._styles: Styles | None = None
 
     def curves(self, descriptors: NDArray[np.float32], steps: int) -> dict[str, float]:
@@ -54,16 +57,16 @@ class ShiftCurves:
             ``shift/energy_effect``, ``shift/kernel_effect``, ``shift/p_value`` (energy), and
             ``shift/density`` and ``shift/coverage``, both 1 without a shift.
         """
-        x = descriptors[-AT_MOST:]
+        x = descriptors[-MAX_WORKS:]
         rng = np.random.default_rng((self._seed, 3, steps))
-        tests = shift_test(self._some, x, rng, PERMUTATIONS)
-        density, coverage = density_coverage(self._some, x)
+        tests = shift_test(self._human_sample, x, rng, PERMUTATIONS)
+        density, coverage = density_coverage(self._human_sample, x)
         return {
             "shift/energy_effect": tests["energy"].effect,
             "shift/kernel_effect": tests["kernel"].effect,
             "shift/p_value": tests["energy"].p_value,
             "shift/density": density,
-            "shift/coverage": coverage / expected_coverage(len(self._some), len(x)),
+            "shift/coverage": coverage / expected_coverage(len(self._human_sample), len(x)),
         }
 
     def picture(self, works: Works) -> NDArray[np.uint8]:
@@ -95,14 +98,14 @@ def _stacked(
     edges: NDArray[np.float64],
     n_human: int,
 ) -> NDArray[np.uint8]:
-    there = np.isfinite(shares).all(axis=0)
-    middle = (edges[:-1] + edges[1:])[there] / 2
+    filled = np.isfinite(shares).all(axis=0)
+    middle = (edges[:-1] + edges[1:])[filled] / 2
     colours = _shades(KNOWN_COLOURS, n_human) + _shades(NEW_COLOURS, len(names) - n_human)
     figure = Figure(figsize=(8, 4.5), dpi=100, layout="constrained")
     canvas: Any = FigureCanvasAgg(figure)
     axes: Any = figure.add_subplot()
     bands = axes.stackplot(
-        middle, shares[:, there], colors=colours, edgecolor="white", linewidth=0.3
+        middle, shares[:, filled], colors=colours, edgecolor="white", linewidth=0.3
     )
     axes.set(xlim=(edges[0], edges[-1]), ylim=(0, 1), xlabel="environment steps",
              ylabel="share of the works", title="Styles of the works")  # fmt: skip

@@ -1,1 +1,1 @@
-"""What judges and rewards of all worlds share: critics, descriptors, novelty reward."""
+"""What judges and rewards of all worlds share: critics, descriptors, rewards."""
