@@ -69,10 +69,8 @@ def _find(world: str | type[World]) -> type[World]:
         except ValueError as error:
             raise WorldError(f"{error}; see 'The class' in docs/new-world.md") from error
     with _section(kind, "The class"):
-        _expect(
-            isinstance(kind, type) and issubclass(kind, World),
-            f"{kind!r} is not derived from World",
-        )
+        derived = isinstance(kind, type) and issubclass(kind, World)
+        _expect(derived, f"{kind!r} is not derived from World")
         missing = sorted(getattr(kind, "__abstractmethods__", ()))
         _expect(not missing, f"it lacks {', '.join(missing)}")
         name = getattr(kind, "id", None)
