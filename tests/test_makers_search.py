@@ -324,6 +324,9 @@ class FixedWorld:
         self.archive = NoveltyArchive(4, 3)
         self.archive.pin(self.describe(self.train))
 
+    def mutate(self, moves, rng, human):
+        return None
+
     def describe(self, works):
         return np.where(works.moves == PAD, 0, works.moves).astype(np.float32)
 
