@@ -4,6 +4,20 @@
 is a folder of its own. `registration` makes their environments known to Gymnasium.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from move37.envs.base.works import Works, WorksError
 
-__all__ = ["Works", "WorksError"]
+if TYPE_CHECKING:
+    from move37.envs.base.world import World
+
+__all__ = ["Works", "WorksError", "check_world"]
+
+
+def check_world(world: str | type[World], limit: int = 300) -> World:
+    """Try everything that a world promises; see :func:`move37.envs.base.check.check_world`."""
+    from move37.envs.base.check import check_world as check  # torch is slow to import
+
+    return check(world, limit)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -32,7 +33,7 @@ from move37.agents.compare.joining import keep_joined
 from move37.agents.compare.report.files import write_report
 from move37.agents.compare.report.sections import Results
 from move37.agents.makers.maker import known_makers
-from move37.agents.runs.terminal import Clock, Parser, command, prog
+from move37.agents.runs.terminal import Clock, Parser, prog
 
 
 def compare(config: CompareConfig, log: Callable[[str], None] = print) -> Results:
@@ -102,7 +103,7 @@ def parse(arguments: Sequence[str]) -> CompareConfig:
     given = vars(parser.parse_args(arguments))
     given = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
     try:
-        return CompareConfig(**given, command=command("compare", *arguments))
+        return CompareConfig(**given, command=shlex.join(["python", "compare.py", *arguments]))
     except ValueError as error:
         parser.error(str(error))
 

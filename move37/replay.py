@@ -356,6 +356,7 @@ def _add_exports(parser: Parser) -> None:
 
 def main() -> None:
     """Run from the command line."""
+    sys.path.append(os.getcwd())  # for a world of one's own, module:Class
     options = vars(parse(sys.argv[1:]))
     try:
         if options.pop("verify"):

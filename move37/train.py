@@ -11,6 +11,7 @@ tensorboard --logdir runs
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,6 +98,7 @@ def print_interrupted(config: Config, error: KeyboardInterrupt) -> None:
 
 def main() -> None:
     """Run from the command line."""
+    sys.path.append(os.getcwd())  # for --world of one's own, module:Class
     config, resume = parse(sys.argv[1:])
     silence_writer_threads()
     try:

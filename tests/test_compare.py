@@ -640,6 +640,11 @@ def test_figures_become_json():
         plain(object())
 
 
+def test_a_title_stands_for_one_column():
+    """The page finds what a column means by its title."""
+    assert len({column.title for column in COLUMNS.values()}) == len(COLUMNS)
+
+
 def test_names_and_figures_are_written_for_readers():
     assert label("rnn_t0.85") == "char-RNN, T = 0.85" and label("mine") == "mine"
     assert written(0.0123, "share") == "1.2 %" and written(0.5, "share") == "50 %"

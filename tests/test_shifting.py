@@ -27,17 +27,19 @@ def human():
 def test_curves_are_near_nothing_without_a_shift_and_large_with_one(human):
     rng = np.random.default_rng(1)
     shift_curves = ShiftCurves(Plane(), human, 0)
-    same = shift_curves.curves(works_at(rng, 400, 0), 1)
+    same = shift_curves.curves(Plane().describe(works_at(rng, 400, 0)), 1)
     assert abs(same["shift/energy_effect"]) < 0.01 and same["shift/p_value"] > 0.01
     assert same["shift/coverage"] == pytest.approx(1, abs=0.1)
-    far = shift_curves.curves(works_at(rng, 400, 200), 2)
+    far = shift_curves.curves(Plane().describe(works_at(rng, 400, 200)), 2)
     assert far["shift/energy_effect"] > 0.8 and far["shift/p_value"] == pytest.approx(0.01)
     assert far["shift/density"] < 0.05
 
 
 def test_the_same_run_gives_the_same_curves(human):
     works = works_at(np.random.default_rng(2), 300, 5)
-    one, two = (ShiftCurves(Plane(), human, 3).curves(works, 77) for _ in range(2))
+    one, two = (
+        ShiftCurves(Plane(), human, 3).curves(Plane().describe(works), 77) for _ in range(2)
+    )
     assert one == two
 
 

@@ -100,8 +100,8 @@ EVIDENCE: dict[str, tuple[Column, ...]] = {
                "of held-out quality in which a move has p <= 0.0001 under the imitator", "share"),
         Column("move37/per_work", "moments a work", "of good works only, over all works"),
         Column("move37/all_per_work", "improbable moves a work", "whatever the work was worth"),
-        Column("move37/expected_per_work", "expected", "as many as the imitator itself would make "
-               "at the same positions"),
+        Column("move37/expected_per_work", "expected a work", "as many as the imitator itself "
+               "would make at the same positions"),
         Column("move37/gain", "gain", "held-out quality of works that the imitator finishes with "
                "the move, minus without it"),
         Column("move37/control_gain", "gain, ordinary", "the same of ordinary moves of the same "

@@ -181,11 +181,14 @@ class TrainingRun:
             "references",
             lambda _: {
                 "human": self._summarise(world.held_out),
-                "outsiders": self._summarise(world.outsiders),
+                # Not every world has any.
+                "outsiders": self._summarise(world.outsiders) if len(world.outsiders) else {},
             },
         )
-        human, outsiders = (self._references[name]["yield"] for name in ("human", "outsiders"))
-        self._log(f"judge ready; yield of human works {human:.1%}, outsiders {outsiders:.1%}")
+        yields = ", ".join(
+            f"{name} {found['yield']:.1%}" for name, found in self._references.items() if found
+        )
+        self._log(f"the judges are ready; yield: {yields}")
 
     def _imitate(self) -> None:
         """Fit the imitator to the human works, or take the one that is given."""
@@ -312,7 +315,7 @@ class TrainingRun:
         figures: dict[str, float] = dict(self.reward.refresh(works))
         latest, newest = works[-MEASURED:], works[-ADMITTED:]
         descriptors = self.evaluator.describe(latest)
-        admitted = self.reward.admit(newest, descriptors[-len(newest) :])
+        admitted = self.reward.admit(newest, descriptors[len(latest) - len(newest) :])
         self._state.add_admitted(newest[admitted])
         if self._policy.value_only:
             return  # the imitator's works, while the value function is fitted
@@ -424,7 +427,7 @@ class TrainingRun:
             **result,
             "imitator_yield": imitator["yield"],
             "imitator_temperature": float(temperature),
-            "outsider_yield": self._references["outsiders"]["yield"],
+            "outsider_yield": self._references["outsiders"].get("yield"),
             "imitation_nats": self._imitation["nats"],
             "imitation_top1": self._imitation["top1"],
             "env_steps": self.model.num_timesteps,

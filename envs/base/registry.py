@@ -49,6 +49,8 @@ def find_world(name: str) -> type[World]:
     module, _, attribute = where.partition(":")
     try:
         found = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"world {name!r}: {error}; is its folder on PYTHONPATH?") from error
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"world {name!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, World)):

@@ -333,7 +333,7 @@ class World(ABC):
             (size, size, 3) uint8.
         """
         work = works[i : i + 1]
-        tile = image_tile(self.images(work)[0], size)
+        tile = image_tile(self.images(work)[0], size).copy()
         if work.images is not None or (first is None and not marks):
             return tile
         if first is not None:

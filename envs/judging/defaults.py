@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 COMPONENTS = 32
 FOREST = "judge.npz"
 CRITIC = "critic"
-COPIED_FULLY = 0.5
-"""A work of which so much is copied has no quality; up to a quarter costs nothing."""
+USUAL = 0.95
+"""Quantile of what human works have in common with other human works: no more counts as copied."""
 
 
 def image_descriptor(
@@ -58,6 +58,9 @@ def image_descriptor(
 class DefaultEvaluator(Evaluator):
     """Trees on images as the held-out judge, the world's rules, and copied passages of moves.
 
+    A work may have as much in common with a human work as held-out human works have (the 95th
+    percentile).
+
     Args:
         world: Says how works look and what its rules say.
         human: The works that novelty and copying are measured against.
@@ -76,6 +79,8 @@ class DefaultEvaluator(Evaluator):
     ) -> None:
         self._world, self.forest = world, forest
         self._copying = CopiedPassages(human)
+        # Where there are few moves, human works share long passages by chance.
+        self.copied_at_most = float(np.quantile(self._copying(held_out), USUAL))
         kind = image_descriptor(world.images)
         super().__init__(human, held_out, kind.fit(human) if descriptor is None else descriptor)
 
@@ -150,9 +155,9 @@ class DefaultQuality:
 
     quality = min(form/f, 1) x min(craft/c, 1) x originality. f is the human median of what the
     rules say, c the human 65th percentile of what the critic says (:class:`LearningCritic`).
-    Originality falls from 1 to 0 as the copied share rises from a quarter to a half. Beyond the
-    human level nothing is gained: a minimal criterion (Lehman and Stanley 2010), so that novelty
-    decides.
+    Originality falls from 1 to 0 as the copied share rises from what human works have in common
+    with each other (the 95th percentile) to the whole work. Beyond the human level nothing is
+    gained: a minimal criterion (Lehman and Stanley 2010), so that novelty decides.
 
     Args:
         world: Says how works look and what its rules say.
@@ -181,19 +186,25 @@ class DefaultQuality:
         )
         self.critics = {CRITIC: self.critic}
         self._copying = CopiedPassages(human)
+        every_fifth = np.arange(len(human)) % 5 == 0
+        shared = CopiedPassages(human[~every_fifth])(human[every_fifth])
+        self.usually_copied = min(float(np.quantile(shared, USUAL)), 0.95)
         self.form_target = max(float(np.median(world.rule_quality(human)["form"])), 1e-6)
 
     def __call__(self, works: Works) -> Terms:
         """Terms of R works, each (R,) float64, ``quality`` among them."""
         terms = dict(self._world.rule_quality(works))
         craft, copied = self.critic(self._world.images(works)), self._copying(works)
-        originality = 1 - np.clip(2 * copied / COPIED_FULLY - 1, 0, 1)
+        too_much = (copied - self.usually_copied) / (1 - self.usually_copied)
+        originality = 1 - np.clip(too_much, 0, 1)
         quality = (
             np.minimum(terms["form"] / self.form_target, 1)
             * np.minimum(craft / self.critic.target, 1)
             * originality
         )
-        return terms | {"craft": craft, "copied": copied, "quality": quality}
+        return terms | {
+            "craft": craft, "copied": copied, "originality": originality, "quality": quality,
+        }  # fmt: skip
 
     def refresh(self, works: Works) -> dict[str, float]:
         """Teach the critic the learner's latest works."""
@@ -201,4 +212,4 @@ class DefaultQuality:
 
 
 def _flat(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return images.reshape(len(images), -1)
+    return images.reshape(len(images), int(np.prod(images.shape[1:])))

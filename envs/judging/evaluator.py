@@ -71,7 +71,7 @@ class Evaluator(ABC):
     """
 
     k_neighbors: int = 15
-    copied_at_most: ClassVar[float] = 0.5
+    copied_at_most: float = 0.5
     form_at_median: ClassVar[bool] = False
     repeats_may_count: ClassVar[bool] = False
     averaged: ClassVar[tuple[str, ...]] = ("yield", "yield_loose", "repeats", "copied")

@@ -107,7 +107,7 @@ def expectations(results: Results) -> str:
             bullets([(f"{literal(check.text)}:", literal(check.detail)) for check in wrong]),
         ]
     else:
-        parts = [lead(f"No expectation fails; {len(right)} are met.")]
+        parts = [lead(f"No expectation fails; {len(right)} of {len(results.checks)} are met.")]
     errors = [
         (f"{literal(label(name))}, seed {seed}:", literal(text))
         for name, found in results.notes.items()
@@ -124,7 +124,7 @@ def expectations(results: Results) -> str:
         if check.holds is not False
     ]
     if rows:
-        heads = ("the other expectations", " ", "what came out")
+        heads = ("the other expectations" if wrong else "expectation", " ", "what came out")
         parts.append(table(heads, rows, numbers=False))
     return section("What was expected, and what came out", *parts)
 

@@ -89,8 +89,9 @@ class _Roll:
                 first, last = begin == note.begin, until == end  # else it goes on: no round end
                 left = begin * self._column + (gap / 2 if first else 0)
                 right = until * self._column - (gap if last else 1)
+                radius = 0.8 * self._row if self._row >= 4 else 0  # Pillow cannot round less
                 self._draw.rounded_rectangle(
-                    (left, top, max(left, right), top + 1.7 * self._row), 0.8 * self._row, shade,
+                    (left, top, max(left, right), top + 1.7 * self._row), radius, shade,
                     corners=(first, last, last, first),
                 )  # fmt: skip
 
