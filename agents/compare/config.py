@@ -151,6 +151,8 @@ def check_run(
             raise ValueError(f"{run}: no finished run of train.py ({name} is missing)")
     config = json.loads((run / "config.json").read_text())
     summary: dict[str, Any] = json.loads((run / "summary.json").read_text())
+    if ":" in str(config.get("world")):  # module:Class
+        config["world"] = find_world(config["world"]).id
     for key, wanted in (
         ("world", world.id), ("corpus", corpus), ("human_works", scale.human_works)
     ):  # fmt: skip
