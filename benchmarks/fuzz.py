@@ -140,6 +140,7 @@ def _write_snapshot(path: Path) -> None:
 
 def _write_config(path: Path) -> None:
     save_config(make_config("smoke", run_dir=str(path.parent)))
+    (path.parent / "config.json").replace(path)
 
 
 def _load_config(path: Path) -> None:

@@ -491,7 +491,7 @@ def test_a_comparison_under_another_exam_is_another_one(finished, stubs):
     asked = options(finished, exam="sealed")
     with pytest.raises(ValueError, match="a comparison with exam = '', not 'sealed'"):
         ComparisonDir(finished).check(asked)
-    with pytest.raises(ValueError, match="the world drawing has one exam only"):
+    with pytest.raises(ValueError, match="the world drawing has held_out"):
         Comparison(asked).read_world()
     given = compare.parse(["--out", "x", "--exam", "sealed"])
     assert given.exam == "sealed" and compare.parse(["--out", "x"]).exam == ""

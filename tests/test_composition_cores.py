@@ -23,7 +23,7 @@ def world(request):
 
 
 def core_of(world, n, **kwargs) -> CompositionSimulator:
-    return type(world).simulator(n, world.held_out.briefs, **kwargs)
+    return world.simulator_class(n, world.held_out.briefs, **kwargs)
 
 
 def test_boards_in_a_batch_equal_boards_alone(world):

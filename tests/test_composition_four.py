@@ -219,15 +219,17 @@ def test_the_calibration_is_bachs():
 
 
 def test_human_works_keep_their_notes():
-    world = CompositionWorld(limit=240)
-    four = four_works(world.held_out, world.inner["held_out"])
-    whole = (world.inner["held_out"] >= 0).all(axis=(1, 2))
+    corpus = load_corpus("bach", progress=False)
+    rows = corpus.split()["held_out"]
+    held_out, inner = corpus.works[rows], corpus.inner[rows]
+    four = four_works(held_out, inner)
+    whole = (inner >= 0).all(axis=(1, 2))
     assert 0.9 < whole.mean() and four.moves.shape == (whole.sum(), FOUR.n_moves)
     scores = scores_of_works(four)
-    np.testing.assert_array_equal(scores[:, :5], scores_of_works(world.held_out[whole]))
-    np.testing.assert_array_equal(scores[:, 5:], world.inner["held_out"][whole])
-    np.testing.assert_array_equal(four.briefs, world.held_out.briefs[whole])
-    assert four.names == world.held_out[whole].names
+    np.testing.assert_array_equal(scores[:, :5], scores_of_works(held_out[whole]))
+    np.testing.assert_array_equal(scores[:, 5:], inner[whole])
+    np.testing.assert_array_equal(four.briefs, held_out.briefs[whole])
+    assert four.names == held_out[whole].names
     moves, briefs = moves_and_briefs(scores, FOUR)
     np.testing.assert_array_equal(moves, four.moves)
     np.testing.assert_array_equal(briefs, four.briefs)

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from move37.envs.base.works import Works, WorksError, join_works, pad_moves
+from move37.envs.base.works import Works, WorksError, check_moves, join_works, pad_moves
 from move37.envs.drawing.corpus.icons import CorpusError, load_corpus
 from move37.envs.drawing.corpus.svg import MAX_BYTES, SvgError, read_svg
 from move37.envs.drawing.corpus.trace import from_images, trace
 from move37.envs.drawing.dynamics import images_of
-from move37.envs.drawing.moves import MAX_MOVES, SIZE, moves_of
+from move37.envs.drawing.moves import MAX_MOVES, N_MOVES, SIZE, moves_of
 
 MAX_SIDE = 4096
 """Widest and highest picture read, in pixels."""
@@ -130,6 +130,11 @@ def _read_saved(path: Path, name: str) -> Works:
         raise ReadingError(str(error).removeprefix(f"{path}: ")) from error
     if works.world != "drawing":
         raise ReadingError(f"works of the world {works.world!r:.40}, expected 'drawing'")
+    try:
+        for what, moves in (("moves", works.moves), ("briefs", works.briefs)):
+            check_moves(what, moves, N_MOVES)
+    except ValueError as error:
+        raise ReadingError(str(error)) from error
     if works.lengths.max(initial=0) > MAX_MOVES:
         raise ReadingError(f"moves: {works.lengths.max()} in one work, at most {MAX_MOVES} fit")
     if works.images is not None and works.images.shape[1:] != (SIZE, SIZE):
