@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -150,6 +151,11 @@ def _check_simulator(world: World) -> None:
         simulator = _begun(world, BOARDS)
         space = simulator.observation_space()
         _expect(isinstance(space, spaces.Dict), f"observation_space: expected a Dict, got {space}")
+        if world.env_id:
+            registered = gymnasium.make(world.env_id).observation_space
+            _expect(
+                registered == space, f"env_id: {world.env_id} is observed otherwise: {registered}"
+            )
         rng = np.random.default_rng(0)
         for _ in range(min(3, simulator.max_moves)):
             _check_observations(simulator, space)

@@ -100,7 +100,7 @@ class World(ABC):
         self.corpus, self.withhold, self.limit, self.seed = corpus, tuple(withhold), limit, seed
         self.split: str | None = None
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self, _: dict[int, Any]) -> Self:
         return self  # it does not change: whatever is copied shares it
 
     # Human works
