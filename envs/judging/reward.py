@@ -1,4 +1,4 @@
-"""The learner's reward: quality x newness, with a critic and an archive of its own."""
+"""The learner's reward: quality x novelty, with a critic and an archive of its own."""
 
 from __future__ import annotations
 

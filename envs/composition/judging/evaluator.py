@@ -1,4 +1,4 @@
-"""The frozen yardstick for compositions: what no reward ever saw, and the yield it defines."""
+"""The frozen evaluator of compositions: what no reward ever saw, and the yield it defines."""
 
 from __future__ import annotations
 

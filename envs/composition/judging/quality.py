@@ -31,12 +31,12 @@ class HumanLevelQuality:
     the critics like less (0.65 is a margin above the medians, because other judges will ask for
     their own).
     Originality is 1 up to 8 copied eighths and falls to 0 at 16. Beyond the human level nothing is
-    gained: a minimal criterion (Lehman and Stanley 2010), so that newness decides.
+    gained: a minimal criterion (Lehman and Stanley 2010), so that novelty decides.
 
     ``craft`` is a critic of passages, ``whole`` stands for critics of whole works, whose errors are
     not the same (Coste et al., "Reward Model Ensembles Help Mitigate Overoptimization", 2024). They
     know damaged human works only and never change: a critic that is told to tell
-    imitations or the learner's works from human ones learns to see newness, too. All learn from
+    imitations or the learner's works from human ones learns to see novelty, too. All learn from
     four fifths of the human works, whole tunes; the other fifth, which they have not seen, says
     what is human.
 

@@ -1,4 +1,4 @@
-"""The frozen yardstick for drawings: what no reward ever saw, and the yield it defines."""
+"""The frozen evaluator of drawings: what no reward ever saw, and the yield it defines."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class HumanLevelQuality:
     Economy falls from 1 at the human 60th percentile of the number of moves to 0 at the 99th: the
     same said in fewer moves is better craft. Originality falls from 1 to 0 as the copied share of
     the drawn length rises from 0.15 to 0.45. Beyond the human level nothing is gained: a
-    minimal criterion (Lehman and Stanley 2010), so that newness decides.
+    minimal criterion (Lehman and Stanley 2010), so that novelty decides.
 
     Args:
         human: Human works the critic and the copied strokes are taken from.
