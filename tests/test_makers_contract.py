@@ -149,7 +149,7 @@ def test_makers_are_found_by_name_by_entry_point_and_by_place(monkeypatch, tmp_p
     assert find_factory("mine")(None) == find_factory("mymaker:make")(None) == 37
     assert known_makers()["random"] == "move37.agents.makers.random_moves:make"
     for name, message in (
-        ("nobody", "'nobody' is none of random, .*mine, and no module:function"),
+        ("nobody", "'nobody' is none of .*mine, and no module:function"),
         ("mymaker:nothing", "no attribute 'nothing'"),
         ("no_such_module:make", "No module named"),
         ("mymaker:number", "is no function"),
