@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from move37 import replay as command
+from move37.envs.base import registry
 from move37.envs.base.works import Works, WorksError
 from move37.envs.drawing.moves import moves_of
 from move37.envs.drawing.world import DrawingWorld
@@ -63,7 +64,7 @@ def test_terms_of_version_0_1_have_their_new_names_and_missing_ones_are_told(tmp
 def test_the_world_is_the_one_the_run_was_started_with(tmp_path, monkeypatch):
     save(tmp_path, {"reward": [0.1]})
     asked = []
-    monkeypatch.setattr(command, "find_world", lambda name: asked.append(name) or DrawingWorld)
+    monkeypatch.setattr(registry, "find_world", lambda name: asked.append(name) or DrawingWorld)
     replay(tmp_path, log=lambda line: None)
     (tmp_path / "config.json").write_text(json.dumps({"world": "mine:World"}))
     replay(tmp_path, log=lambda line: None)
