@@ -16,6 +16,7 @@ from move37.agents.makers.cache import Cache
 from move37.agents.makers.check import MakerError, check_maker, smoke_context
 from move37.agents.makers.maker import Maker, find_factory, known_makers
 from move37.agents.makers.random_moves import RandomMoves
+from move37.envs.base import places
 from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works
 
@@ -142,14 +143,14 @@ def test_fitting_may_not_change_the_imitator_nor_leave_its_seed(world, shop, mon
 def test_makers_are_found_by_name_by_entry_point_and_by_place(monkeypatch, tmp_path):
     point = EntryPoint("mine", "mymaker:make", registry.ENTRY_POINTS)
     taken = EntryPoint("random", "mymaker:make", registry.ENTRY_POINTS)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point, taken])
+    monkeypatch.setattr(places, "entry_points", lambda group: [point, taken])
     (tmp_path / "mymaker.py").write_text("def make(context): return 37\nnumber = 3\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert known_makers()["mine"] == "mymaker:make"
     assert find_factory("mine")(None) == find_factory("mymaker:make")(None) == 37
     assert known_makers()["random"] == "move37.agents.makers.random_moves:make"
     for name, message in (
-        ("nobody", "'nobody' is none of .*mine, and no module:function"),
+        ("nobody", "'nobody' is none of .*mine, .*and no module:function"),
         ("mymaker:nothing", "no attribute 'nothing'"),
         ("no_such_module:make", "No module named"),
         ("mymaker:number", "is no function"),

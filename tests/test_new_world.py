@@ -12,7 +12,7 @@ import pytest
 from torch import nn
 
 from move37.envs import check_world
-from move37.envs.base import registry
+from move37.envs.base import places, registry
 from move37.envs.base.check import WorldError
 from move37.envs.base.registry import find_world, known_worlds, load_works, make_world
 from move37.envs.base.splits import Splits
@@ -56,7 +56,7 @@ def test_worlds_are_found_by_name_by_class_and_by_entry_point(monkeypatch):
     assert find_world("rhythm:RhythmWorld") is RhythmWorld
     mine = EntryPoint("rhythm", "rhythm:RhythmWorld", registry.ENTRY_POINTS)
     taken = EntryPoint("drawing", "rhythm:RhythmWorld", registry.ENTRY_POINTS)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [mine, taken])
+    monkeypatch.setattr(places, "entry_points", lambda group: [mine, taken])
     assert find_world("rhythm") is RhythmWorld and find_world("drawing") is not RhythmWorld
     assert list(known_worlds())[:4] == list(registry.WORLDS)
 
@@ -67,7 +67,7 @@ def test_worlds_are_found_by_name_by_class_and_by_entry_point(monkeypatch):
         ("music", "none of composition, .* and no module:Class"),
         ("nowhere:World", "No module named 'nowhere'; is its folder on PYTHONPATH"),
         ("rhythm:Nothing", "has no attribute 'Nothing'"),
-        ("rhythm:EIGHTHS", "EIGHTHS in rhythm is not derived from"),
+        ("rhythm:EIGHTHS", "'rhythm:EIGHTHS' is not derived from"),
         ("rhythm:RhythmSimulator", "not derived from move37.envs.base.world.World"),
     ],
 )

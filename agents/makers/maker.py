@@ -11,8 +11,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from move37.agents.runs.config import Config, preset_value
+from move37.envs.base.places import find_place, known_places
 from move37.envs.base.works import PAD, Works
 from move37.envs.base.world import Evaluator, Reward, World
 
@@ -176,8 +175,7 @@ ENTRY_POINTS = "move37.makers"
 
 def known_makers() -> dict[str, str]:
     """Every maker by name, ``module:function`` each: this package's, then those of others."""
-    others = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
-    return MAKERS | {name: where for name, where in others.items() if name not in MAKERS}
+    return known_places(MAKERS, ENTRY_POINTS)
 
 
 def find_factory(name: str) -> MakerFactory:
@@ -189,15 +187,7 @@ def find_factory(name: str) -> MakerFactory:
     Raises:
         ValueError: If there is no maker of that name, or no such function.
     """
-    where = name if ":" in name else known_makers().get(name)
-    if where is None:
-        known = ", ".join(known_makers())
-        raise ValueError(f"maker {name!r} is none of {known}, and no module:function")
-    module, _, attribute = where.partition(":")
-    try:
-        factory = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"maker {name!r}: {error}") from error
+    factory = find_place("maker", name, known_makers(), "module:function")
     if not callable(factory):
-        raise ValueError(f"maker {name!r}: {attribute} in {module} is no function")
+        raise ValueError(f"maker {name!r} is no function")
     return cast(MakerFactory, factory)

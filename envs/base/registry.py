@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.metadata import entry_points
 
+from move37.envs.base.places import find_place, known_places
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
 
@@ -29,8 +28,7 @@ ENTRY_POINTS = "move37.worlds"
 
 def known_worlds() -> dict[str, str]:
     """Every world by name, ``module:Class`` each: this package's, then those of others."""
-    others = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
-    return WORLDS | {name: where for name, where in others.items() if name not in WORLDS}
+    return known_places(WORLDS, ENTRY_POINTS)
 
 
 def find_world(name: str) -> type[World]:
@@ -42,22 +40,9 @@ def find_world(name: str) -> type[World]:
     Raises:
         ValueError: If there is no world of that name, or no such class.
     """
-    where = name if ":" in name else known_worlds().get(name)
-    if where is None:
-        known = ", ".join(sorted(known_worlds()))
-        raise ValueError(f"world {name!r} is none of {known}, and no module:Class")
-    module, _, attribute = where.partition(":")
-    try:
-        found = getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        raise ValueError(f"world {name!r}: {error}; is its folder on PYTHONPATH?") from error
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"world {name!r}: {error}") from error
+    found = find_place("world", name, known_worlds(), "module:Class")
     if not (isinstance(found, type) and issubclass(found, World)):
-        raise ValueError(
-            f"world {name!r}: {attribute} in {module} is not derived from "
-            "move37.envs.base.world.World"
-        )
+        raise ValueError(f"world {name!r} is not derived from move37.envs.base.world.World")
     return found
 
 
