@@ -17,12 +17,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from move37.envs.base.works import Works
-from move37.envs.files.sheets import Tiled
+
+if TYPE_CHECKING:  # a world makes its pages and sheets with this file
+    from move37.envs.base.world import World
 
 _PARTS = re.compile(r"\s*<style>(.*?)</style>(.*?)<script>(.*?)</script>\s*", re.DOTALL)
 STILL = 640
@@ -89,7 +91,7 @@ def fill_page(
 
 
 def still_page(
-    world: Tiled,
+    world: World,
     works: Works,
     title: str,
     captions: Sequence[str] | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from move37.envs.base.works import Works
 from move37.envs.files.pictures import GROUND, TEXT, Picture
+
+if TYPE_CHECKING:  # a world makes its pages and sheets with this file
+    from move37.envs.base.world import World
 
 TILE, MARKED_TILE = 144, 216
 """Width and height of a tile in pixels, without and with marks."""
@@ -21,33 +24,8 @@ CAPTION, TITLE = 12, 17
 """Sizes of letters in pixels."""
 
 
-class Tiled(Protocol):
-    """What a sheet needs of a world."""
-
-    def tile(
-        self,
-        works: Works,
-        i: int,
-        size: int,
-        first: int | None = None,
-        marks: Sequence[int] = (),
-    ) -> Picture:
-        """A picture of one work.
-
-        Args:
-            works: Works of the world.
-            i: Which of them.
-            size: Width and height in pixels.
-            first: What was made before the move of this index is pale; None: nothing is.
-            marks: Indices of moves that are marked.
-
-        Returns:
-            (size, size, 3) uint8.
-        """
-
-
 def sheet(
-    world: Tiled,
+    world: World,
     works: Works,
     columns: int | None = None,
     captions: Sequence[str] | None = None,
@@ -76,7 +54,7 @@ def sheet(
 
 
 def marked_sheet(
-    world: Tiled,
+    world: World,
     works: Works,
     first: NDArray[np.integer],
     marks: Sequence[Sequence[int]],
@@ -119,7 +97,7 @@ def marked_sheet(
 
 
 def side_by_side(
-    world: Tiled,
+    world: World,
     left: Works,
     right: Works,
     titles: tuple[str, str],
@@ -151,7 +129,7 @@ def side_by_side(
     return np.asarray(both)
 
 
-def thumbnails(world: Tiled, works: Works, size: int = 48) -> NDArray[np.uint8]:
+def thumbnails(world: World, works: Works, size: int = 48) -> NDArray[np.uint8]:
     """Small pictures of N works, (N, size, size, 3) uint8."""
     out = np.zeros((len(works), size, size, 3), np.uint8)
     for i in range(len(works)):

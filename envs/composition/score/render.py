@@ -153,7 +153,7 @@ def roll(
 def tile(
     works: Works, i: int, size: int, first: int | None = None, marks: Sequence[int] = ()
 ) -> Picture:
-    """The picture of one work on a sheet; see :class:`move37.envs.files.sheets.Tiled`."""
+    """The picture of one work on a sheet; see :meth:`move37.envs.base.world.World.tile`."""
     return roll(works, i, size, size, first, marks)
 
 

@@ -125,7 +125,7 @@ def picture(
 def tile(
     works: Works, i: int, size: int, first: int | None = None, marks: Sequence[int] = ()
 ) -> Picture:
-    """The picture of one work on a sheet; see :class:`move37.envs.files.sheets.Tiled`."""
+    """The picture of one work on a sheet; see :meth:`move37.envs.base.world.World.tile`."""
     if works.images is not None:
         return image_tile(works.images[i], size)
     return picture(works.moves[i], size, brief=works.briefs[i], first=first or 0, marks=marks)
