@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from move37.envs.composition.moves import EIGHTHS, FERMATA_ROW, LOWEST, PLACE_ROW
 from move37.envs.composition.rules.counterpoint import may_be_dissonant
+from move37.envs.composition.rules.kernels import run_kernel, run_kernel_where
 from move37.envs.composition.rules.melody import read_voice
 from move37.envs.composition.rules.names import (
     CHORD_RULES,
@@ -183,16 +184,9 @@ def _measure(scores: NDArray[np.int16], out: NDArray[np.float64], where: NDArray
 
 def measure_chords(scores: NDArray[np.int16]) -> NDArray[np.float64]:
     """Measure scores (N, 7, 32) as chords; (N, 10) float64, columns as CHORD_RULES."""
-    out = np.zeros((len(scores), len(CHORD_RULES)))
-    nowhere = np.zeros((1, len(CHORD_RULES), EIGHTHS), np.uint8)
-    _measure(np.ascontiguousarray(scores, np.int16), out, nowhere)
-    return out
+    return run_kernel(_measure, scores, len(CHORD_RULES))
 
 
 def find_chords(scores: NDArray[np.int16]) -> NDArray[np.bool_]:
     """Where each rule of CHORD_RULES found something, (N, 10, 32) bool, in scores (N, 7, 32)."""
-    out = np.zeros((len(scores), len(CHORD_RULES)))
-    where = np.zeros((max(len(scores), 1), len(CHORD_RULES), EIGHTHS), np.uint8)
-    _measure(np.ascontiguousarray(scores, np.int16), out, where)
-    found: NDArray[np.bool_] = where[: len(scores)] > 0
-    return found
+    return run_kernel_where(_measure, scores, len(CHORD_RULES))

@@ -30,6 +30,7 @@ from move37.envs.composition.moves import (
     SOPRANO_LOW,
     SOPRANO_ROW,
 )
+from move37.envs.composition.rules.kernels import run_kernel, run_kernel_where
 from move37.envs.composition.rules.melody import measure_melody, read_voice
 from move37.envs.composition.rules.names import (
     CADENCE,
@@ -209,16 +210,9 @@ def _measure(scores: NDArray[np.int16], out: NDArray[np.float64], where: NDArray
 
 def measure(scores: NDArray[np.int16]) -> NDArray[np.float64]:
     """Measure soprano and bass of scores (N, 5 or 7, 32); (N, 35) float64, columns as RULES."""
-    out = np.zeros((len(scores), len(RULES)))
-    nowhere = np.zeros((1, len(RULES), EIGHTHS), np.uint8)
-    _measure(np.ascontiguousarray(scores, np.int16), out, nowhere)
-    return out
+    return run_kernel(_measure, scores, len(RULES))
 
 
 def find(scores: NDArray[np.int16]) -> NDArray[np.bool_]:
     """Where each rule found something, (N, 35, 32) bool, of scores (N, 5, 32)."""
-    out = np.zeros((len(scores), len(RULES)))
-    where = np.zeros((max(len(scores), 1), len(RULES), EIGHTHS), np.uint8)
-    _measure(np.ascontiguousarray(scores, np.int16), out, where)
-    found: NDArray[np.bool_] = where[: len(scores)] > 0
-    return found
+    return run_kernel_where(_measure, scores, len(RULES))

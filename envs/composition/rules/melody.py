@@ -21,6 +21,7 @@ from move37.envs.composition.moves import (
     PLACE_ROW,
     REST,
 )
+from move37.envs.composition.rules.kernels import Kernel, run_kernel, run_kernel_where
 from move37.envs.composition.rules.names import (
     BARLINE,
     BEATS,
@@ -277,6 +278,10 @@ def _measure_voice(
 _COLUMNS = np.array(MELODIC)
 
 
+def _kernel_of(voice: int) -> Kernel:
+    return lambda scores, out, where: _measure_voice(scores, voice, LOWEST[voice], out, where)
+
+
 def measure_voice(scores: NDArray[np.int16], voice: int) -> NDArray[np.float64]:
     """Measure one voice alone.
 
@@ -287,18 +292,9 @@ def measure_voice(scores: NDArray[np.int16], voice: int) -> NDArray[np.float64]:
     Returns:
         (N, 21) float64, columns as MELODIC.
     """
-    scores = np.ascontiguousarray(scores, np.int16)
-    out = np.zeros((len(scores), len(RULES)))
-    nowhere = np.zeros((1, len(RULES), EIGHTHS), np.uint8)
-    _measure_voice(scores, voice, LOWEST[voice], out, nowhere)
-    return out[:, _COLUMNS]
+    return run_kernel(_kernel_of(voice), scores, len(RULES))[:, _COLUMNS]
 
 
 def find_voice(scores: NDArray[np.int16], voice: int) -> NDArray[np.bool_]:
     """Where each rule of one voice found something, (N, 21, 32) bool; see :func:`measure_voice`."""
-    scores = np.ascontiguousarray(scores, np.int16)
-    out = np.zeros((len(scores), len(RULES)))
-    where = np.zeros((max(len(scores), 1), len(RULES), EIGHTHS), np.uint8)
-    _measure_voice(scores, voice, LOWEST[voice], out, where)
-    found: NDArray[np.bool_] = where[: len(scores), _COLUMNS] > 0
-    return found
+    return run_kernel_where(_kernel_of(voice), scores, len(RULES))[:, _COLUMNS]
