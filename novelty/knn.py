@@ -239,17 +239,17 @@ class Table:
         n = len(centred)
         augmented = torch.cat([-2 * centred, centred.new_ones((n, 1))], dim=1)
         n_blocks = -(-self._count // BLOCK)
-        suite = min(PANEL, n_blocks)
+        panel = min(PANEL, n_blocks)
         # Kept between calls: fresh memory costs as much as the products themselves.
-        if self._products.numel() < suite * n * BLOCK:
-            self._products = centred.new_empty(suite * n * BLOCK)
-        products = self._products[: suite * n * BLOCK].view(suite, n, BLOCK)
-        minima = centred.new_empty((n, suite, GROUPS))
+        if self._products.numel() < panel * n * BLOCK:
+            self._products = centred.new_empty(panel * n * BLOCK)
+        products = self._products[: panel * n * BLOCK].view(panel, n, BLOCK)
+        minima = centred.new_empty((n, panel, GROUPS))
         row = torch.arange(n)[:, None]
         member = torch.arange(0, BLOCK, GROUPS)
         best: list[tuple[Tensor, Tensor]] = []
-        for first in range(0, n_blocks, suite):
-            size = min(suite, n_blocks - first)
+        for first in range(0, n_blocks, panel):
+            size = min(panel, n_blocks - first)
             for b in range(size):
                 torch.mm(augmented, self._columns[first + b], out=products[b])
                 # A group is every GROUPS-th entry, so that the minimum runs along the vectors.
