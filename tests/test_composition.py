@@ -42,9 +42,9 @@ from move37.envs.composition.moves import (
     sounding,
 )
 from move37.envs.composition.network import CompositionNetwork
-from move37.envs.composition.rules.counterpoint import measure
 from move37.envs.composition.rules.explain import explain, findings
 from move37.envs.composition.rules.form import form_quality
+from move37.envs.composition.rules.measures import measure_rules
 from move37.envs.composition.score import notation, render, sound, soundfont
 from move37.envs.composition.score.page import html_page
 from move37.envs.composition.score.roll import read_rolls, rolls_of
@@ -206,9 +206,9 @@ def test_observations_equal_the_oracle():
                 np.testing.assert_array_equal(simulator.observations[key][i], value, err_msg=key)
             silent = np.array([*moves[i], *[REST] * (EIGHTHS - len(moves[i]))], np.int16)
             sofar = scores_of(silent[None], works.briefs[i : i + 1], BASS)
-            want = np.concatenate([measure(sofar)[0] / units(BASS), features(sofar, BASS)[0]]).clip(
-                -4, 4
-            )
+            want = np.concatenate(
+                [measure_rules(sofar, BASS)[0] / units(BASS), features(sofar, BASS)[0]]
+            ).clip(-4, 4)
             np.testing.assert_allclose(
                 simulator.observations["progress_features"][i], want, rtol=1e-6
             )

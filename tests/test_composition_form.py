@@ -34,8 +34,8 @@ from move37.envs.composition.moves import (
 )
 from move37.envs.composition.rules.calibrate import calibrate
 from move37.envs.composition.rules.calibration import CALIBRATION
-from move37.envs.composition.rules.counterpoint import find, measure
 from move37.envs.composition.rules.form import form, form_terms
+from move37.envs.composition.rules.measures import find_rules, measure_rules
 from move37.envs.composition.rules.names import CHORD_RULES, RULES
 from move37.envs.composition.rules.originality import Originality
 from move37.envs.composition.scores import moves_and_briefs, scores_of
@@ -68,7 +68,7 @@ def score_of(soprano, bass, *, minor=False, fermatas=(), place=0):
 
 
 def count(rule, *args, **kwargs):
-    return measure(score_of(*args, **kwargs))[0, RULES.index(rule)]
+    return measure_rules(score_of(*args, **kwargs), BASS)[0, RULES.index(rule)]
 
 
 def quarters(*pitches):
@@ -130,7 +130,7 @@ def test_raised_degrees_belong_to_the_minor_mode_and_its_third_does_not_to_major
 
 def test_what_is_counted_is_where_it_was_found():
     scores = scores_of(damage(HELD.moves, np.random.default_rng(0)), HELD.briefs, BASS)
-    measured, found = measure(scores), find(scores)
+    measured, found = measure_rules(scores, BASS), find_rules(scores, BASS)
     for rule in ("fifths", "octaves", "direct", "forbidden_leaps", "key", "rests", "crossing",
                  "chromatic_leaps", "syncopation", "leading_note"):  # fmt: skip
         column = RULES.index(rule)
@@ -146,7 +146,7 @@ def test_parallels_are_those_that_music21_counts():
         pairs = [(60 + int(rng.choice(letters)) + 12 * int(rng.integers(0, 2)),
                   48 + int(rng.choice(letters))) for _ in range(6)]  # fmt: skip
         score = score_of(quarters(*[p[0] for p in pairs]), quarters(*[p[1] for p in pairs]))
-        measured = measure(score)[0]
+        measured = measure_rules(score, BASS)[0]
         fifths = octaves = 0
         for (s1, b1), (s2, b2) in pairwise(pairs):
             quartet = voiceLeading.VoiceLeadingQuartet(
@@ -166,18 +166,20 @@ def test_parallels_are_those_that_music21_counts():
 def test_every_run_is_marked_not_the_longest_alone():
     up, down = (48, 50, 52, 53, 55, 57, 59), (59, 57, 55, 53, 52, 50, 48)
     score = score_of(quarters(*[60] * 16), quarters(*up, *down))
-    found, measured = find(score)[0], measure(score)[0]
+    found, measured = find_rules(score, BASS)[0], measure_rules(score, BASS)[0]
     assert measured[RULES.index("one_way")] == 6
     assert found[RULES.index("one_way")].sum() == 2
     notes = (48, 52, 50, 55, 48, 52, 50, 55, 53, 57, 55, 60, 53, 57, 55, 60)
-    found = find(score_of(quarters(*[60] * 16), quarters(*notes)))[0][RULES.index("copies")]
+    found = find_rules(score_of(quarters(*[60] * 16), quarters(*notes)), BASS)[0][
+        RULES.index("copies")
+    ]
     assert found[2 * 7] and found[2 * 15] and not found[:14].any()
 
 
 def test_parallels_of_whole_works_are_those_that_music21_counts():
     damaged = scores_of(damage(HELD.moves, np.random.default_rng(0)), HELD.briefs, BASS)
     for scores, most in ((HELD_SCORES, 0), (damaged, 3)):  # where voices cross they may differ
-        measured = measure(scores)
+        measured = measure_rules(scores, BASS)
         ours = measured[:, RULES.index("fifths")] + measured[:, RULES.index("octaves")]
         assert (ours != count_parallels(scores)).sum() <= most
     assert ours.sum() > 10
@@ -185,7 +187,10 @@ def test_parallels_of_whole_works_are_those_that_music21_counts():
 
 def test_calibration_is_that_of_the_training_tunes():
     train = BACH.works[ROWS["train"]]
-    assert calibrate(measure(scores_of(train.moves, train.briefs, BASS)), RULES) == BASS.calibration
+    assert (
+        calibrate(measure_rules(scores_of(train.moves, train.briefs, BASS), BASS), RULES)
+        == BASS.calibration
+    )
 
 
 def test_the_documented_bounds_are_those_in_use():
@@ -210,7 +215,7 @@ def test_bach_himself_has_good_form_and_no_parallels():
         terms = form_terms(scores, BASS)
         assert np.median(form(terms, BASS)) > 0.35
         assert all(np.mean(term) > 0.75 for term in terms.values())
-        measured = measure(scores)
+        measured = measure_rules(scores, BASS)
         parallels = measured[:, RULES.index("fifths")] + measured[:, RULES.index("octaves")]
         assert parallels.mean() < 0.06
 

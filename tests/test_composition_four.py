@@ -49,12 +49,9 @@ from move37.envs.composition.moves import (
 )
 from move37.envs.composition.rules.calibrate import calibrate
 from move37.envs.composition.rules.calibration import CALIBRATION
-from move37.envs.composition.rules.chords import find_chords, measure_chords
-from move37.envs.composition.rules.counterpoint import measure
 from move37.envs.composition.rules.explain import explain, findings
 from move37.envs.composition.rules.form import form, form_terms
-from move37.envs.composition.rules.measures import measure_rules
-from move37.envs.composition.rules.melody import measure_voice
+from move37.envs.composition.rules.measures import find_rules, measure_rules
 from move37.envs.composition.rules.names import CHORD_RULES, FOUR_RULES, MELODIC, RULES
 from move37.envs.composition.score.notation import midi, musicxml
 from move37.envs.composition.score.page import html_page
@@ -94,7 +91,7 @@ def quarters(*chords):
 
 
 def of(score, rule):
-    return measure_chords(score)[0, CHORD_RULES.index(rule)]
+    return measure_rules(score, FOUR)[0, FOUR.rules.index(rule)]
 
 
 C, F, G = (72, 67, 64, 48), (72, 69, 65, 53), (71, 67, 62, 55)
@@ -114,13 +111,13 @@ def test_parallels_with_an_inner_voice_are_found_and_those_of_the_outer_ones_are
     fifths = four_voices(*quarters((72, 67, 60, 48), (74, 69, 62, 50)))
     # Alto over tenor are fifths, tenor over bass and soprano over tenor octaves.
     assert of(fifths, "inner_fifths") == 2 and of(fifths, "inner_octaves") == 2
-    assert measure(fifths)[0, RULES.index("octaves")] == 1
+    assert of(fifths, "octaves") == 1
     good = four_voices(*quarters(C, G))
     assert of(good, "inner_fifths") == of(good, "inner_octaves") == 0
     outer = four_voices(*quarters((72, 67, 64, 48), (74, 65, 65, 50)))
     assert of(outer, "inner_octaves") == 0
-    at = find_chords(fifths)[0]
-    assert np.flatnonzero(at[CHORD_RULES.index("inner_fifths")]).tolist() == [2]
+    at = find_rules(fifths, FOUR)[0]
+    assert np.flatnonzero(at[FOUR.rules.index("inner_fifths")]).tolist() == [2]
 
 
 def test_order_spacing_leading_note_and_motion():
@@ -186,7 +183,7 @@ def test_parallels_equal_a_slow_count_on_anything():
     )
     some = scores_of(codes.astype(np.int16), HELD.briefs[rng.integers(0, len(HELD), 40)], FOUR)
     for score in np.concatenate([HELD_SCORES[:30], some])[:, None]:
-        assert measure_chords(score)[0, :2].tolist() == _slow_parallels(score)
+        assert [of(score, "inner_fifths"), of(score, "inner_octaves")] == _slow_parallels(score)
 
 
 def test_inner_voices_are_measured_by_the_rules_of_one_voice():
@@ -195,11 +192,10 @@ def test_inner_voices_are_measured_by_the_rules_of_one_voice():
         columns = slice(
             len(CHORD_RULES) + k * len(MELODIC), len(CHORD_RULES) + (k + 1) * len(MELODIC)
         )
-        np.testing.assert_array_equal(found[:, columns], measure_voice(HELD_SCORES, row))
         # A bass that sings the same has the same melody, at another height.
         posed = HELD_SCORES[:, :5].copy()
         posed[:, BASS_ROW] = HELD_SCORES[:, row]
-        other = measure_voice(posed, BASS_ROW)
+        other = measure_rules(posed, BASS)[:, MELODIC]
         names = [RULES[column] for column in MELODIC]
         pitchless = [
             i for i, n in enumerate(names) if n not in ("height", "key", "chromatic_leaps")

@@ -38,10 +38,9 @@ from move37.envs.composition.moves import (
 )
 from move37.envs.composition.rules.calibrate import calibrate
 from move37.envs.composition.rules.calibration import CALIBRATION
-from move37.envs.composition.rules.counterpoint import measure
 from move37.envs.composition.rules.explain import explain, findings
 from move37.envs.composition.rules.form import form, form_terms
-from move37.envs.composition.rules.melody import measure_voice
+from move37.envs.composition.rules.measures import measure_rules
 from move37.envs.composition.rules.names import RULES, SOPRANO_RULES
 from move37.envs.composition.score.roll import read_rolls, rolls_of
 from move37.envs.composition.scores import moves_and_briefs, scores_of
@@ -88,7 +87,7 @@ def test_observations_equal_the_oracle():
             so_far = np.full((1, FREE.n_moves), REST, np.int16)
             so_far[0, :k] = moves[i]
             score = scores_of(so_far, frames[i : i + 1], FREE)
-            rules = np.concatenate([measure(score), measure_voice(score, SOPRANO_ROW)], axis=1)[0]
+            rules = measure_rules(score, FREE)[0]
             want = np.concatenate([rules / units(FREE), features(score, FREE)[0]]).clip(-4, 4)
             np.testing.assert_allclose(
                 simulator.observations["progress_features"][i], want, rtol=1e-6
@@ -131,7 +130,8 @@ def test_the_sopranos_rules_are_those_of_a_bass_that_sings_the_same():
     posed = scores.copy()
     posed[:, BASS_ROW] = scores[:, SOPRANO_ROW]
     columns = [RULES.index(rule.removeprefix("soprano_")) for rule in SOPRANO_RULES]
-    found, other = measure_voice(scores, SOPRANO_ROW), measure(posed)[:, columns]
+    found = measure_rules(scores, FREE)[:, len(RULES) :]
+    other = measure_rules(posed, BASS)[:, columns]
     # Semitones between the compasses: the codes are alike, the pitches are not.
     shift = SOPRANO_LOW - LOW
     at = SOPRANO_RULES.index("soprano_height")
@@ -145,7 +145,7 @@ def test_the_sopranos_rules_are_those_of_a_bass_that_sings_the_same():
 
 def test_the_sopranos_calibration_is_bachs():
     scores = scores_of_works(FreeWorld().train)
-    found = calibrate(measure_voice(scores, SOPRANO_ROW), SOPRANO_RULES)
+    found = calibrate(measure_rules(scores, FREE)[:, len(RULES) :], SOPRANO_RULES)
     assert tuple(found) == SOPRANO_RULES
     for rule, bounds in found.items():
         assert bounds == pytest.approx(CALIBRATION[rule], abs=1e-3), rule

@@ -14,10 +14,8 @@ from move37.envs.composition.judging.descriptor import Descriptor, descriptor_fo
 from move37.envs.composition.judging.judged_features import judged_features
 from move37.envs.composition.modes import BASS, Mode
 from move37.envs.composition.moves import BASS_ROW, EIGHTHS, FIRST_NOTE, SOPRANO_ROW
-from move37.envs.composition.rules.chords import measure_chords
-from move37.envs.composition.rules.counterpoint import measure
 from move37.envs.composition.rules.form import form, form_terms
-from move37.envs.composition.rules.names import INNER_FIFTHS, INNER_OCTAVES, RULES
+from move37.envs.composition.rules.measures import measure_rules
 from move37.envs.composition.rules.originality import ALLOWED, Originality
 from move37.envs.composition.scores import moves_and_briefs, scores_of
 from move37.envs.composition.works import scores_of_works
@@ -158,24 +156,16 @@ class CompositionEvaluator(Evaluator):
     def facts(self, works: Works) -> Measures:
         """What is copied of the bass alone, and counts of moves, notes and offences."""
         scores = scores_of_works(works)
-        found = measure(scores)
-        column = {rule: found[:, i] for i, rule in enumerate(RULES)}
+        found = dict(zip(self._mode.rules, measure_rules(scores, self._mode).T, strict=True))
+        parallels = ("fifths", "octaves", "inner_fifths", "inner_octaves")
         return {
             "bass_copied": self._basses.copied(scores),
             "moves": works.lengths.astype(np.float64),
             "notes": (works.moves >= FIRST_NOTE).sum(axis=1).astype(np.float64),
-            "parallels": column["fifths"] + column["octaves"] + self._inner_parallels(scores),
-            "forbidden_leaps": column["forbidden_leaps"],
-            "dissonances": column["dissonance"] + column["offbeat_dissonance"],
+            "parallels": np.sum([found[rule] for rule in parallels if rule in found], axis=0),
+            "forbidden_leaps": found["forbidden_leaps"],
+            "dissonances": found["dissonance"] + found["offbeat_dissonance"],
         }
-
-    def _inner_parallels(self, scores: NDArray[np.int16]) -> NDArray[np.float64]:
-        """(N,) float64: parallel fifths and octaves that alto or tenor is part of."""
-        if not self._mode.in_four:
-            return np.zeros(len(scores))
-        found = measure_chords(scores)[:, [INNER_FIFTHS, INNER_OCTAVES]]
-        total: NDArray[np.float64] = found.sum(axis=1)
-        return total
 
     def save_judge(self, folder: Path) -> None:
         """Write the forest."""

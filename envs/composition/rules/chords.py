@@ -14,23 +14,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from move37.envs.composition.moves import EIGHTHS, FERMATA_ROW, LOWEST, PLACE_ROW
-from move37.envs.composition.rules.counterpoint import may_be_dissonant
-from move37.envs.composition.rules.kernels import run_kernel, run_kernel_where
-from move37.envs.composition.rules.melody import read_voice
-from move37.envs.composition.rules.names import (
-    CHORD_RULES,
-    CHORDS,
-    ENDINGS,
-    INNER_FIFTHS,
-    INNER_OCTAVES,
-    LEADING_TWICE,
-    ONE_DIRECTION,
-    ORDER,
-    PASSING,
-    UNPREPARED,
-    WIDE,
-)
+from move37.envs.composition.moves import EIGHTHS, FERMATA_ROW, PLACE_ROW
+from move37.envs.composition.rules.counterpoint import by_step, may_be_dissonant
+from move37.envs.composition.rules.melody import note
+from move37.envs.composition.rules.names import ChordRule
 
 _KINDS = (
     (0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 8),
@@ -60,14 +47,6 @@ def _known_chords() -> NDArray[np.int8]:
 
 
 _KNOWN = _known_chords()
-_ROWS, _LOWS = np.array(list(LOWEST)), np.array(list(LOWEST.values()))
-"""Rows of the four voices from the top, and their lowest notes."""
-
-
-@njit(cache=True, nogil=True)
-def _by_step(notes: NDArray[np.int64], k: int) -> bool:
-    """Whether note k is reached from the one before it by a step, or is the same."""
-    return k > 0 and abs(notes[k, 0] - notes[k - 1, 0]) <= 2
 
 
 @njit(cache=True, nogil=True)
@@ -85,7 +64,7 @@ def _suspended(
 def _harmony(
     pitch: NDArray[np.int64], of: NDArray[np.int64], notes: NDArray[np.int64],
     counts: NDArray[np.int64], place: NDArray[np.int16], fermata: NDArray[np.int16],
-    row: NDArray[np.float64], at: NDArray[np.uint8],
+    row: NDArray[np.float64], at: NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Order and spacing of the voices, and the chords they make."""
     beats = chords = ends = good = 0
@@ -101,41 +80,36 @@ def _harmony(
             if v > 0 and pitch[v, t] >= 0 and pitch[v - 1, t] >= 0:
                 apart = pitch[v - 1, t] - pitch[v, t]
                 if apart < 0:
-                    row[ORDER] += 1
-                    at[ORDER, t] = 1
+                    note(row, at, ChordRule.ORDER, t)
                 if v < 3 and apart > 12:
-                    row[WIDE] += 1
-                    at[WIDE, t] = 1
+                    note(row, at, ChordRule.WIDE, t)
         known = _KNOWN[sounding]
         if fermata[t] > 0 and (t == 0 or fermata[t - 1] == 0):
             ends += 1
             good += known == 2
             if known < 2:
-                at[ENDINGS, t] = 1
+                at[ChordRule.ENDINGS, t] = True
         if place[t] % 2 == 0:
             beats += 1
             chords += known > 0
             if known == 0 and heard > 0 and not _suspended(of, notes, counts, t):
-                row[UNPREPARED] += 1
-                at[UNPREPARED, t] = 1
+                note(row, at, ChordRule.UNPREPARED, t)
             if leading > 1:
-                row[LEADING_TWICE] += 1
-                at[LEADING_TWICE, t] = 1
+                note(row, at, ChordRule.LEADING_TWICE, t)
         elif event and known == 0:
             for v in range(4):
                 k = of[v, t]
-                if k >= 0 and notes[v, k, 1] == t and not _by_step(notes[v], k):
-                    row[PASSING] += 1
-                    at[PASSING, t] = 1
+                if k >= 0 and notes[v, k, 1] == t and not by_step(notes[v], k):
+                    note(row, at, ChordRule.PASSING, t)
                     break
-    row[CHORDS] = chords / max(beats, 1)
-    row[ENDINGS] = good / ends if ends > 0 else 1.0
+    row[ChordRule.CHORDS] = chords / max(beats, 1)
+    row[ChordRule.ENDINGS] = good / ends if ends > 0 else 1.0
 
 
 @njit(cache=True, nogil=True)
 def _motion(
     pitch: NDArray[np.int64], of: NDArray[np.int64], notes: NDArray[np.int64],
-    row: NDArray[np.float64], at: NDArray[np.uint8],
+    row: NDArray[np.float64], at: NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Parallels between any two voices but soprano and bass, and all voices going one way."""
     for u in range(4):
@@ -152,11 +126,9 @@ def _motion(
                     before = (pitch[u, last] - pitch[v, last]) % 12
                     now = (pitch[u, t] - pitch[v, t]) % 12
                     if before == now == 7:
-                        row[INNER_FIFTHS] += 1
-                        at[INNER_FIFTHS, t] = 1
+                        note(row, at, ChordRule.INNER_FIFTHS, t)
                     elif before == now == 0:
-                        row[INNER_OCTAVES] += 1
-                        at[INNER_OCTAVES, t] = 1
+                        note(row, at, ChordRule.INNER_OCTAVES, t)
                 last = t
     for t in range(1, EIGHTHS):
         ups = downs = 0
@@ -165,28 +137,19 @@ def _motion(
                 ups += pitch[v, t] > pitch[v, t - 1]
                 downs += pitch[v, t] < pitch[v, t - 1]
         if ups == 4 or downs == 4:
-            row[ONE_DIRECTION] += 1
-            at[ONE_DIRECTION, t] = 1
+            note(row, at, ChordRule.ONE_DIRECTION, t)
 
 
 @njit(cache=True, nogil=True)
-def _measure(scores: NDArray[np.int16], out: NDArray[np.float64], where: NDArray[np.uint8]) -> None:
-    pitch, of = np.zeros((4, EIGHTHS), np.int64), np.zeros((4, EIGHTHS), np.int64)
-    notes, counts = np.zeros((4, EIGHTHS, 3), np.int64), np.zeros(4, np.int64)
-    for n in range(scores.shape[0]):
-        score, row = scores[n], out[n]
-        at = where[min(n, where.shape[0] - 1)]
-        for v in range(4):
-            counts[v] = read_voice(score[_ROWS[v]], _LOWS[v], pitch[v], of[v], notes[v])
-        _harmony(pitch, of, notes, counts, score[PLACE_ROW], score[FERMATA_ROW], row, at)
-        _motion(pitch, of, notes, row, at)
+def measure_chords(
+    pitch: NDArray[np.int64], of: NDArray[np.int64], notes: NDArray[np.int64],
+    counts: NDArray[np.int64], score: NDArray[np.int16], row: NDArray[np.float64],
+    at: NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Measure four voices together, by every rule of CHORD_RULES.
 
-
-def measure_chords(scores: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Measure scores (N, 7, 32) as chords; (N, 10) float64, columns as CHORD_RULES."""
-    return run_kernel(_measure, scores, len(CHORD_RULES))
-
-
-def find_chords(scores: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Where each rule of CHORD_RULES found something, (N, 10, 32) bool, in scores (N, 7, 32)."""
-    return run_kernel_where(_measure, scores, len(CHORD_RULES))
+    Arguments as those of :func:`.counterpoint.measure_pair`; ``row`` and ``at`` begin with the
+    column of the first of these rules.
+    """
+    _harmony(pitch, of, notes, counts, score[PLACE_ROW], score[FERMATA_ROW], row, at)
+    _motion(pitch, of, notes, row, at)

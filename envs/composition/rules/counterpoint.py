@@ -21,40 +21,21 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from move37.envs.composition.moves import (
-    BASS_ROW,
-    EIGHTHS,
-    FERMATA_ROW,
-    LOW,
-    PLACE_ROW,
-    SOPRANO_LOW,
-    SOPRANO_ROW,
-)
-from move37.envs.composition.rules.kernels import run_kernel, run_kernel_where
-from move37.envs.composition.rules.melody import measure_melody, read_voice
-from move37.envs.composition.rules.names import (
-    CADENCE,
-    CONSONANCE,
-    CROSSING,
-    DIRECT,
-    DISSONANCE,
-    FERMATA_MOTION,
-    FIFTHS,
-    IMPERFECT,
-    LEADING,
-    OCTAVES,
-    OFFBEAT_DISSONANCE,
-    RULES,
-    SAME,
-    SIMILAR,
-    SPACING,
-)
+from move37.envs.composition.moves import EIGHTHS, FERMATA_ROW, PLACE_ROW
+from move37.envs.composition.rules.melody import measure_melody, note
+from move37.envs.composition.rules.names import Rule
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _is_consonant(d: int) -> bool:
     c = d % 12
     return c == 0 or c == 3 or c == 4 or c == 7 or c == 8 or c == 9
+
+
+@njit(cache=True, nogil=True)
+def by_step(notes: NDArray[np.int64], k: int) -> bool:
+    """Whether note k is reached from the one before it by a step, or is the same."""
+    return k > 0 and abs(notes[k, 0] - notes[k - 1, 0]) <= 2
 
 
 @njit(cache=True, nogil=True)
@@ -74,15 +55,14 @@ def may_be_dissonant(t: int, k: int, notes: NDArray[np.int64], count: int) -> bo
     after = abs(notes[k + 1, 0] - notes[k, 0])
     if after < 1 or after > 2:
         return False
-    prepared = notes[k, 1] < t
-    return prepared or (k > 0 and abs(notes[k, 0] - notes[k - 1, 0]) <= 2)
+    return notes[k, 1] < t or by_step(notes, k)
 
 
 @njit(cache=True, nogil=True)
 def _vertical(
     s: NDArray[np.int64], b: NDArray[np.int64], sk: NDArray[np.int64], bk: NDArray[np.int64],
     sn: NDArray[np.int64], bn: NDArray[np.int64], ns: int, nb: int, place: NDArray[np.int16],
-    row: NDArray[np.float64], at: NDArray[np.uint8],
+    row: NDArray[np.float64], at: NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Intervals on and off the beats: dissonance, spacing, crossing, leading notes."""
     beats = consonant = imperfect = both = 0
@@ -96,8 +76,7 @@ def _vertical(
         both += 1
         total += d
         if d <= 0:
-            row[CROSSING] += 1
-            at[CROSSING, t] = 1
+            note(row, at, Rule.CROSSING, t)
         event = bn[bk[t], 1] == t or sn[sk[t], 1] == t
         fine = _is_consonant(d)
         excused = fine or may_be_dissonant(t, sk[t], sn, ns) or may_be_dissonant(t, bk[t], bn, nb)
@@ -107,32 +86,29 @@ def _vertical(
             consonant += fine
             imperfect += c == 3 or c == 4 or c == 8 or c == 9
             if not excused:
-                row[DISSONANCE] += 1
-                at[DISSONANCE, t] = 1
+                note(row, at, Rule.DISSONANCE, t)
             # Thirds of either size are one kind of interval, and so are sixths.
             kind = 3 if c == 4 else (8 if c == 9 else c)
             run = run + 1 if kind == last_kind else 1
             last_kind = kind
             longest = max(longest, run)
             if run > 3:
-                at[SAME, t] = 1
+                at[Rule.SAME_INTERVAL, t] = True
             if c == 0 and s[t] % 12 == 11:
-                row[LEADING] += 1
-                at[LEADING, t] = 1
+                note(row, at, Rule.LEADING_NOTE, t)
         elif event:
             if not excused:
-                row[OFFBEAT_DISSONANCE] += 1
-                at[OFFBEAT_DISSONANCE, t] = 1
-    row[CONSONANCE] = consonant / max(beats, 1)
-    row[IMPERFECT] = imperfect / max(beats, 1)
-    row[SPACING] = total / max(both, 1)
-    row[SAME] = longest
+                note(row, at, Rule.OFFBEAT_DISSONANCE, t)
+    row[Rule.CONSONANCE] = consonant / max(beats, 1)
+    row[Rule.IMPERFECT] = imperfect / max(beats, 1)
+    row[Rule.SPACING] = total / max(both, 1)
+    row[Rule.SAME_INTERVAL] = longest
 
 
 @njit(cache=True, nogil=True)
 def _motion(
     s: NDArray[np.int64], b: NDArray[np.int64], sk: NDArray[np.int64], bk: NDArray[np.int64],
-    sn: NDArray[np.int64], bn: NDArray[np.int64], row: NDArray[np.float64], at: NDArray[np.uint8],
+    sn: NDArray[np.int64], bn: NDArray[np.int64], row: NDArray[np.float64], at: NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Parallel and direct fifths and octaves, and the share of similar motion."""
     last = -1
@@ -148,22 +124,19 @@ def _motion(
                 similar += same_way
                 before, now = (s[last] - b[last]) % 12, (s[t] - b[t]) % 12
                 if before == now == 7:
-                    row[FIFTHS] += 1
-                    at[FIFTHS, t] = 1
+                    note(row, at, Rule.FIFTHS, t)
                 elif before == now == 0:
-                    row[OCTAVES] += 1
-                    at[OCTAVES, t] = 1
+                    note(row, at, Rule.OCTAVES, t)
                 elif same_way and abs(ds) > 2 and (now == 7 or now == 0):
-                    row[DIRECT] += 1
-                    at[DIRECT, t] = 1
+                    note(row, at, Rule.DIRECT, t)
         last = t
-    row[SIMILAR] = similar / moved if moved > 0 else 0.5
+    row[Rule.SIMILAR] = similar / moved if moved > 0 else 0.5
 
 
 @njit(cache=True, nogil=True)
 def _phrases(
     s: NDArray[np.int64], b: NDArray[np.int64], bk: NDArray[np.int64], bn: NDArray[np.int64],
-    fermata: NDArray[np.int16], row: NDArray[np.float64], at: NDArray[np.uint8],
+    fermata: NDArray[np.int16], row: NDArray[np.float64], at: NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Cadences: the bass arrives with the soprano, consonant, by step, fourth, fifth or octave."""
     ends = good = 0
@@ -175,8 +148,7 @@ def _phrases(
         begin = t
         while t < EIGHTHS and fermata[t] > 0:
             if t > begin and b[t] >= 0 and bn[bk[t], 1] == t:
-                row[FERMATA_MOTION] += 1
-                at[FERMATA_MOTION, t] = 1
+                note(row, at, Rule.FERMATA_MOTION, t)
             t += 1
         ends += 1
         k = bk[begin]
@@ -188,31 +160,30 @@ def _phrases(
             )
         good += fine
         if not fine:
-            at[CADENCE, begin] = 1
-    row[CADENCE] = good / ends if ends > 0 else 1.0
+            at[Rule.CADENCE, begin] = True
+    row[Rule.CADENCE] = good / ends if ends > 0 else 1.0
 
 
 @njit(cache=True, nogil=True)
-def _measure(scores: NDArray[np.int16], out: NDArray[np.float64], where: NDArray[np.uint8]) -> None:
-    s, b = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
-    sk, bk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
-    sn, bn = np.zeros((EIGHTHS, 3), np.int64), np.zeros((EIGHTHS, 3), np.int64)
-    for n in range(scores.shape[0]):
-        score, row = scores[n], out[n]
-        at = where[min(n, where.shape[0] - 1)]
-        ns = read_voice(score[SOPRANO_ROW], SOPRANO_LOW, s, sk, sn)
-        nb = read_voice(score[BASS_ROW], LOW, b, bk, bn)
-        _vertical(s, b, sk, bk, sn, bn, ns, nb, score[PLACE_ROW], row, at)
-        _motion(s, b, sk, bk, sn, bn, row, at)
-        _phrases(s, b, bk, bn, score[FERMATA_ROW], row, at)
-        measure_melody(bn, nb, b, score, row, at)
+def measure_pair(
+    pitch: NDArray[np.int64], of: NDArray[np.int64], notes: NDArray[np.int64],
+    counts: NDArray[np.int64], score: NDArray[np.int16], row: NDArray[np.float64],
+    at: NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Measure the first and the last of V voices, soprano and bass, by every rule of RULES.
 
-
-def measure(scores: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Measure soprano and bass of scores (N, 5 or 7, 32); (N, 35) float64, columns as RULES."""
-    return run_kernel(_measure, scores, len(RULES))
-
-
-def find(scores: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Where each rule found something, (N, 35, 32) bool, of scores (N, 5, 32)."""
-    return run_kernel_where(_measure, scores, len(RULES))
+    Args:
+        pitch: (V, 32), the voices as :func:`.melody.read_voice` reads them; so are ``of`` (V, 32),
+            ``notes`` (V, 32, 3) and ``counts`` (V,).
+        of: Likewise.
+        notes: Likewise.
+        counts: Likewise.
+        score: (5, 32) or (7, 32).
+        row: (35 or more,), zeros.
+        at: (35 or more, 32).
+    """
+    s, b, sk, bk, sn, bn = pitch[0], pitch[-1], of[0], of[-1], notes[0], notes[-1]
+    _vertical(s, b, sk, bk, sn, bn, counts[0], counts[-1], score[PLACE_ROW], row, at)
+    _motion(s, b, sk, bk, sn, bn, row, at)
+    _phrases(s, b, bk, bn, score[FERMATA_ROW], row, at)
+    measure_melody(bn, counts[-1], b, score, row, at)

@@ -17,36 +17,10 @@ from move37.envs.composition.moves import (
     FIRST_NOTE,
     HOLD,
     KEY_ROW,
-    LOWEST,
     PLACE_ROW,
     REST,
 )
-from move37.envs.composition.rules.kernels import Kernel, run_kernel, run_kernel_where
-from move37.envs.composition.rules.names import (
-    BARLINE,
-    BEATS,
-    CHROMATIC,
-    COMPASS,
-    COPIES,
-    CYCLES,
-    DENSITY,
-    DURATIONS,
-    EXTREMES,
-    FORBIDDEN,
-    HEIGHT,
-    KEY,
-    MELODIC,
-    OFFBEAT_LEAPS,
-    ONE_WAY,
-    PEDAL,
-    PITCHES,
-    REPETITION,
-    RESTS,
-    RULES,
-    STEPS,
-    SYNCOPATION,
-    UNRECOVERED,
-)
+from move37.envs.composition.rules.names import Rule
 
 
 @njit(cache=True, nogil=True)
@@ -72,9 +46,16 @@ def read_voice(
 
 
 @njit(cache=True, nogil=True)
+def note(row: NDArray[np.float64], at: NDArray[np.bool_], rule: int, t: int) -> None:
+    """Count what a rule found in eighth t."""
+    row[rule] += 1
+    at[rule, t] = True
+
+
+@njit(cache=True, nogil=True)
 def measure_melody(
     bn: NDArray[np.int64], nb: int, b: NDArray[np.int64], score: NDArray[np.int16],
-    row: NDArray[np.float64], at: NDArray[np.uint8],
+    row: NDArray[np.float64], at: NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Measure one voice of a score: what :func:`read_voice` says of it, by every rule here.
 
@@ -103,13 +84,13 @@ def _in_scale(pitch: int, minor: bool) -> bool:
 
 @njit(cache=True, nogil=True)
 def _faulty_leap(move: int, after: int, last: bool) -> int:
-    """The rule that a move breaks, FORBIDDEN or UNRECOVERED, by the move after it; -1: none."""
+    """The rule of leaps that a move breaks, by the move after it; -1: none."""
     size, recovered = abs(move), after != 0 and (after > 0) != (move > 0)
     if size > 12 or size == 9 or size == 10 or size == 11:
-        return FORBIDDEN
+        return Rule.FORBIDDEN_LEAPS
     if size == 6 and not (recovered and abs(after) <= 2):
-        return FORBIDDEN
-    return UNRECOVERED if size == 8 and not last and not recovered else -1
+        return Rule.FORBIDDEN_LEAPS
+    return Rule.UNRECOVERED_LEAPS if size == 8 and not last and not recovered else -1
 
 
 @njit(cache=True, nogil=True)
@@ -122,7 +103,7 @@ def _two_leaps(move: int, after: int) -> bool:
 @njit(cache=True, nogil=True)
 def _melody(
     bn: NDArray[np.int64], nb: int, place: NDArray[np.int16], fermata: NDArray[np.int16],
-    minor: bool, row: NDArray[np.float64], at: NDArray[np.uint8],
+    minor: bool, row: NDArray[np.float64], at: NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """The key, steps and leaps, repetition, compass and extremes."""
     high, low = 0, 128
@@ -133,16 +114,13 @@ def _melody(
         before = p - bn[k - 1, 0] if k > 0 else 0
         after = bn[k + 1, 0] - p if k + 1 < nb else 0
         if not _in_scale(p, minor):
-            row[KEY] += 1
-            at[KEY, t] = 1
+            note(row, at, Rule.KEY, t)
             if abs(after) > 2:
-                row[CHROMATIC] += 1
-                at[CHROMATIC, t] = 1
+                note(row, at, Rule.CHROMATIC_LEAPS, t)
         if k == 0:
             continue
         if before == 0:
-            row[REPETITION] += 1
-            at[REPETITION, t] = 1
+            note(row, at, Rule.REPETITION, t)
         else:
             moves += 1
             steps += abs(before) <= 2
@@ -151,39 +129,35 @@ def _melody(
             way = now
             longest = max(longest, run)
             if run > 5:
-                at[ONE_WAY, t] = 1
+                at[Rule.ONE_WAY, t] = True
         if fermata[bn[k - 1, 1]] > 0 and fermata[t] == 0:
             continue  # from the end of a phrase to the beginning of the next is no interval
         if before % 12 == 0 and place[t] % 4 == 0:
-            row[BARLINE] += 1
-            at[BARLINE, t] = 1
+            note(row, at, Rule.BARLINE, t)
         fault = _faulty_leap(before, after, k + 1 == nb)
         if fault >= 0:
-            row[fault] += 1
-            at[fault, t] = 1
+            note(row, at, fault, t)
         if _two_leaps(before, after):
-            row[UNRECOVERED] += 1
-            at[UNRECOVERED, bn[k + 1, 1]] = 1
+            note(row, at, Rule.UNRECOVERED_LEAPS, bn[k + 1, 1])
         if place[t] % 2 == 1 and bn[k, 2] - t == 1 and (abs(before) > 2 or abs(after) > 2):
-            row[OFFBEAT_LEAPS] += 1
-            at[OFFBEAT_LEAPS, t] = 1
-    row[COMPASS] = high - low if nb > 0 else 0
-    row[STEPS] = steps / max(moves, 1)
-    row[ONE_WAY] = longest
-    row[REPETITION] /= max(nb - 1, 1)
+            note(row, at, Rule.OFFBEAT_LEAPS, t)
+    row[Rule.COMPASS] = high - low if nb > 0 else 0
+    row[Rule.STEPS] = steps / max(moves, 1)
+    row[Rule.ONE_WAY] = longest
+    row[Rule.REPETITION] /= max(nb - 1, 1)
     tops = bottoms = 0
     for k in range(nb):
         # Repeating a note does not reach it anew.
         if k == 0 or bn[k, 0] != bn[k - 1, 0]:
             tops += bn[k, 0] == high
             bottoms += bn[k, 0] == low
-    row[EXTREMES] = tops + bottoms
+    row[Rule.EXTREMES] = tops + bottoms
 
 
 @njit(cache=True, nogil=True)
 def _rhythm(
     bn: NDArray[np.int64], nb: int, b: NDArray[np.int64], place: NDArray[np.int16],
-    row: NDArray[np.float64], at: NDArray[np.uint8],
+    row: NDArray[np.float64], at: NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Durations, pitches, silence, density and beats."""
     lengths = np.zeros(6)
@@ -198,37 +172,35 @@ def _rhythm(
         total += p * size
         on_beat += place[t] % 2 == 0
         if place[t] % 2 == 1 and size > 1:
-            row[SYNCOPATION] += 1
-            at[SYNCOPATION, t] = 1
+            note(row, at, Rule.SYNCOPATION, t)
         run = run + size if p == last else size
         last = p
         longest = max(longest, run)
         if run > 6:
-            at[PEDAL, t] = 1
+            at[Rule.PEDAL, t] = True
     heard = weights.sum()
     for t in range(EIGHTHS):
         if b[t] < 0:
-            row[RESTS] += 1
-            at[RESTS, t] = 1
-    row[DENSITY] = nb
-    row[BEATS] = on_beat / 16
-    row[PEDAL] = longest
-    row[HEIGHT] = total / heard if heard > 0 else 0
+            note(row, at, Rule.RESTS, t)
+    row[Rule.DENSITY] = nb
+    row[Rule.BEATS] = on_beat / 16
+    row[Rule.PEDAL] = longest
+    row[Rule.HEIGHT] = total / heard if heard > 0 else 0
     entropy = 0.0
     for i in range(6):
         if lengths[i] > 0:
             entropy -= lengths[i] / nb * np.log2(lengths[i] / nb)
-    row[DURATIONS] = entropy
+    row[Rule.DURATIONS] = entropy
     entropy = 0.0
     for p in range(128):
         if weights[p] > 0:
             entropy -= weights[p] / heard * np.log2(weights[p] / heard)
-    row[PITCHES] = entropy
+    row[Rule.PITCHES] = entropy
 
 
 @njit(cache=True, nogil=True)
 def _sameness(
-    bn: NDArray[np.int64], nb: int, row: NDArray[np.float64], at: NDArray[np.uint8]
+    bn: NDArray[np.int64], nb: int, row: NDArray[np.float64], at: NDArray[np.bool_]
 ) -> None:
     """Cycles: the largest share of notes equal to the one 2 to 8 before. Copies: the longest run.
 
@@ -243,7 +215,7 @@ def _sameness(
         for k in range(lag, nb):
             hits += bn[k, 0] == bn[k - lag, 0]
         best = max(best, hits / (nb - lag))
-    row[CYCLES] = best
+    row[Rule.CYCLES] = best
     longest = 0
     for lag in range(2, nb):
         run = 0
@@ -257,44 +229,5 @@ def _sameness(
             run = min(run + 1, lag) if same else 0
             longest = max(longest, run)
             if run > 3:
-                at[COPIES, bn[k, 1]] = 1
-    row[COPIES] = longest
-
-
-@njit(cache=True, nogil=True)
-def _measure_voice(
-    scores: NDArray[np.int16], voice: int, low: int, out: NDArray[np.float64],
-    where: NDArray[np.uint8],
-) -> None:  # fmt: skip
-    s, sk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
-    sn = np.zeros((EIGHTHS, 3), np.int64)
-    for n in range(scores.shape[0]):
-        score, row = scores[n], out[n]
-        at = where[min(n, where.shape[0] - 1)]
-        ns = read_voice(score[voice], low, s, sk, sn)
-        measure_melody(sn, ns, s, score, row, at)
-
-
-_COLUMNS = np.array(MELODIC)
-
-
-def _kernel_of(voice: int) -> Kernel:
-    return lambda scores, out, where: _measure_voice(scores, voice, LOWEST[voice], out, where)
-
-
-def measure_voice(scores: NDArray[np.int16], voice: int) -> NDArray[np.float64]:
-    """Measure one voice alone.
-
-    Args:
-        scores: (N, 5, 32), or (N, 7, 32) in four parts.
-        voice: Its row, of the soprano for instance.
-
-    Returns:
-        (N, 21) float64, columns as MELODIC.
-    """
-    return run_kernel(_kernel_of(voice), scores, len(RULES))[:, _COLUMNS]
-
-
-def find_voice(scores: NDArray[np.int16], voice: int) -> NDArray[np.bool_]:
-    """Where each rule of one voice found something, (N, 21, 32) bool; see :func:`measure_voice`."""
-    return run_kernel_where(_kernel_of(voice), scores, len(RULES))[:, _COLUMNS]
+                at[Rule.COPIES, bn[k, 1]] = True
+    row[Rule.COPIES] = longest
