@@ -18,6 +18,8 @@ from scipy import stats
 
 Statistic = Callable[..., float]
 RESAMPLES = 2000
+CONFIDENCE = 0.95
+"""Of every interval."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,6 @@ def bootstrap(
     *samples: ArrayLike,
     rng: np.random.Generator,
     resamples: int = RESAMPLES,
-    confidence: float = 0.95,
     paired: bool = False,
 ) -> Interval:
     """Any statistic of one or more samples with its percentile bootstrap interval.
@@ -71,7 +72,6 @@ def bootstrap(
         *samples: Each (N, ...): rows are resampled with replacement.
         rng: The only source of randomness.
         resamples: Number of resamples.
-        confidence: Of the interval.
         paired: Row i of every sample belongs together: the same rows are drawn of all.
 
     Raises:
@@ -82,8 +82,6 @@ def bootstrap(
         raise ValueError("samples: expected at least one, each with at least one row")
     if paired and len({len(a) for a in arrays}) != 1:
         raise ValueError(f"samples: paired ones must be as long, got {[len(a) for a in arrays]}")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence: expected between 0 and 1, got {confidence}")
     drawn = np.empty(resamples)
     for i in range(resamples):
         if paired:
@@ -91,7 +89,7 @@ def bootstrap(
             drawn[i] = statistic(*(a[rows] for a in arrays))
         else:
             drawn[i] = statistic(*(a[rng.integers(0, len(a), len(a))] for a in arrays))
-    tail = (1 - confidence) / 2
+    tail = (1 - CONFIDENCE) / 2
     drawn = drawn[~np.isnan(drawn)]
     low, high = np.quantile(drawn, [tail, 1 - tail]) if len(drawn) else (math.nan, math.nan)
     return Interval(float(statistic(*arrays)), float(low), float(high))
@@ -167,16 +165,15 @@ def seeds_interval(seeds: Sequence[Interval], rng: np.random.Generator) -> Inter
     return Interval(interquartile_mean(values), float(low), float(high))
 
 
-def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> Interval:
-    """A share with its exact interval (Clopper & Pearson 1934).
+def clopper_pearson(hits: int, n: int) -> Interval:
+    """A share with its exact 95 % interval (Clopper & Pearson 1934).
 
-    Two-sided, so at 0 hits of n the upper end is ``1 - ((1 - confidence) / 2) ** (1 / n)``, about
-    3.7 / n. See :func:`rule_of_three` for the one-sided bound.
+    Two-sided, so at 0 hits of n the upper end is ``1 - 0.025 ** (1 / n)``, about 3.7 / n. See
+    :func:`rule_of_three` for the one-sided bound.
 
     Args:
         hits: Successes, 0 to n.
         n: Trials, at least 0; with 0 nothing is known: nan in [0, 1].
-        confidence: Of the interval.
 
     Raises:
         ValueError: If hits is not in 0..n.
@@ -185,24 +182,22 @@ def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> Interval:
         raise ValueError(f"hits: expected 0 to {n}, got {hits}")
     if n == 0:
         return Interval(math.nan, 0.0, 1.0)
-    ends = stats.binomtest(hits, n).proportion_ci(confidence, "exact")
+    ends = stats.binomtest(hits, n).proportion_ci(CONFIDENCE, "exact")
     return Interval(hits / n, float(ends.low), float(ends.high))
 
 
-def rule_of_three(n: int, confidence: float = 0.95) -> float:
-    """Largest probability that still gives no hit in n trials with probability 1 - confidence.
+def rule_of_three(n: int) -> float:
+    """Largest probability that still gives no hit in n trials with probability 5 %.
 
-    Exactly ``1 - (1 - confidence) ** (1 / n)``, which is close to 3 / n at 95 %; 1 if n is 0.
+    Exactly ``1 - 0.05 ** (1 / n)``, which is close to 3 / n; 1 if n is 0.
     (Hanley & Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 1983.)
     """
     if n < 0:
         raise ValueError(f"n: expected at least 0, got {n}")
-    return 1.0 if n == 0 else -math.expm1(math.log1p(-confidence) / n)
+    return 1.0 if n == 0 else -math.expm1(math.log1p(-CONFIDENCE) / n)
 
 
-def airplane_ratio(
-    after: int, n_after: int, before: int, n_before: int, confidence: float = 0.95
-) -> Interval:
+def airplane_ratio(after: int, n_after: int, before: int, n_before: int) -> Interval:
     """How many times more probable something has become: share after / share before.
 
     The interval is the exact one for a ratio of two Poisson rates, given the sum of the hits
@@ -214,7 +209,6 @@ def airplane_ratio(
         n_after: Samples, after; at least 1.
         before: Samples that hit, before.
         n_before: Samples, before; at least 1.
-        confidence: Of the interval.
 
     Returns:
         The ratio; inf if only ``before`` is 0, nan in [0, inf] if both are.
@@ -228,7 +222,7 @@ def airplane_ratio(
     total = after + before
     if total == 0:
         return Interval(math.nan, 0.0, math.inf)
-    share = clopper_pearson(after, total, confidence)
+    share = clopper_pearson(after, total)
 
     def odds(p: float) -> float:
         return math.inf if p >= 1 else p / (1 - p) * n_before / n_after

@@ -80,7 +80,7 @@ def test_a_small_shift_is_found_and_its_effect_is_small():
     far = rng.normal(size=(300, 4)) + 50
     for key in ("kernel", "energy"):
         small, large = shift_test(x, y, rng, 199)[key], shift_test(x, far, rng, 199)[key]
-        assert small.p_value <= 0.02 and 0 < small.effect < 0.05 and small.z > 2
+        assert small.p_value <= 0.02 and 0 < small.effect < 0.05
         assert large.p_value == 1 / 200 and large.effect > (0.45 if key == "kernel" else 0.95)
         assert small.low < small.effect < small.high < large.low
 
@@ -178,8 +178,8 @@ def test_calibration_on_human_works_gives_one():
     human = modes(400, rng, THREE)
     same = calibrated_density_coverage(human, modes(200, rng, THREE), rng, splits=10)
     dropped = calibrated_density_coverage(human, modes(500, rng, THREE[:1]), rng, splits=10)
-    assert same.density_ratio.low < 1 < same.density_ratio.high
-    assert same.coverage_ratio.value == pytest.approx(1, abs=0.05)
-    assert dropped.coverage_ratio.high < 0.5
+    assert same[0].low < 1 < same[0].high
+    assert same[1].value == pytest.approx(1, abs=0.05)
+    assert dropped[1].high < 0.5
     with pytest.raises(ValueError, match="k = 5"):
         calibrated_density_coverage(human[:9], human, rng)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from move37.novelty.measures import styles as module
 from move37.novelty.measures.styles import STRAY, Styles, cluster, style_shares
 
 RNG = np.random.default_rng
@@ -30,7 +31,8 @@ def test_clusters_are_found_and_ordered_by_size():
 
 def test_a_new_kind_is_founded_once_and_known_from_then_on():
     rng = RNG(2)
-    styles = Styles(around(CENTRES, (60, 60, 60), rng), 3, rng, radius=4.0)
+    styles = Styles(around(CENTRES, (60, 60, 60), rng), 3, rng)
+    styles.radius = 4.0
     assert styles.spread == pytest.approx(3.46, abs=0.4)  # of two works of a plane Gaussian
     old = styles.add(around(CENTRES[:1], [30], rng))
     assert len(set(old.tolist())) == 1 and old[0] < 3 and len(styles.kinds) == 0
@@ -52,18 +54,20 @@ def test_works_sorted_at_once_and_one_by_one_get_the_same_labels():
     rng = RNG(3)
     human = around(CENTRES, (30, 30, 30), rng)
     x = rng.uniform(-40, 60, (80, 2))
-    at_once = Styles(human, 3, RNG(0), radius=5.0, spread=7.0)
-    one_by_one = Styles(human, 3, RNG(0), radius=5.0, spread=7.0)
+    at_once, one_by_one = Styles(human, 3, RNG(0)), Styles(human, 3, RNG(0))
+    for styles in (at_once, one_by_one):
+        styles.radius, styles.spread = 5.0, 7.0
     single = np.concatenate([one_by_one.add(row[None]) for row in x])
     np.testing.assert_array_equal(at_once.add(x), single)
     assert single.max() > 5
 
 
-def test_no_human_work_founds_a_kind_more_often_than_the_radius_says():
+def test_no_human_work_founds_a_kind_more_often_than_the_radius_says(monkeypatch):
     rng = RNG(4)
     styles = Styles(rng.normal(size=(2000, 3)), 5, rng)
     assert (styles.add(rng.normal(size=(500, 3))) >= 5).mean() < 0.08
-    noise = Styles(rng.normal(size=(200, 3)), 5, rng, most_kinds=7)
+    monkeypatch.setattr(module, "MOST_KINDS", 7)
+    noise = Styles(rng.normal(size=(200, 3)), 5, rng)
     labels = noise.add(rng.uniform(-500, 500, (50, 3)))
     assert len(noise.kinds) == 7 and (labels == STRAY).sum() == 43
 
@@ -84,5 +88,3 @@ def test_shares_over_time_add_up():
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="two rows"):
         Styles(np.zeros((1, 2)), 1, RNG(0))
-    with pytest.raises(ValueError, match="radius"):
-        Styles(np.zeros((3, 2)), 1, RNG(0), radius=-1.0)

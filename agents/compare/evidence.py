@@ -179,15 +179,15 @@ class Evidence:
         """Distance of the works' distribution from that of the human works to learn from."""
         x = self.evaluator.describe(works)
         tests = shift_test(x, self.human, rng, self.depth.permutations, at_most=1000)
-        manifold = calibrated_density_coverage(self.human, x, rng)
+        density, coverage = calibrated_density_coverage(self.human, x, rng)
         kernel, energy = tests["kernel"], tests["energy"]
         return {
             "effect": {"value": energy.effect, "low": energy.low, "high": energy.high},
             "p_value": energy.p_value,
             "kernel_effect": {"value": kernel.effect, "low": kernel.low, "high": kernel.high},
             "kernel_p_value": kernel.p_value,
-            "density": manifold.density_ratio,
-            "coverage": manifold.coverage_ratio,
+            "density": density,
+            "coverage": coverage,
         }
 
     def support(self, works: Works, best: Works) -> Figures:
@@ -233,7 +233,7 @@ class Evidence:
         others = human[rng.permutation(len(human))[:size]].moves
         control = copy_insertion(works.moves, human.moves, others, rng, size, horizon)
         return {
-            "index": stratified_by_length(index, lengths, *self._strata, rng).value,
+            "index": stratified_by_length(index, lengths, *self._strata, rng),
             "drop": copies.drop,
             "control_drop": control.drop,
         }
@@ -249,9 +249,8 @@ class Evidence:
         if not len(found.work):
             return {"decisions": 0}
         lengths = some.lengths[found.work]
-        mean = stratified_by_length(found.index, lengths, *self._strata, rng)
         return {
-            "index": mean.value,
+            "index": stratified_by_length(found.index, lengths, *self._strata, rng),
             "played": bootstrap(_mean, found.played, rng=rng),
             "decisions": len(found.work),
         }

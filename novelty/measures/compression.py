@@ -123,14 +123,11 @@ class Progress:
     """Bits that an observer saves after learning from works of the same kind.
 
     Attributes:
-        before: Mean bits per work for an observer that knows the human works.
-        after: For an observer that also knows other works of the same maker.
-        progress: ``before - after`` with its bootstrap interval, works paired.
-        share: Progress as a share of ``before``.
+        progress: Mean bits per work for an observer that knows the human works, minus those for one
+            that also knows other works of the same maker, with its bootstrap interval.
+        share: Progress as a share of the former.
     """
 
-    before: float
-    after: float
     progress: Interval
     share: float
 
@@ -187,7 +184,7 @@ def progress_of(before: ArrayLike, after: ArrayLike, rng: np.random.Generator) -
     gained = bootstrap(lambda saved: float(saved.mean()), old - new, rng=rng)
     mean = float(old.mean())
     share = gained.value / mean if mean > 0 else 0.0
-    return Progress(mean, float(new.mean()), gained, share)
+    return Progress(gained, share)
 
 
 def _grams(work: bytes) -> set[bytes]:

@@ -156,23 +156,6 @@ def copy_insertion(
     )
 
 
-@dataclass(frozen=True)
-class Stratified:
-    """A mean that does not depend on how long a maker's works are.
-
-    Attributes:
-        value: Mean of the strata's means, weighted, with its bootstrap interval.
-        means: (S,) mean in each stratum; nan where it has no works.
-        counts: (S,) works in each stratum.
-        covered: Sum of the weights of the strata that have works; the others are left out.
-    """
-
-    value: Interval
-    means: tuple[float, ...]
-    counts: tuple[int, ...]
-    covered: float
-
-
 def length_strata(
     lengths: ArrayLike, k: int = 4
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -200,8 +183,10 @@ def stratified_by_length(
     weights: Sequence[float] | NDArray[np.float64],
     rng: np.random.Generator,
     resamples: int = 1000,
-) -> Stratified:
+) -> Interval:
     """Mean of a value as if the works were as long as human works (direct standardisation).
+
+    Strata without works are left out; nan if there are none with works.
 
     Args:
         values: (N,) a value of each work; NaN where unknown.
@@ -225,17 +210,13 @@ def stratified_by_length(
     parts = [figure[(stratum == s) & ~np.isnan(figure)] for s in range(len(weight))]
     there = [s for s, part in enumerate(parts) if len(part)]
     covered = float(weight[there].sum())
-    means = tuple(float(part.mean()) if len(part) else float("nan") for part in parts)
-    counts = tuple(len(part) for part in parts)
     if covered <= 0:
-        nothing = Interval(float("nan"), float("nan"), float("nan"))
-        return Stratified(nothing, means, counts, covered)
+        return Interval(float("nan"), float("nan"), float("nan"))
 
     def weighted(*some: NDArray[np.float64]) -> float:
         return float(sum(weight[s] * p.mean() for s, p in zip(there, some, strict=True)) / covered)
 
-    value = bootstrap(weighted, *(parts[s] for s in there), rng=rng, resamples=resamples)
-    return Stratified(value, means, counts, covered)
+    return bootstrap(weighted, *(parts[s] for s in there), rng=rng, resamples=resamples)
 
 
 def _mean(values: NDArray[np.float64]) -> float:

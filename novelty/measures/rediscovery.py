@@ -69,7 +69,8 @@ def rediscovered(
             f"got {len(family)}"
         )
     known = as_rows(remaining, family.shape[1], "remaining")
-    matched = others[match(_distances(family, known), _distances(others, known))]
+    far = (nearest(rows, known, 1)[0][:, 0].astype(np.float64) for rows in (family, others))
+    matched = others[match(*far)]
     ours, theirs = (support_test(goals, works, radius) for goals in (family, matched))
     n = ours.samples
 
@@ -105,7 +106,3 @@ def match(wanted: NDArray[np.float64], offered: NDArray[np.float64]) -> NDArray[
         out[i] = gap.argmin()
         free[out[i]] = False
     return out
-
-
-def _distances(rows: NDArray[np.float32], remaining: NDArray[np.float32]) -> NDArray[np.float64]:
-    return nearest(rows, remaining, 1)[0][:, 0].astype(np.float64)

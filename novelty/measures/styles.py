@@ -15,15 +15,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.cluster.vq import kmeans2
 
-from move37.novelty.diversity import leave_one_out_novelty
 from move37.novelty.knn import Table, as_rows
+from move37.novelty.measures.support import human_radius
 
 STRAY = -1
-"""Label of a work that fits no style and no kind when there are ``most_kinds`` already."""
+"""Label of a work that fits no style and no kind when there are MOST_KINDS already."""
+
+RESTARTS, ITERATIONS = 5, 30
+"""Of k-means: the start with the smallest sum of squares is kept."""
+MOST_KINDS = 100
+"""New kinds at most."""
 
 
 def cluster(
-    x: ArrayLike, k: int, rng: np.random.Generator, restarts: int = 5, iterations: int = 30
+    x: ArrayLike, k: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """k-means with k-means++ seeds; the best of several starts.
 
@@ -31,8 +36,6 @@ def cluster(
         x: (N, D) finite numbers.
         k: Clusters, at most N; fewer come out if rows are twins or a cluster runs empty.
         rng: The only source of chance.
-        restarts: Starts of which the one with the smallest sum of squares is kept.
-        iterations: Of each.
 
     Returns:
         centres (K, D) float64, those with the most rows first, and labels (N,) int64.
@@ -41,13 +44,13 @@ def cluster(
         ValueError: If k is not in 1..N, or a row is bad.
     """
     rows = as_rows(x, None, "x").astype(np.float64)
-    if not 1 <= k <= len(rows) or restarts < 1:
-        raise ValueError(f"k: expected 1 to {len(rows)} clusters, got {k} (restarts {restarts})")
+    if not 1 <= k <= len(rows):
+        raise ValueError(f"k: expected 1 to {len(rows)} clusters, got {k}")
     k = min(k, len(np.unique(rows, axis=0)))
     best, least = (rows[:1], np.zeros(len(rows), np.int64)), np.inf
-    for _ in range(restarts):
+    for _ in range(RESTARTS):
         with warnings.catch_warnings(action="ignore"):  # of clusters that run empty
-            centres, found = kmeans2(rows, _seeds(rows, k, rng), iterations, minit="matrix")
+            centres, found = kmeans2(rows, _seeds(rows, k, rng), ITERATIONS, minit="matrix")
         labels = found.astype(np.int64)
         error = float(((rows - centres[labels]) ** 2).sum())
         if error < least:
@@ -86,54 +89,33 @@ class Styles:
     """Assigns works to human styles and new kinds; kinds appear as works are added.
 
     A label below ``n_human`` is a human style; ``n_human + i`` is the i-th new kind in order of
-    appearance; ``STRAY`` is a new work that is close to no kind once there are ``most_kinds``. The
+    appearance; ``STRAY`` is a new work that is close to no kind once there are MOST_KINDS. The
     mean of a kind follows its members, so kinds depend on the order of the works.
 
     Args:
         human: (N, D) finite descriptors, N at least 2.
         k: Human styles.
         rng: The only source of chance (k-means).
-        radius: Distance up to which a work belongs to a human work's style; None: the 95th
-            percentile of the distances of human works to their nearest other.
-        spread: Distance up to which a work belongs to a kind, from its mean; None: the 95th
-            percentile of the distances between two human works of one style.
-        most_kinds: New kinds at most.
 
     Attributes:
         centres: (K, D) float64: means of the human styles, the largest first.
         human_labels: (N,) int64: styles of the human works.
         kinds: (F, D) float64: means of the new kinds.
         sizes: (F,) int64: works in each.
-        radius: In the units of the descriptors; ``spread`` likewise.
+        radius: Distance up to which a work belongs to a human work's style: the 95th percentile of
+            the distances of human works to their nearest other.
+        spread: Distance up to which a work belongs to a kind, from its mean: the 95th percentile of
+            the distances between two human works of one style.
 
     Raises:
-        ValueError: If ``human`` has fewer than two rows or bad ones, or an argument is wrong.
+        ValueError: If ``human`` has fewer than two rows or bad ones.
     """
 
-    def __init__(
-        self,
-        human: ArrayLike,
-        k: int,
-        rng: np.random.Generator,
-        radius: float | None = None,
-        spread: float | None = None,
-        most_kinds: int = 100,
-    ) -> None:
+    def __init__(self, human: ArrayLike, k: int, rng: np.random.Generator) -> None:
         rows = as_rows(human, None, "human")
-        if len(rows) < 2:
-            raise ValueError(f"human: expected at least two rows, got {len(rows)}")
-        if radius is None:
-            radius = float(np.quantile(leave_one_out_novelty(rows, 1), 0.95))
+        self.radius = human_radius(rows)
         self.centres, self.human_labels = cluster(rows, k, rng)
-        if spread is None:
-            spread = _spread(rows.astype(np.float64), self.human_labels, rng)
-        if not radius >= 0 or not spread >= 0 or most_kinds < 0:
-            raise ValueError(
-                "expected radius, spread and most_kinds of at least 0, got "
-                f"{radius}, {spread}, {most_kinds}"
-            )
-        self.radius, self.spread = float(radius), float(spread)
-        self.most_kinds = int(most_kinds)
+        self.spread = _spread(rows.astype(np.float64), self.human_labels, rng)
         self.kinds = np.zeros((0, rows.shape[1]))
         self.sizes = np.zeros(0, np.int64)
         self._human = Table.of(rows)
@@ -171,7 +153,7 @@ class Styles:
                 self.sizes[kind] += 1
                 self.kinds[kind] += (row - self.kinds[kind]) / self.sizes[kind]
                 return self.n_human + kind
-        if len(self.kinds) >= self.most_kinds:
+        if len(self.kinds) >= MOST_KINDS:
             return STRAY
         self.kinds = np.concatenate([self.kinds, row[None]])
         self.sizes = np.append(self.sizes, 1)

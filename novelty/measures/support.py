@@ -29,9 +29,7 @@ class Support:
 
     Attributes:
         samples: K.
-        radius: Distance that counts as a hit (or less), in the units of the descriptors.
         hits: (T,) int64: samples within the radius of each target.
-        nearest: (T,) float64: distance to the nearest sample; inf if there are none.
         sample_hits: Samples within the radius of any target.
         probability: Of a sample to hit any target, with its exact interval (Clopper-Pearson).
         bound: Rule of three: upper 95 % bound on the probability of a hit if there was none in K
@@ -41,9 +39,7 @@ class Support:
     """
 
     samples: int
-    radius: float
     hits: NDArray[np.int64]
-    nearest: NDArray[np.float64]
     sample_hits: int
     probability: Interval
     bound: float
@@ -114,7 +110,6 @@ def support_curve(
     if any(a > b for a, b in zip([0, *sizes], [*sizes, len(rows)], strict=True)):
         raise ValueError(f"sizes: expected ascending numbers up to {len(rows)}, got {sizes}")
     hits = np.zeros(len(goals), np.int64)
-    near = np.full(len(goals), np.inf)
     sample_hits = done = 0
     goal_table = Table.of(goals)
     out = []
@@ -122,18 +117,15 @@ def support_curve(
         # Each sample is looked at once; counts accumulate over the sizes.
         part = rows[done:size]
         done = size
-        counts, distances = _count(goals, part, radius)
+        counts = _count(goals, part, radius)
         hits = hits + counts
-        near = np.minimum(near, distances)
         if counts.any():
             sample_hits += int((goal_table.nearest(part, 1)[0] <= radius).sum())
         missed = int((hits == 0).sum())
         out.append(
             Support(
                 samples=size,
-                radius=float(radius),
                 hits=hits,
-                nearest=near,
                 sample_hits=sample_hits,
                 probability=clopper_pearson(sample_hits, size),
                 bound=float("nan") if sample_hits else rule_of_three(size),
@@ -145,12 +137,12 @@ def support_curve(
 
 def _count(
     goals: NDArray[np.float32], samples: NDArray[np.float32], radius: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """(T,) samples within the radius of each goal and (T,) distances to the nearest."""
+) -> NDArray[np.int64]:
+    """(T,) samples within the radius of each goal."""
     distances, _ = Table.of(samples).nearest(goals, min(FEW, max(len(samples), 1)))
-    counts = (distances <= radius).sum(axis=1)
+    counts: NDArray[np.int64] = (distances <= radius).sum(axis=1)
     if len(samples) > FEW:
         # All of the nearest are within the radius, so there may be more: compare with every sample.
         for row in np.flatnonzero(counts == FEW):
             counts[row] = (direct_distances(goals[row], samples) <= radius).sum()
-    return counts, distances[:, 0].astype(np.float64)
+    return counts
