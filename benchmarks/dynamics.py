@@ -27,12 +27,13 @@ from move37.envs.base.works import Works
 from move37.envs.composition.rules.form import form_quality as composition_form
 from move37.envs.drawing.corpus.icons import load_corpus
 from move37.envs.drawing.dynamics import DrawingSimulator
-from move37.envs.drawing.judging.descriptor import Descriptor
+from move37.envs.drawing.judging.descriptor import N_COMPONENTS, features_of
 from move37.envs.drawing.judging.mode_collapse import InkCollapse
 from move37.envs.drawing.judging.quality import HumanLevelQuality
 from move37.envs.drawing.moves import END
 from move37.envs.drawing.rules.form import form_quality
 from move37.envs.judging.novelty_reward import ArchiveNovelty
+from move37.envs.judging.pca import PrincipalComponents
 from move37.novelty.archive import NoveltyArchive
 
 from .reporting import place, write
@@ -132,7 +133,7 @@ def write_drawing() -> None:
     rows = {"dynamics alone, 1,024 boards": steps_per_second(dynamics, actions)}
 
     human = Works("drawing", moves)
-    descriptor = Descriptor.fit(human)
+    descriptor = PrincipalComponents.fit(features_of, human, N_COMPONENTS)
     archive = NoveltyArchive(descriptor.dim, 15, scale=1.0)
     archive.pin(descriptor(human))
     quality = HumanLevelQuality(human, human[:500], updates=1, pools=1)

@@ -60,8 +60,9 @@ from move37.envs.drawing.corpus.quickdraw import read_drawing
 from move37.envs.drawing.corpus.svg import SvgError, read_svg
 from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.judging.craft import PatchCritic
-from move37.envs.drawing.judging.descriptor import N_FEATURES, Descriptor
+from move37.envs.drawing.judging.descriptor import N_FEATURES, features_of
 from move37.envs.drawing.rules.originality import stroke_facts
+from move37.envs.judging.pca import PrincipalComponents
 from move37.novelty.archive import ArchiveError, NoveltyArchive
 from move37.novelty.storage import (
     StorageError,
@@ -127,11 +128,13 @@ def _load_archive(path: Path) -> None:
 
 def _write_descriptor(path: Path) -> None:
     rng = np.random.default_rng(0)
-    Descriptor(rng.normal(size=N_FEATURES), rng.normal(size=(4, N_FEATURES))).save(path)
+    mean, components = rng.normal(size=N_FEATURES), rng.normal(size=(4, N_FEATURES))
+    PrincipalComponents(features_of, mean, components).save(path)
 
 
 def _load_descriptor(path: Path) -> None:
-    Descriptor.load(path)(Works("drawing", np.zeros((1, 9), np.int16)))
+    works = Works("drawing", np.zeros((1, 9), np.int16))
+    PrincipalComponents.load(path, features_of, works)(works)
 
 
 def _write_snapshot(path: Path) -> None:

@@ -26,9 +26,10 @@ from move37.envs.base.registry import find_world, make_world
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import World
 from move37.envs.drawing.corpus.sources import kanjivg
-from move37.envs.drawing.judging.descriptor import Descriptor
+from move37.envs.drawing.judging.descriptor import N_COMPONENTS, features_of
 from move37.envs.files.pictures import save_png
 from move37.envs.files.sheets import sheet
+from move37.envs.judging.pca import PrincipalComponents
 from move37.novelty.knn import nearest
 from move37.novelty.measures.rediscovery import rediscovered
 from move37.novelty.measures.styles import cluster
@@ -56,7 +57,9 @@ def families(world: World, corpus: str = "") -> dict[str, tuple[str, ...]]:
     if corpus == KANJIVG:
         return {f"kanji with {RADICAL}": with_radical(world, RADICAL)}
     train = world.train
-    x = Descriptor.fit(train)(join_works([train, world.held_out]))
+    x = PrincipalComponents.fit(features_of, train, N_COMPONENTS)(
+        join_works([train, world.held_out])
+    )
     names = [*train.names, *world.held_out.names]
     rng = np.random.default_rng(0)
     _, labels = cluster(x, len(names) // MEMBERS, rng)

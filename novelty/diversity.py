@@ -9,6 +9,8 @@ from move37.novelty.knn import Table, as_rows, direct_distances, row_means
 
 CHUNK = 128
 """Rows compared with each other at once."""
+GROUP = 400
+"""Rows whose novelty is measured among themselves."""
 SMALL_GROUP = 64
 """Groups up to this size are left out by asking for that many neighbours more."""
 
@@ -56,8 +58,8 @@ def leave_one_out_novelty(
     return out
 
 
-def novelty_in_groups(x: ArrayLike, k_neighbors: int, size: int = 400) -> NDArray[np.float64]:
-    """Novelty of rows among ``size`` of themselves at a time, so that sets of any size compare.
+def novelty_in_groups(x: ArrayLike, k_neighbors: int) -> NDArray[np.float64]:
+    """Novelty of rows among GROUP of themselves at a time, so that sets of any size compare.
 
     The more rows there are, the closer they lie. The last group is filled up with rows of the one
     before.
@@ -65,17 +67,16 @@ def novelty_in_groups(x: ArrayLike, k_neighbors: int, size: int = 400) -> NDArra
     Args:
         x: (N, D) finite numbers.
         k_neighbors: Neighbours in the mean.
-        size: Rows in a group; one group if there are fewer.
 
     Returns:
         (N,) float64, as :func:`leave_one_out_novelty` in each group.
     """
     rows = np.asarray(x)
     out = np.zeros(len(rows))
-    for begin in range(0, len(rows), size):
-        first = max(0, min(begin, len(rows) - size))
-        among = leave_one_out_novelty(rows[first : first + size], k_neighbors)
-        out[begin : begin + size] = among[begin - first :]
+    for begin in range(0, len(rows), GROUP):
+        first = max(0, min(begin, len(rows) - GROUP))
+        among = leave_one_out_novelty(rows[first : first + GROUP], k_neighbors)
+        out[begin : begin + GROUP] = among[begin - first :]
     return out
 
 

@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.calibrate import calibrate_drawing
 from move37.envs.base.works import Works, WorksError
 from move37.envs.drawing.corpus.augment import damage, random_works, vary
 from move37.envs.drawing.corpus.icons import load_corpus
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.judging.craft import PatchCritic
-from move37.envs.drawing.judging.descriptor import Descriptor
+from move37.envs.drawing.judging.descriptor import N_COMPONENTS, features_of
 from move37.envs.drawing.judging.evaluator import DrawingEvaluator, train_judge
 from move37.envs.drawing.moves import SIZE, moves_of, strokes_of
 from move37.envs.drawing.rules.form import (
     CALIBRATION,
     RULES,
-    calibrate,
-    form,
-    form_terms,
+    form_quality,
     measure,
 )
 from move37.envs.drawing.rules.originality import Originality, stroke_facts
 from move37.envs.judging.critics import CHUNK, judge
+from move37.envs.judging.pca import PrincipalComponents
 
 
 @pytest.fixture(scope="module")
@@ -48,18 +48,22 @@ def test_form_orders_human_damaged_random(human):
     rng = np.random.default_rng(0)
     damaged = damage(human, rng)
     noise = random_works(1000, (human >= 0).sum(axis=1), rng)
-    medians = [float(np.median(form(form_terms(images_of(m))))) for m in (human, damaged, noise)]
+    medians = [float(np.median(shape_of(m))) for m in (human, damaged, noise)]
     assert medians[0] > 1.5 * medians[1] > 4 * medians[2], medians
+
+
+def shape_of(moves):
+    return form_quality(Works("drawing", moves))["form"]
 
 
 @pytest.mark.parametrize("name", SIMPLE)
 def test_simple_or_open_works_have_less_form_than_three_quarters_of_human_works(human, name):
-    bar = np.quantile(form(form_terms(images_of(human))), 0.25)
-    assert form(form_terms(images_of(SIMPLE[name])))[0] < bar
+    bar = np.quantile(shape_of(human), 0.25)
+    assert shape_of(SIMPLE[name])[0] < bar
 
 
 def test_calibration_is_that_of_the_human_works(human):
-    fresh = calibrate(images_of(human))
+    fresh = calibrate_drawing(images_of(human))
     for rule in RULES:
         for ours, theirs in zip(CALIBRATION[rule], fresh[rule], strict=True):
             # Newer icon sets move a quantile a little.
@@ -116,14 +120,15 @@ def test_stroke_facts():
 
 def test_descriptor_is_local_saved_and_independent_of_the_batch(human, tmp_path):
     works = Works("drawing", human[:400])
-    descriptor = Descriptor.fit(works)
+    descriptor = PrincipalComponents.fit(features_of, works, N_COMPONENTS)
     x = descriptor(works)
     np.testing.assert_array_equal(x[7], descriptor(works[7:8])[0])
     descriptor.save(tmp_path / "d.npz")
-    np.testing.assert_array_equal(Descriptor.load(tmp_path / "d.npz")(works), x)
+    again = PrincipalComponents.load(tmp_path / "d.npz", features_of, works)
+    np.testing.assert_array_equal(again(works), x)
     (tmp_path / "d.npz").write_bytes((tmp_path / "d.npz").read_bytes()[:500])
     with pytest.raises(WorksError):
-        Descriptor.load(tmp_path / "d.npz")
+        PrincipalComponents.load(tmp_path / "d.npz", features_of, works)
     shifted = replace(works, images=np.roll(images_of(works.moves), 1, axis=2))
     near = np.linalg.norm(descriptor(shifted) - x, axis=1)
     far = np.linalg.norm(np.roll(x, 1, axis=0) - x, axis=1)

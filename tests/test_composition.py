@@ -14,12 +14,12 @@ from stable_baselines3.common.env_checker import check_env as check_sb3
 
 from move37.envs.base.appraisal import Appraisal
 from move37.envs.base.batch import WorldBatch
+from move37.envs.base.corpus import CorpusError, Parsed
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.works import Works
 from move37.envs.composition.briefs import parse_brief
-from move37.envs.composition.corpus.chorales import CorpusError, load_corpus
+from move37.envs.composition.corpus.chorales import find_tunes, load_corpus
 from move37.envs.composition.corpus.musicxml import ChoraleError, find_key, read_chorale
-from move37.envs.composition.corpus.tunes import find_tunes
 from move37.envs.composition.dynamics import AHEAD, BEHIND, CompositionSimulator
 from move37.envs.composition.judging.descriptor import features
 from move37.envs.composition.judging.progress_features import units
@@ -43,8 +43,7 @@ from move37.envs.composition.moves import (
 )
 from move37.envs.composition.network import CompositionNetwork
 from move37.envs.composition.rules.explain import explain, findings
-from move37.envs.composition.rules.form import form_quality
-from move37.envs.composition.rules.measures import measure_rules
+from move37.envs.composition.rules.form import form_quality, measure_rules
 from move37.envs.composition.score import notation, render, sound, soundfont
 from move37.envs.composition.score.page import html_page
 from move37.envs.composition.score.roll import read_rolls, rolls_of
@@ -134,11 +133,11 @@ def test_a_damaged_cache_is_rebuilt(tmp_path, monkeypatch):
 
     def parse(name, records, progress):
         calls.append(name)
-        return some(3), inner, np.arange(3), (("b.xml", "no notes"),)
+        return Parsed(some(3), (("b.xml", "no notes"),), {"inner": inner, "tunes": np.arange(3)})
 
     monkeypatch.setattr(corpus, "_parse", parse)
     first = load_corpus("bach", cache_dir=tmp_path)
-    (cache,) = tmp_path.glob("bach-*.npz")
+    (cache,) = tmp_path.glob("bach-*.safetensors")
     cached = load_corpus("bach", cache_dir=tmp_path)
     assert cached.fingerprint == first.fingerprint and len(calls) == 1
     np.testing.assert_array_equal(cached.inner, inner)

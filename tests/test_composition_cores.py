@@ -6,13 +6,11 @@ import pytest
 
 from move37.envs.base.works import Works
 from move37.envs.composition.dynamics import CompositionSimulator
-from move37.envs.composition.four import FourWorld
-from move37.envs.composition.free import FreeWorld
 from move37.envs.composition.moves import N_MOVES
 from move37.envs.composition.rules.form import form_terms
 from move37.envs.composition.score.roll import rolls_of
 from move37.envs.composition.scores import scores_of
-from move37.envs.composition.world import CompositionWorld
+from move37.envs.composition.world import CompositionWorld, FourWorld, FreeWorld
 
 WORLDS = (CompositionWorld, FreeWorld, FourWorld)
 

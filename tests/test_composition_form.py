@@ -9,14 +9,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from benchmarks.calibrate import calibrate
 from benchmarks.parallels import count_parallels
 from move37.envs.base.works import Works, WorksError
 from move37.envs.composition.corpus.augment import KINDS, damage, damage_one, random_works, reverse
 from move37.envs.composition.corpus.chorales import load_corpus
 from move37.envs.composition.corpus.trivial import TRIVIAL
-from move37.envs.composition.judging.descriptor import Descriptor
+from move37.envs.composition.judging.descriptor import (
+    N_FEATURES,
+    PARTS,
+    features,
+    features_of,
+    judged_features,
+)
 from move37.envs.composition.judging.evaluator import CompositionEvaluator, train_judge
-from move37.envs.composition.judging.judged_features import judged_features
 from move37.envs.composition.judging.progress_features import progress_features
 from move37.envs.composition.judging.quality import TARGET
 from move37.envs.composition.modes import BASS
@@ -32,16 +38,15 @@ from move37.envs.composition.moves import (
     SOPRANO,
     SOPRANO_LOW,
 )
-from move37.envs.composition.rules.calibrate import calibrate
 from move37.envs.composition.rules.calibration import CALIBRATION
-from move37.envs.composition.rules.form import form, form_terms
-from move37.envs.composition.rules.measures import find_rules, measure_rules
+from move37.envs.composition.rules.form import find_rules, form_quality, form_terms, measure_rules
 from move37.envs.composition.rules.names import CHORD_RULES, RULES
 from move37.envs.composition.rules.originality import Originality
 from move37.envs.composition.scores import moves_and_briefs, scores_of
 from move37.envs.composition.works import scores_of_works
 from move37.envs.composition.world import CompositionWorld
 from move37.envs.judging.forest import Forest
+from move37.envs.judging.pca import PrincipalComponents
 
 BACH = load_corpus("bach", progress=False)
 ROWS = BACH.split()
@@ -65,6 +70,10 @@ def score_of(soprano, bass, *, minor=False, fermatas=(), place=0):
     for t in fermatas:
         brief[FERMATA + t] = 1
     return scores_of(moves[None], brief[None], BASS)
+
+
+def shape_of(scores):
+    return form_quality(Works("composition", *moves_and_briefs(scores, BASS)))["form"]
 
 
 def count(rule, *args, **kwargs):
@@ -213,7 +222,7 @@ def test_bach_himself_has_good_form_and_no_parallels():
         works = BACH.works[ROWS[split]]
         scores = scores_of(works.moves, works.briefs, BASS)
         terms = form_terms(scores, BASS)
-        assert np.median(form(terms, BASS)) > 0.35
+        assert np.median(shape_of(scores)) > 0.35
         assert all(np.mean(term) > 0.75 for term in terms.values())
         measured = measure_rules(scores, BASS)
         parallels = measured[:, RULES.index("fifths")] + measured[:, RULES.index("octaves")]
@@ -233,10 +242,10 @@ def evaluator():
 def test_no_trivial_bass_passes_the_rules_or_the_judge(bass, evaluator):
     scores = scores_of(bass(HELD.briefs, np.random.default_rng(0)), HELD.briefs, BASS)
     shaped, judged = (
-        form(form_terms(scores, BASS), BASS),
+        shape_of(scores),
         evaluator.forest(judged_features(scores, BASS)),
     )
-    assert np.median(shaped) < np.quantile(form(form_terms(HELD_SCORES, BASS), BASS), 0.05)
+    assert np.median(shaped) < np.quantile(shape_of(HELD_SCORES), 0.05)
     assert np.mean(shaped >= evaluator.thresholds.form) < 0.02
     assert np.median(judged) < np.quantile(
         evaluator.forest(judged_features(HELD_SCORES, BASS)), 0.05
@@ -265,10 +274,10 @@ WRONG = {
 def test_bach_out_of_place_passes_neither_the_rules_nor_the_judge(kind, evaluator):
     scores = scores_of(WRONG[kind](HELD.moves), HELD.briefs, BASS)
     shaped, judged = (
-        form(form_terms(scores, BASS), BASS),
+        shape_of(scores),
         evaluator.forest(judged_features(scores, BASS)),
     )
-    assert np.median(shaped) < np.quantile(form(form_terms(HELD_SCORES, BASS), BASS), 0.05)
+    assert np.median(shaped) < np.quantile(shape_of(HELD_SCORES), 0.05)
     assert np.median(judged) < np.quantile(
         evaluator.forest(judged_features(HELD_SCORES, BASS)), 0.05
     )
@@ -418,9 +427,20 @@ def works_of(scores):
     return Works("composition", *moves_and_briefs(scores, BASS))
 
 
+def test_raw_features_are_histograms_each_in_its_place():
+    found, at = features(HELD_SCORES, BASS), 0
+    for name, size in PARTS[:-1]:
+        shares = (found[:, at : at + size] ** 2).sum(axis=1)
+        assert (shares <= 1 + 1e-9).all() and (name == "degrees" or shares.min() > 1 - 1e-9), name
+        at += size
+    # The same steps from event to event are counted by their motion and by their intervals.
+    judged = judged_features(HELD_SCORES, BASS)[:, N_FEATURES:]
+    np.testing.assert_allclose(judged[:, :15].sum(axis=1), judged[:, 15:159].sum(axis=1), rtol=1e-5)
+
+
 def test_descriptors_do_not_depend_on_the_batch_nor_on_transposed_octaves():
     scores = scores_of_works(HELD)
-    descriptor = Descriptor.fit(HELD)
+    descriptor = PrincipalComponents.fit(features_of, HELD, BASS.components)
     x = descriptor(HELD)
     np.testing.assert_array_equal(descriptor(HELD[3:4])[0], x[3])
     octave = scores.copy()
@@ -433,7 +453,7 @@ def test_descriptors_do_not_depend_on_the_batch_nor_on_transposed_octaves():
 
 def test_silence_at_the_beginning_is_no_leap():
     scores = scores_of_works(HELD)
-    descriptor = Descriptor.fit(HELD)
+    descriptor = PrincipalComponents.fit(features_of, HELD, BASS.components)
     starts = scores[(scores[:, 1, 0] >= FIRST_NOTE) & (scores[:, 1, 1] == HOLD)]
     late = starts.copy()
     late[:, 1, 1], late[:, 1, 0] = starts[:, 1, 0], REST

@@ -8,17 +8,16 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
+from benchmarks.calibrate import calibrate
 from move37.agents.learner.imitation import positions_of
 from move37.envs.base.registry import find_world, make_world
 from move37.envs.base.works import Works
 from move37.envs.composition.corpus.chorales import load_corpus, scores_in_four
 from move37.envs.composition.corpus.trivial import TRIVIAL
 from move37.envs.composition.dynamics import AHEAD, BEHIND, FourSimulator
-from move37.envs.composition.four import FourWorld, four_works
 from move37.envs.composition.judging.craft import planes_of
-from move37.envs.composition.judging.descriptor import N_FEATURES, FourDescriptor, features
+from move37.envs.composition.judging.descriptor import N_FEATURES, features, judged_features
 from move37.envs.composition.judging.evaluator import CompositionEvaluator, negatives_of
-from move37.envs.composition.judging.judged_features import judged_features
 from move37.envs.composition.judging.progress_features import progress_features, units
 from move37.envs.composition.judging.quality import HumanLevelQuality
 from move37.envs.composition.modes import BASS, FOUR
@@ -47,11 +46,9 @@ from move37.envs.composition.moves import (
     TONIC,
     sounding,
 )
-from move37.envs.composition.rules.calibrate import calibrate
 from move37.envs.composition.rules.calibration import CALIBRATION
 from move37.envs.composition.rules.explain import explain, findings
-from move37.envs.composition.rules.form import form, form_terms
-from move37.envs.composition.rules.measures import find_rules, measure_rules
+from move37.envs.composition.rules.form import find_rules, form_quality, form_terms, measure_rules
 from move37.envs.composition.rules.names import CHORD_RULES, FOUR_RULES, MELODIC, RULES
 from move37.envs.composition.score.notation import midi, musicxml
 from move37.envs.composition.score.page import html_page
@@ -60,7 +57,7 @@ from move37.envs.composition.score.roll import read_rolls, rolls_of
 from move37.envs.composition.score.staff import sheet_of
 from move37.envs.composition.scores import moves_and_briefs, scores_of, silence_ahead
 from move37.envs.composition.works import scores_of_works
-from move37.envs.composition.world import CompositionWorld
+from move37.envs.composition.world import CompositionWorld, FourWorld
 from move37.novelty.storage import save_weights
 
 ENV = "Move37/CompositionFour-v0"
@@ -218,7 +215,7 @@ def test_human_works_keep_their_notes():
     corpus = load_corpus("bach", progress=False)
     rows = corpus.split()["held_out"]
     held_out, inner = corpus.works[rows], corpus.inner[rows]
-    four = four_works(held_out, inner)
+    four = FourWorld.written(held_out, inner)
     whole = (inner >= 0).all(axis=(1, 2))
     assert 0.9 < whole.mean() and four.moves.shape == (whole.sum(), FOUR.n_moves)
     scores = scores_of_works(four)
@@ -355,7 +352,7 @@ def test_the_judge_and_form_know_bach_from_one_voice_of_another_work(evaluator):
             assert (bach[key][:, None] > other[key][None]).mean() > least, (voice, key)
     thresholds = evaluator.thresholds
     assert thresholds.form_loose < thresholds.form and thresholds.heldout_loose < thresholds.heldout
-    assert evaluator.descriptor.n_features == FourDescriptor.n_features == 3 * N_FEATURES
+    assert evaluator.descriptor.mean.shape == (3 * N_FEATURES,)
 
 
 def test_parallels_are_counted_in_all_voices(evaluator):
@@ -426,8 +423,7 @@ def test_works_are_judged_again_exactly(evaluator, tmp_path):
     save_weights(tmp_path / "critic.safetensors", quality.critics["critic"].network)
     works = HELD[:5]
     again = find_world("composition-four")().judge_again(tmp_path, works)
-    terms = form_terms(scores_of_works(works), FOUR)
-    np.testing.assert_array_equal(again["form"], form(terms, FOUR))
+    np.testing.assert_array_equal(again["form"], form_quality(works)["form"])
     said = quality(works)
     np.testing.assert_array_equal(again["craft"], said["craft"])
     np.testing.assert_array_equal(again["form"], said["form"])

@@ -6,14 +6,14 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
+from benchmarks.calibrate import calibrate
 from move37.agents.learner.imitation import positions_of
 from move37.envs.base.registry import find_world, make_world
 from move37.envs.base.works import Works
 from move37.envs.composition.briefs import frames_of, parse_brief
 from move37.envs.composition.corpus.trivial import scale_note, scale_up, trivial_works
 from move37.envs.composition.dynamics import AHEAD, BEHIND, FreeSimulator
-from move37.envs.composition.free import FreeWorld, free_works
-from move37.envs.composition.judging.descriptor import FreeDescriptor, features
+from move37.envs.composition.judging.descriptor import features, n_features
 from move37.envs.composition.judging.evaluator import CompositionEvaluator, negatives_of
 from move37.envs.composition.judging.progress_features import progress_features, units
 from move37.envs.composition.judging.quality import HumanLevelQuality
@@ -36,16 +36,14 @@ from move37.envs.composition.moves import (
     TONIC,
     sounding,
 )
-from move37.envs.composition.rules.calibrate import calibrate
 from move37.envs.composition.rules.calibration import CALIBRATION
 from move37.envs.composition.rules.explain import explain, findings
-from move37.envs.composition.rules.form import form, form_terms
-from move37.envs.composition.rules.measures import measure_rules
+from move37.envs.composition.rules.form import form_quality, form_terms, measure_rules
 from move37.envs.composition.rules.names import RULES, SOPRANO_RULES
 from move37.envs.composition.score.roll import read_rolls, rolls_of
 from move37.envs.composition.scores import moves_and_briefs, scores_of
 from move37.envs.composition.works import scores_of_works
-from move37.envs.composition.world import CompositionWorld
+from move37.envs.composition.world import CompositionWorld, FreeWorld
 from move37.envs.files.sheets import marked_sheet
 from move37.novelty.storage import save_weights
 
@@ -108,13 +106,13 @@ def test_gymnasiums_checker_and_a_picture_of_what_is_written():
     env.step(20)
     after = env.render()
     assert before.shape == after.shape == (512, 512, 3) and (before != after).any()
-    with pytest.raises(TypeError, match="unknown arguments"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'pen'"):
         gymnasium.make_vec(ENV, num_envs=1, vectorization_mode="vector_entry_point", pen=1)
 
 
 def test_human_works_keep_their_notes():
     world = CompositionWorld(limit=240)
-    free = free_works(world.held_out)
+    free = FreeWorld.written(world.held_out, np.zeros((0, 2, 32)))
     assert free.moves.shape == (len(world.held_out), FREE.n_moves)
     np.testing.assert_array_equal(scores_of_works(free), scores_of_works(world.held_out))
     np.testing.assert_array_equal(free.briefs, frames_of(world.held_out.briefs))
@@ -152,13 +150,17 @@ def test_the_sopranos_calibration_is_bachs():
 
 
 def test_a_bad_soprano_spoils_form_only_where_it_is_written():
-    good = form(form_terms(HELD_SCORES, FREE), FREE)
+
+    def shape_of(scores):
+        return form_quality(Works(FreeWorld.id, *moves_and_briefs(scores, FREE)))["form"]
+
+    good = shape_of(HELD_SCORES)
     spoilt = HELD_SCORES.copy()
     steps = np.broadcast_to(np.arange(EIGHTHS) % 2 * 6, (len(spoilt), EIGHTHS))
     zigzag = scale_note(HELD.briefs, steps) + 24
     spoilt[:, SOPRANO_ROW] = zigzag - SOPRANO_LOW + FIRST_NOTE
     terms = form_terms(spoilt, FREE)
-    assert np.median(form(terms, FREE)) < np.quantile(good, 0.05)
+    assert np.median(shape_of(spoilt)) < np.quantile(good, 0.05)
     assert (terms["soprano_forbidden_leaps"] == 0).all()
     assert not any(key.startswith("soprano") for key in form_terms(spoilt, BASS))
 
@@ -180,7 +182,7 @@ def test_the_judge_knows_bach_from_spoilt_voices(evaluator):
         assert (bach[:, None] > other[None]).mean() > 0.75
     thresholds = evaluator.thresholds
     assert thresholds.form_loose < thresholds.form and thresholds.heldout_loose < thresholds.heldout
-    assert evaluator.descriptor.n_features == FreeDescriptor.n_features
+    assert evaluator.descriptor.mean.shape == (n_features(FREE),)
 
 
 def test_spoilt_works_have_a_spoilt_bass_a_spoilt_soprano_or_both():
@@ -230,8 +232,7 @@ def test_works_are_judged_again_exactly(evaluator, tmp_path):
     save_weights(tmp_path / "critic.safetensors", quality.critics["critic"].network)
     works = HELD[:6]
     again = find_world("composition-free")().judge_again(tmp_path, works)
-    terms = form_terms(scores_of_works(works), FREE)
-    np.testing.assert_array_equal(again["form"], form(terms, FREE))
+    np.testing.assert_array_equal(again["form"], form_quality(works)["form"])
     assert {f"form/{rule}" for rule in SOPRANO_RULES} <= set(again)
     said = quality(works)
     np.testing.assert_array_equal(again["craft"], said["craft"])

@@ -4,13 +4,13 @@ import numpy as np
 
 from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works, join_works
-from move37.envs.composition.judging.descriptor import Descriptor
-from move37.envs.composition.judging.mode_collapse import ContourCollapse, contours
+from move37.envs.composition.judging.descriptor import ContourCollapse, contours, features_of
 from move37.envs.composition.modes import BASS
 from move37.envs.composition.moves import BASS_ROW, FIRST_NOTE, HOLD
 from move37.envs.composition.scores import moves_and_briefs
 from move37.envs.composition.works import scores_of_works
 from move37.envs.judging.novelty_reward import ArchiveNovelty
+from move37.envs.judging.pca import PrincipalComponents
 from move37.novelty.archive import NoveltyArchive
 
 
@@ -19,7 +19,7 @@ def test_a_line_that_climbs_in_every_work_is_a_habit():
     scores = scores_of_works(world.train)
     human = contours(world.train)
     assert human.shape == (len(scores), 16) and np.abs(human.sum(axis=1)).max() < 1e-9
-    x = Descriptor.fit(world.train)
+    x = PrincipalComponents.fit(features_of, world.train, BASS.components)
     archive = NoveltyArchive(x.dim, 5)
     archive.pin(x(world.train))
     novelty_reward = ArchiveNovelty(

@@ -6,11 +6,12 @@ import pytest
 from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works, pad_moves
 from move37.envs.drawing.corpus.icons import load_corpus
-from move37.envs.drawing.judging.descriptor import Descriptor
+from move37.envs.drawing.judging.descriptor import N_COMPONENTS, features_of
 from move37.envs.drawing.judging.mode_collapse import InkCollapse
 from move37.envs.drawing.judging.quality import HumanLevelQuality
 from move37.envs.drawing.moves import SIZE, moves_of
 from move37.envs.judging.novelty_reward import ArchiveNovelty
+from move37.envs.judging.pca import PrincipalComponents
 from move37.novelty.archive import NoveltyArchive
 from move37.novelty.diversity import leave_one_out_novelty
 
@@ -23,7 +24,7 @@ def human():
 @pytest.fixture
 def novelty_reward(human):
     known = Works("drawing", human[:2000])
-    descriptor = Descriptor.fit(known)
+    descriptor = PrincipalComponents.fit(features_of, known, N_COMPONENTS)
     x = descriptor(known)
     scale = float(np.median(leave_one_out_novelty(x, 15)))
     archive = NoveltyArchive(descriptor.dim, 15, scale=scale)

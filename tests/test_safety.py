@@ -18,13 +18,15 @@ from safetensors.torch import save as to_safetensors
 
 from move37.agents.runs.checkpoint_io import load_checkpoint
 from move37.agents.runs.config import load_config
+from move37.envs.base.corpus import CACHE_FORMAT, CorpusError
 from move37.envs.base.registry import load_works
 from move37.envs.base.works import Works, WorksError, write_npz
-from move37.envs.drawing.corpus.icons import CACHE_FORMAT, CorpusError, load_corpus
+from move37.envs.drawing.corpus.icons import load_corpus
 from move37.envs.drawing.corpus.svg import MAX_ELEMENTS, SvgError, read_svg
 from move37.envs.drawing.dynamics import DrawingSimulator, images_of
 from move37.envs.drawing.judging.craft import PatchCritic
-from move37.envs.drawing.judging.descriptor import N_FEATURES, Descriptor
+from move37.envs.drawing.judging.descriptor import N_FEATURES, features_of
+from move37.envs.judging.pca import PrincipalComponents
 from move37.novelty.archive import ArchiveError, NoveltyArchive
 from move37.novelty.storage import (
     StorageError,
@@ -242,7 +244,7 @@ def test_a_descriptor_that_is_none_is_refused(tmp_path, change):
     arrays = {"mean": np.zeros(N_FEATURES), "components": np.zeros((4, N_FEATURES))}
     write_npz(path, arrays | change)
     with pytest.raises(WorksError, match=r"d\.npz"):
-        Descriptor.load(path)
+        PrincipalComponents.load(path, features_of, Works("drawing", np.zeros((1, 9), np.int16)))
 
 
 # Weights and checkpoints

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -145,11 +145,11 @@ def _refuses(simulator: Simulator, actions: NDArray[np.int64]) -> bool:
     return False
 
 
-def _seen(simulator: Simulator) -> dict[str, NDArray[np.generic]]:
+def _seen(simulator: Simulator) -> dict[str, NDArray[Any]]:
     return {key: np.array(value) for key, value in simulator.observations.items()}
 
 
-def _same(left: dict[str, NDArray[np.generic]], right: dict[str, NDArray[np.generic]]) -> bool:
+def _same(left: Mapping[str, NDArray[Any]], right: Mapping[str, NDArray[Any]]) -> bool:
     return left.keys() == right.keys() and all(np.array_equal(left[k], right[k]) for k in left)
 
 
@@ -404,7 +404,7 @@ def _reward(world: World) -> Iterator[Promise]:
     yield _array("admit", reward.admit(works, evaluator.describe(works)), np.bool_, len(works))
     other = world.make_reward(evaluator, world.train, 1, 0, 1)
     other.load_state(reward.state())
-    same = _same(dict(reward(works)), dict(other(works)))
+    same = _same(reward(works), other(works))
     yield same, "state: a reward does not go on in another from its state"
 
 

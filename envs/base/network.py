@@ -23,14 +23,12 @@ class FlatNetwork(nn.Module):
     Args:
         space: What is observed of one board: arrays by name.
         n_actions: A.
-        width: F, of the hidden layers.
         dropout: Share of each hidden layer that is dropped while it learns; 0 for a policy.
     """
 
-    def __init__(
-        self, space: spaces.Dict, n_actions: int, width: int = 128, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, space: spaces.Dict, n_actions: int, dropout: float = 0.0) -> None:
         super().__init__()
+        width = 128
         self.n_features, self.dropout = width, dropout
         self._ranges: dict[str, tuple[float, float, int]] = {}
         inputs = 0

@@ -17,8 +17,8 @@ from move37.envs.base.world import World
 WORLDS: dict[str, str] = {
     "drawing": "move37.envs.drawing.world:DrawingWorld",
     "composition": "move37.envs.composition.world:CompositionWorld",
-    "composition-four": "move37.envs.composition.four:FourWorld",
-    "composition-free": "move37.envs.composition.free:FreeWorld",
+    "composition-four": "move37.envs.composition.world:FourWorld",
+    "composition-free": "move37.envs.composition.world:FreeWorld",
 }
 """The worlds of this package by name: ``module:Class``."""
 

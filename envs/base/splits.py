@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatch
 
 import numpy as np
@@ -74,14 +74,4 @@ class Splits:
             works[:0],
             digest.hexdigest(),
             left_out,
-        )
-
-    def map(self, change: Callable[[Works], Works]) -> Splits:
-        """The same with every group of works changed."""
-        return replace(
-            self,
-            train=change(self.train),
-            held_out=change(self.held_out),
-            judge=change(self.judge),
-            outsiders=change(self.outsiders),
         )

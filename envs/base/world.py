@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from move37.envs.base.appraisal import Appraisal, Terms
-from move37.envs.base.batch import WorldBatch
 from move37.envs.base.gym_views import WorldEnv
 from move37.envs.base.network import FlatNetwork
 from move37.envs.base.simulator import Simulator
@@ -31,7 +30,7 @@ from move37.envs.judging.defaults import DefaultEvaluator, DefaultQuality, saved
 from move37.envs.judging.evaluator import Evaluator, Measures
 from move37.envs.judging.novelty_reward import ArchiveNovelty
 from move37.envs.judging.reward import LearningReward, Reward, reward_archive
-from move37.envs.judging.rule_scores import softened_product
+from move37.envs.judging.rule_scores import rule_terms
 
 __all__ = ["Evaluator", "Export", "Measures", "Reward", "SecondJudge", "World"]
 
@@ -116,8 +115,10 @@ class World(ABC):
     @cached_property
     def splits(self) -> Splits:
         """The human works, by what they are for; read once."""
-        n_actions = self.simulator_class.n_actions
-        return self.load_splits().map(lambda works: replace(works, n_actions=n_actions))
+        loaded, n_actions = self.load_splits(), self.simulator_class.n_actions
+        groups = ("train", "held_out", "judge", "outsiders")
+        known = {name: replace(getattr(loaded, name), n_actions=n_actions) for name in groups}
+        return replace(loaded, **known)
 
     @property
     def train(self) -> Works:
@@ -226,18 +227,13 @@ class World(ABC):
         """
         if works.images is None:
             return self.images_of(works.moves, works.briefs)
-        height, width = self._image_shape
-        if works.images.shape[1:] != (height, width):
-            got = works.images.shape[1:]
+        kind, got = self.simulator_class, works.images.shape[1:]
+        nothing = np.full((1, kind.max_moves), PAD, np.int16)
+        image = self.images_of(nothing, np.full((1, kind.brief_width or 0), PAD, np.int16))[0]
+        if got != image.shape:
+            height, width = image.shape
             raise ValueError(f"images: expected {height} x {width} points, got {got}")
         return works.images
-
-    @cached_property
-    def _image_shape(self) -> tuple[int, int]:
-        kind = self.simulator_class
-        nothing = np.full((1, kind.max_moves), PAD, np.int16)
-        image = self.images_of(nothing, np.full((1, kind.brief_width or 0), PAD, np.int16))
-        return int(image.shape[1]), int(image.shape[2])
 
     def from_images(self, images: NDArray[np.floating]) -> Works:
         """Works of makers of images, (N, H, W) in [0, 1].
@@ -388,13 +384,9 @@ class World(ABC):
         By default form is the geometric mean of the rules' scores, 1 where there are no rules.
         """
         scores = self.rule_scores(works)
-        form = np.ones(len(works))
-        if scores:
-            form = softened_product(list(scores.values()), RULE_FLOOR, len(scores))
-        return {f"form/{rule}": score for rule, score in scores.items()} | {
-            "form": form,
-            "quality": form,
-        }
+        if not scores:
+            return {name: np.ones(len(works)) for name in ("form", "quality")}
+        return rule_terms(scores, RULE_FLOOR, len(scores))
 
     def explain(self, works: Works) -> list[list[str]]:
         """For each work what the rules found, one line each; by default every score below 1."""
@@ -480,16 +472,14 @@ class World(ABC):
         Raises:
             ValueError: If works cannot be played.
         """
-        batch = WorldBatch(self.simulator_class(1), Appraisal(self.rule_quality))
-        again: dict[str, list[float]] = {}
-        for row, brief in zip(works.moves, works.briefs, strict=True):
-            batch.reset(self.simulator_class.parse_brief(brief))
-            for move in row[row != PAD]:
-                step = batch.step(np.array([move]), autoreset=False)
-            for key, values in step.works.appraisal.items():
-                if key.startswith("form"):
-                    again.setdefault(key, []).append(float(values[0]))
-        columns = {key: np.array(values) for key, values in again.items()}
+        simulator, every = self.simulator_class(len(works)), np.arange(len(works))
+        simulator.reset(every, works.briefs)
+        for column in works.moves.T:
+            simulator.step(column)
+        if not simulator.done.all():
+            raise WorksError(f"moves: work {simulator.done.argmin()} is not finished")
+        played = self.rule_quality(simulator.works(every))
+        columns = {key: values for key, values in played.items() if key.startswith("form")}
         measured = self.load_evaluator(folder).measure(works)
         columns |= {f"judged/{key}": values for key, values in measured.items()}
         return columns | {"craft": self.craft(folder, works)}

@@ -1,7 +1,7 @@
-"""The dynamics of the composition worlds, once for all modes, batched and compiled.
+"""The dynamics of the composition worlds, once for all modes, batched.
 
-State is a struct of arrays with one leading axis of N boards. The compiled functions know nothing
-of rewards or of Gymnasium.
+A board is its brief and its moves: whatever is seen of it is made of them. Nothing here knows of
+rewards or of Gymnasium.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
-from numba import njit
 from numpy.typing import NDArray
 
 from move37.envs.base.simulator import Simulator
-from move37.envs.base.works import PAD
 from move37.envs.composition.briefs import default_briefs, parse_brief
 from move37.envs.composition.judging.progress_features import MOST, n_progress, progress_features
 from move37.envs.composition.modes import BASS, FOUR, FREE, Mode
@@ -34,7 +32,7 @@ from move37.envs.composition.moves import (
     TONIC,
     check_briefs,
 )
-from move37.envs.composition.scores import scores_of
+from move37.envs.composition.scores import scores_of, silence_ahead
 
 N_RECENT = 8
 NO_MOVE = N_MOVES
@@ -45,18 +43,7 @@ WINDOW = BEHIND + AHEAD
 
 
 class StateColumns(NamedTuple):
-    """Places in ``state`` of a mode's boards.
-
-    Attributes:
-        sounds: Codes of what sounds in each written voice.
-        held: For how many eighths each.
-        place: Place in the bar.
-        left: Eighths left.
-        key_mode: 0 major, 1 minor.
-        tonic: Of the original.
-        turn: Whose turn it is, counted in ``mode.written``; only where there are several voices.
-        size: How many places there are.
-    """
+    """Places in ``state`` of a mode's boards: see :mod:`.env`; ``size`` is how many there are."""
 
     sounds: slice
     held: slice
@@ -69,7 +56,7 @@ class StateColumns(NamedTuple):
 
 
 def state_columns(mode: Mode) -> StateColumns:
-    """Where things stand in ``state``; :func:`step_boards` counts alike."""
+    """Where things stand in ``state``."""
     v = mode.voices
     return StateColumns(
         sounds=slice(0, v), held=slice(v, 2 * v), place=2 * v, left=2 * v + 1, key_mode=2 * v + 2,
@@ -77,74 +64,16 @@ def state_columns(mode: Mode) -> StateColumns:
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
-def lay_out(briefs: NDArray[np.int16], rows: NDArray[np.int64], given: NDArray[np.int16]) -> None:
-    """Write briefs (R, 67) as sounding codes, onsets and fermatas into ``given`` (N, 3, 48)."""
-    for k in range(rows.shape[0]):
-        i = rows[k]
-        given[i] = 0
-        now = REST
-        for t in range(EIGHTHS):
-            code = max(briefs[k, SOPRANO + t], HOLD)
-            if code != HOLD:
-                now = code
-            given[i, 0, BEHIND + t] = now
-            given[i, 1, BEHIND + t] = 1 if code >= FIRST_NOTE else 0
-            given[i, 2, BEHIND + t] = 1 if briefs[k, FERMATA + t] > 0 else 0
+def _held(codes: NDArray[np.int16]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """What sounds in each eighth of codes (..., T), and for how many eighths by then.
 
-
-@njit(cache=True, nogil=True)
-def step_boards(
-    actions: NDArray[np.int64], written: NDArray[np.int64], given: NDArray[np.int16],
-    soprano: NDArray[np.int16], onsets: NDArray[np.uint8], fermatas: NDArray[np.uint8],
-    recent: NDArray[np.int16], sounding: NDArray[np.int16], state: NDArray[np.int16],
-    counts: NDArray[np.int64], scores: NDArray[np.int16],
-) -> None:  # fmt: skip
-    """Play one move on every board, in place.
-
-    Args:
-        actions: (N,), -1 on boards that wait.
-        written: (V,) rows of a score that are written, in turn.
-        given: (N, 3, 48), see :func:`lay_out`.
-        soprano: (N, 16), what is seen of ``given``; so are onsets and fermatas.
-        onsets: (N, 16).
-        fermatas: (N, 16).
-        recent: (N, V, 8), the last moves of each voice.
-        sounding: (N, V, 8), what sounded in each.
-        state: (N, S), see :class:`StateColumns`.
-        counts: (N,), moves made, this one included.
-        scores: (N, 5 or 7, 32).
+    Silence sounds until something is written.
     """
-    voices = written.shape[0]
-    place, left, turn = 2 * voices, 2 * voices + 1, 2 * voices + 4
-    for i in range(actions.shape[0]):
-        a = actions[i]
-        if a == PAD:
-            continue
-        t, voice = divmod(counts[i] - 1, voices)
-        row = written[voice]
-        scores[i, row, t] = a
-        if t + 1 < EIGHTHS:
-            scores[i, row, t + 1] = REST  # nothing sounds beyond what is written
-        if a == HOLD:
-            state[i, voices + voice] += 1
-        else:
-            state[i, voice] = a
-            state[i, voices + voice] = 1
-        for j in range(N_RECENT - 1, 0, -1):
-            recent[i, voice, j] = recent[i, voice, j - 1]
-            sounding[i, voice, j] = sounding[i, voice, j - 1]
-        recent[i, voice, 0] = a
-        sounding[i, voice, 0] = state[i, voice]
-        if voices > 1:
-            state[i, turn] = (voice + 1) % voices
-        if voice == voices - 1:
-            state[i, place] = (state[i, place] + 1) % 8
-            state[i, left] -= 1
-            for j in range(WINDOW):
-                soprano[i, j] = given[i, 0, t + 1 + j]
-                onsets[i, j] = given[i, 1, t + 1 + j]
-                fermatas[i, j] = given[i, 2, t + 1 + j]
+    eighths = np.arange(codes.shape[-1], dtype=np.int16)
+    begun = np.maximum.accumulate(np.where(codes > HOLD, eighths, -1), axis=-1)
+    begins = np.maximum(begun, 0)
+    sounds = np.where(begun < 0, REST, np.take_along_axis(codes, begins.astype(np.int64), axis=-1))
+    return sounds.astype(np.int16), eighths - begins + 1
 
 
 class CompositionSimulator(Simulator):
@@ -159,14 +88,7 @@ class CompositionSimulator(Simulator):
             compared with each other.
 
     Attributes:
-        observations: ``soprano`` (N, 16) int16: codes of what sounds in the given voice from 4
-            eighths back to 11 ahead, the eighth to write at place 4 (0 outside the work, 1
-            silence); ``onsets`` and ``fermatas`` (N, 16) uint8: where its notes begin, and which
-            have a fermata; ``recent`` (N, 8) int16: the last moves, newest first, 31 for none;
-            ``state`` (N, 6) int16: code of what sounds in the bass (1: silence), for how many
-            eighths, place in the bar, eighths left, mode of the key, tonic; ``progress_features``
-            (N, 186) float32: what the rules and the descriptor find in the bass so far, as if it
-            were silent from here on (:mod:`move37.envs.composition.judging.progress_features`).
+        observations: As in :class:`.env.CompositionEnv`, each (N, ...).
         moves: (N, 32) int16, padded with -1.
         briefs: (N, 67) int16: what each board answers.
     """
@@ -181,40 +103,54 @@ class CompositionSimulator(Simulator):
         self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0, group: int = 1
     ) -> None:
         super().__init__(n)
-        voices = self.mode.voices
-        self._columns = state_columns(self.mode)
-        self._written = np.array(self.mode.written)
+        self._seen: dict[str, NDArray[Any]] | None = None
         self._given = np.zeros((n, 3, BEHIND + EIGHTHS + AHEAD), np.int16)
-        self._soprano = np.zeros((n, WINDOW), np.int16)
-        self._onsets = np.zeros((n, WINDOW), np.uint8)
-        self._fermatas = np.zeros((n, WINDOW), np.uint8)
-        self._recent = np.full((n, voices, N_RECENT), NO_MOVE, np.int16)
-        self._sounding = np.zeros((n, voices, N_RECENT), np.int16)
-        self._state = np.zeros((n, self._columns.size), np.int16)
-        self._progress = np.zeros((n, n_progress(self.mode)), np.float32)
         self._scores = scores_of(self.moves, self.briefs, self.mode)
-        self._behind = False
         self._pool, self._group = pool, group
         self.seed(seed)
 
     @property
     def observations(self) -> dict[str, NDArray[Any]]:
-        """What is seen of every board; progress features, which cost most, only when asked for."""
-        if self._behind:
-            progress_features(self._scores, self.mode, self._progress)
-            self._behind = False
-        seen: dict[str, NDArray[Any]] = {"fermatas": self._fermatas, "state": self._state}
-        if self.mode.soprano_is_given:
-            seen |= {"soprano": self._soprano, "onsets": self._onsets}
-        if self.mode.voices > 1:
-            seen |= {"recent": self._recent, "sounding": self._sounding}
+        """What is seen of every board, made of its brief and its moves when it is asked for."""
+        if self._seen is None:
+            self._seen = self._observed()
+        return self._seen
+
+    def _observed(self) -> dict[str, NDArray[Any]]:
+        mode, at, known = self.mode, state_columns(self.mode), np.maximum(self.briefs, 0)
+        eighth = self.counts // mode.voices
+        window = eighth[:, None] + np.arange(WINDOW)
+        given = np.take_along_axis(self._given, window[:, None], axis=2)
+
+        # Moves of each written voice (N, V, 32), and where its last eight stand, newest first.
+        codes = self.moves.reshape(self.n, EIGHTHS, mode.voices).transpose(0, 2, 1)
+        made = (self.counts[:, None] + mode.voices - 1 - np.arange(mode.voices)) // mode.voices
+        last = made[:, :, None] - 1 - np.arange(N_RECENT)
+        there, last = last >= 0, np.maximum(last, 0)
+        sounds, held = (np.take_along_axis(x, last, axis=2) for x in _held(codes))
+        recent = np.where(there, np.take_along_axis(codes, last, axis=2), NO_MOVE)
+        sounding = np.where(there, sounds, 0)
+
+        state = np.zeros((self.n, at.size), np.int16)
+        state[:, at.sounds] = np.where(there[:, :, 0], sounds[:, :, 0], REST)
+        state[:, at.held] = np.where(there[:, :, 0], held[:, :, 0], 0)
+        state[:, at.place], state[:, at.left] = (known[:, PHASE] + eighth) % 8, EIGHTHS - eighth
+        state[:, at.key_mode], state[:, at.tonic] = known[:, MODE], known[:, TONIC]
+        self._scores[:, mode.written] = np.maximum(codes, HOLD)
+        silence_ahead(self._scores, self.counts, mode)
+        seen: dict[str, NDArray[Any]] = {"fermatas": given[:, 2].astype(np.uint8), "state": state}
+        if mode.soprano_is_given:
+            seen |= {"soprano": given[:, 0], "onsets": given[:, 1].astype(np.uint8)}
+        if mode.voices > 1:
+            state[:, at.turn] = self.counts % mode.voices
+            seen |= {"recent": recent, "sounding": sounding}
         else:
-            seen["recent"] = self._recent[:, 0]
-        return seen | {"progress_features": self._progress}
+            seen["recent"] = recent[:, 0]
+        return seen | {"progress_features": progress_features(self._scores, mode)}
 
     def observation_space(self) -> spaces.Dict:
         """The space of one board's observation."""
-        mode, size = self.mode, self._columns.size
+        mode, size = self.mode, state_columns(self.mode).size
         voices = mode.voices
         high = [N_MOVES - 1] * voices + [EIGHTHS] * voices + [7, EIGHTHS, 1, 11, voices - 1]
         highest = np.array(high[:size], np.int16)
@@ -275,42 +211,22 @@ class CompositionSimulator(Simulator):
         self._seed, self._drawn = (int(value) for value in state["dealt"])
 
     def _begin(self, rows: NDArray[np.int64]) -> None:
-        briefs, at = self.briefs[rows], self._columns
-        lay_out(briefs, rows, self._given)
-        scores = scores_of(self.moves[rows], briefs, self.mode)
-        scores[:, self.mode.written, 0] = REST  # silence, until something is written
-        self._scores[rows] = scores
-        seen: tuple[NDArray[Any], ...] = (self._soprano, self._onsets, self._fermatas)
-        for j, window in enumerate(seen):
-            window[rows] = self._given[rows, j, :WINDOW]
-        self._recent[rows], self._sounding[rows] = NO_MOVE, 0
-        state, known = np.zeros((len(rows), at.size), np.int16), np.maximum(briefs, 0)
-        state[:, at.sounds], state[:, at.left] = REST, EIGHTHS
-        state[:, at.place], state[:, at.key_mode] = known[:, PHASE], known[:, MODE]
-        state[:, at.tonic] = known[:, TONIC]
-        self._state[rows] = state
-        if not self._behind:
-            self._progress[rows] = progress_features(scores, self.mode)
+        briefs = self.briefs[rows]
+        self._scores[rows] = scores_of(self.moves[rows], briefs, self.mode)
+        soprano, fermatas = np.maximum(briefs[:, SOPRANO:FERMATA], HOLD), briefs[:, FERMATA:] > 0
+        given = np.stack([_held(soprano)[0], soprano >= FIRST_NOTE, fermatas], axis=1)
+        self._given[rows, :, BEHIND:-AHEAD] = given
+        self._seen = None
 
     def _play(self, actions: NDArray[np.int64]) -> None:
-        step_boards(
-            actions, self._written, self._given, self._soprano, self._onsets, self._fermatas,
-            self._recent, self._sounding, self._state, self.counts, self._scores,
-        )  # fmt: skip
-        self._behind = True
+        self._seen = None
 
 
 class FreeSimulator(CompositionSimulator):
     """N boards on which soprano and bass are written, in turn; briefs are frames.
 
     Attributes:
-        observations: ``recent`` (N, 2, 8) int16: the last moves of soprano and bass, newest first,
-            31 for none; ``sounding`` (N, 2, 8) int16: codes of what sounded in these eighths (1:
-            silence, 0: none yet); ``fermatas`` (N, 16) uint8: from 4 eighths back to 11 ahead;
-            ``state`` (N, 9) int16: codes of what sounds in soprano and bass, for how many eighths
-            each, place in the bar, eighths left, mode of the key, tonic, whose turn it is (0
-            soprano, 1 bass); ``progress_features`` (N, 358) float32, as if both were silent from
-            here on.
+        observations: As in :class:`.env.FreeEnv`, each (N, ...).
         moves: (N, 64) int16, padded with -1.
         briefs: (N, 67) int16: mode of the key, place in the bar, tonic and fermatas alone.
     """
@@ -324,13 +240,7 @@ class FourSimulator(CompositionSimulator):
     """N boards on which bass, tenor and alto are written to a given soprano, in turn.
 
     Attributes:
-        observations: ``soprano``, ``onsets``, ``fermatas`` as in :class:`CompositionSimulator`;
-            ``recent`` (N, 3, 8) int16: the last moves of bass, tenor and alto, newest first, 31 for
-            none; ``sounding`` (N, 3, 8) int16: codes of what sounded in these eighths (1: silence,
-            0: none yet); ``state`` (N, 11) int16: codes of what sounds in the three, for how many
-            eighths each, place in the bar, eighths left, mode of the key, tonic, whose turn it is
-            (0 bass, 1 tenor, 2 alto); ``progress_features`` (N, 540) float32, as if all three were
-            silent from here on.
+        observations: As in :class:`.env.FourEnv`, each (N, ...).
         moves: (N, 96) int16, padded with -1.
         briefs: (N, 67) int16: what each board answers.
     """

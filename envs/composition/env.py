@@ -101,7 +101,7 @@ class CompositionEnv(WorldEnv):
 
 
 class CompositionVectorEnv(WorldVectorEnv):
-    """N boards of :class:`CompositionEnv` in one compiled batch."""
+    """N boards of :class:`CompositionEnv` in one batch."""
 
     make_simulator: ClassVar[type[CompositionSimulator]] = CompositionSimulator
 
@@ -112,10 +112,7 @@ class CompositionVectorEnv(WorldVectorEnv):
         pool: NDArray[np.int16] | None = None,
         render_mode: str | None = None,
         render_size: int = 256,
-        **kwargs: Any,
     ) -> None:
-        if kwargs:
-            raise TypeError(f"unknown arguments for {type(self).__name__}: {sorted(kwargs)}")
         self._simulator = self.make_simulator(num_envs, pool)
         super().__init__(
             self._simulator,
@@ -223,12 +220,12 @@ class FourEnv(CompositionEnv):
 
 
 class FourVectorEnv(CompositionVectorEnv):
-    """N boards of :class:`FourEnv` in one compiled batch."""
+    """N boards of :class:`FourEnv` in one batch."""
 
     make_simulator = FourSimulator
 
 
 class FreeVectorEnv(CompositionVectorEnv):
-    """N boards of :class:`FreeEnv` in one compiled batch."""
+    """N boards of :class:`FreeEnv` in one batch."""
 
     make_simulator = FreeSimulator

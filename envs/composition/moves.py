@@ -63,25 +63,8 @@ def in_four(scores: NDArray[np.integer]) -> bool:
     return bool(scores.shape[1] == FOUR_ROWS)
 
 
-def check_moves(moves: NDArray[np.integer], most: int = EIGHTHS) -> None:
-    """Refuse what is no move: compiled code writes where a move points to, without looking.
-
-    Args:
-        moves: (N, T), padded with -1.
-        most: The largest T allowed.
-
-    Raises:
-        ValueError: If a value or the shape is wrong.
-    """
-    if moves.ndim != 2 or moves.shape[1] > most:
-        raise ValueError(f"moves: expected shape (N, {most} at most), got {moves.shape}")
-    if moves.size and not (moves.min() >= PAD and moves.max() < N_MOVES):
-        bad = moves[(moves < PAD) | (moves >= N_MOVES)][0]
-        raise ValueError(f"moves: {bad} is no move; moves are 0 to {N_MOVES - 1}")
-
-
 def check_briefs(briefs: NDArray[np.integer]) -> None:
-    """Refuse what is no brief; see :func:`check_moves`.
+    """Refuse what is no brief; see :func:`move37.envs.base.works.check_moves`.
 
     Args:
         briefs: (N, 67), or (N, 0): none.

@@ -35,6 +35,8 @@ N_STEPS = 2 * N_NOTES - 1
 N_GAPS = OFFSET + N_SOPRANO + N_NOTES
 N_MELODIC = 2 * N_SOPRANO + 1
 PROGRESS_WIDTH = 64
+EMBEDDING = 12
+"""Numbers per note and move."""
 DEGREES = 12
 """Silence stands after the twelve pitch classes, and after the twelve intervals."""
 
@@ -88,16 +90,15 @@ class ScoreNetwork(nn.Module):
         self.hidden2 = nn.Linear(width, width)
         self.head = nn.Linear(width, mode.voices * (N_MOVES + N_STEPS + N_GAPS))
 
-    def finish(self, embedding: int, **tables: Tensor) -> None:
+    def finish(self, **tables: Tensor) -> None:
         """Add the embeddings of the place, and scale down what the parameters begin with.
 
         Args:
-            embedding: Numbers of the place in the bar; the others have half as many.
             tables: Kept as buffers that are not saved.
         """
-        self.place = nn.Embedding(8, embedding)
-        self.left = nn.Embedding(EIGHTHS + 1, embedding // 2)
-        self.tonic = nn.Embedding(12, embedding // 2)
+        self.place = nn.Embedding(8, EMBEDDING)
+        self.left = nn.Embedding(EIGHTHS + 1, EMBEDDING // 2)
+        self.tonic = nn.Embedding(12, EMBEDDING // 2)
         with torch.no_grad():
             for module in self.children():
                 if isinstance(module, nn.Embedding):
@@ -150,15 +151,13 @@ class CompositionNetwork(ScoreNetwork):
     """Observation of :class:`.dynamics.CompositionSimulator` -> logits and features.
 
     Args:
-        width: Size of the hidden layers.
-        embedding: Numbers per soprano note and per own move.
         dropout: Share of the features dropped while training (the imitator only).
     """
 
     recent_slots: Tensor
 
-    def __init__(self, width: int = 256, embedding: int = 12, dropout: float = 0.0) -> None:
-        half = embedding // 2
+    def __init__(self, dropout: float = 0.0) -> None:
+        width, embedding, half = 256, EMBEDDING, EMBEDDING // 2
         per_slot = embedding + 2 * half + 2
         n_inputs = WINDOW * per_slot + N_RECENT * (embedding + half) + 2 * embedding + 3 * half + 2
         super().__init__(BASS, n_inputs, width, dropout)
@@ -169,7 +168,7 @@ class CompositionNetwork(ScoreNetwork):
         self.move = nn.Embedding((NO_MOVE + 1) * N_RECENT, embedding)
         self.step = nn.Embedding(N_STEPS + 1, half)
         self.bass = nn.Embedding(N_MOVES, embedding)
-        self.finish(embedding, recent_slots=torch.arange(N_RECENT) * (NO_MOVE + 1))
+        self.finish(recent_slots=torch.arange(N_RECENT) * (NO_MOVE + 1))
 
     def forward(self, obs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Score the moves.
@@ -203,63 +202,3 @@ class CompositionNetwork(ScoreNetwork):
         x = self.hidden(parts, progress)
         logits = self.scored(self.head(x), self.step_of[bass], self.gap_of[0, above])
         return logits, torch.cat([x, progress], 1)
-
-
-class VoicesNetwork(ScoreNetwork):
-    """What networks that write several voices in turn have in common.
-
-    Args:
-        mode: Whose works they write.
-        n_inputs: Numbers that :meth:`hidden` is given, without the progress features.
-        width: Size of the hidden layers.
-        dropout: Share of the features dropped while training (the imitator only).
-    """
-
-    move: nn.Embedding
-    degree: nn.Embedding
-    step: nn.Embedding
-    slots: Tensor
-    lows: Tensor
-    degree_slots: Tensor
-    sound_slots: Tensor
-
-    def finish(self, embedding: int, **tables: Tensor) -> None:
-        """Add the tables of several voices; see the base class."""
-        n = self.mode.voices
-        super().finish(
-            embedding,
-            slots=torch.arange(n * N_RECENT).view(n, N_RECENT) * (NO_MOVE + 1),
-            lows=torch.tensor(self.mode.lowest)[:, None] - FIRST_NOTE,
-            degree_slots=torch.arange(n)[:, None] * (DEGREES + 1),
-            sound_slots=torch.arange(n) * N_MOVES,
-            **tables,
-        )
-
-    def own(self, recent: Tensor, sounding: Tensor, now: Tensor) -> Tensor:
-        """(N, ...) what the written voices did last.
-
-        Args:
-            recent: (N, V, 8) int64: their last moves.
-            sounding: (N, V, 8) int64: codes of what sounded in these eighths.
-            now: (N, V) int64: what sounds.
-        """
-        heard = sounding >= FIRST_NOTE
-        degree = torch.where(heard, (sounding + self.lows) % 12, DEGREES) + self.degree_slots
-        # Steps from each of the last notes to what sounds now.
-        steps = now[:, :, None] - sounding + N_NOTES - 1
-        steps = torch.where(heard & (now[:, :, None] >= FIRST_NOTE), steps, N_STEPS)
-        parts = [self.move(recent + self.slots), self.degree(degree), self.step(steps)]
-        return torch.cat(parts, 3).flatten(1)
-
-    def logits(self, x: Tensor, turn: Tensor, mine: Tensor, other: Tensor) -> Tensor:
-        """Logits of the moves, (N, 31).
-
-        Args:
-            x: (N, width), of the last hidden layer.
-            turn: (N,) int64: whose turn it is.
-            mine: (N,) int64: the code that sounds in that voice.
-            other: (N,) int64: the code that sounds in its partner.
-        """
-        every = self.head(x).view(len(x), self.mode.voices, -1)
-        scores = every.gather(1, turn[:, None, None].expand(-1, 1, every.shape[2])).squeeze(1)
-        return self.scored(scores, self.step_of[mine], self.gap_of[turn, other])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from move37.envs.base.works import check_moves
 from move37.envs.composition.modes import Mode
 from move37.envs.composition.moves import (
     BRIEF,
@@ -15,6 +16,7 @@ from move37.envs.composition.moves import (
     HOLD,
     KEY_ROW,
     MODE,
+    N_MOVES,
     PAIR_ROWS,
     PHASE,
     PLACE_ROW,
@@ -24,7 +26,6 @@ from move37.envs.composition.moves import (
     SOPRANO_ROW,
     TONIC,
     check_briefs,
-    check_moves,
     sounding,
 )
 
@@ -43,7 +44,9 @@ def scores_of(
     Raises:
         ValueError: If there are other values than moves and briefs in them.
     """
-    check_moves(moves, mode.n_moves)
+    if moves.ndim != 2 or moves.shape[1] > mode.n_moves:
+        raise ValueError(f"moves: expected shape (N, {mode.n_moves} at most), got {moves.shape}")
+    check_moves("moves", moves, N_MOVES)
     n = len(moves)
     if len(briefs) != n:
         raise ValueError(f"briefs: expected {n}, got {len(briefs)}")

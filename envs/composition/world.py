@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -11,24 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from move37.envs.base.corpus import CorpusError
 from move37.envs.base.splits import Splits
 from move37.envs.base.works import Works, WorksError, write_atomically
 from move37.envs.base.world import Evaluator, Export, World
-from move37.envs.composition.corpus.chorales import CorpusError, load_corpus
+from move37.envs.composition.corpus.chorales import load_corpus, scores_in_four
 from move37.envs.composition.corpus.musicxml import ChoraleError
 from move37.envs.composition.corpus.sopranos import new_sopranos
-from move37.envs.composition.dynamics import CompositionSimulator
+from move37.envs.composition.dynamics import CompositionSimulator, FourSimulator, FreeSimulator
 from move37.envs.composition.judging.craft import Critic, planes_of
+from move37.envs.composition.judging.descriptor import ContourCollapse
 from move37.envs.composition.judging.evaluator import CompositionEvaluator, train_judge
-from move37.envs.composition.judging.mode_collapse import ContourCollapse
 from move37.envs.composition.judging.quality import HumanLevelQuality
-from move37.envs.composition.modes import BASS, Mode
+from move37.envs.composition.modes import BASS, FOUR, FREE, Mode
 from move37.envs.composition.network import CompositionNetwork
 from move37.envs.composition.rules.explain import explain
 from move37.envs.composition.rules.form import form_quality, form_terms
 from move37.envs.composition.score import notation, page, render, sound, soundfont
 from move37.envs.composition.score.roll import read_rolls
 from move37.envs.composition.scores import moves_and_briefs, steps_of
+from move37.envs.composition.voices_networks import FourNetwork, FreeNetwork
 from move37.envs.composition.works import pictures_of, scores_of_works
 from move37.envs.files.pictures import save_png
 from move37.envs.judging.critics import judge
@@ -131,19 +134,38 @@ class CompositionWorld(World):
             }
         works = loaded.works.with_appraisal({"tune": loaded.tunes.astype(np.float64)})
         parts = {name: self.written(works[at], loaded.inner[at]) for name, at in rows.items()}
+        fingerprint = loaded.fingerprint
+        if self.mode.in_four:  # of the inner voices too
+            digest = hashlib.sha256(fingerprint.encode())
+            for name in ("train", "held_out", "judge", "sealed"):
+                digest.update(parts[name].moves.astype("<i2").tobytes())
+            fingerprint = digest.hexdigest()
         return Splits(
             train=parts["train"],
             held_out=parts["held_out"],
             judge=parts["judge"],
             outsiders=parts["sealed"],
-            fingerprint=loaded.fingerprint,
+            fingerprint=fingerprint,
             left_out=loaded.skipped,
         )
 
-    @staticmethod
-    def written(works: Works, inner: NDArray[np.int16]) -> Works:
-        """Works (N) of two voices, with codes (N, 2, 32) of alto and tenor, in the world's mode."""
-        return works
+    @classmethod
+    def written(cls, works: Works, inner: NDArray[np.int16]) -> Works:
+        """Works of two voices in the world's mode.
+
+        Args:
+            works: N of them; in four parts those are left out whose alto or tenor leaves its
+                compass.
+            inner: (N, 2, 32): codes of alto and tenor, -1 where one leaves its compass.
+        """
+        if cls.mode == BASS:
+            return works
+        scores = scores_of_works(works)
+        if cls.mode.in_four:
+            whole = np.array((inner >= 0).all(axis=(1, 2)), np.bool_)
+            works, scores = works[whole], scores_in_four(works, inner)
+        moves, briefs = moves_and_briefs(scores, cls.mode)
+        return Works(cls.id, moves, briefs, works.names, works.appraisal)
 
     def boards(self, n: int, split: str) -> CompositionSimulator:
         """N boards with the briefs of a split."""
@@ -236,3 +258,37 @@ class CompositionWorld(World):
         critic = Critic(planes.shape[1])
         load_weights(folder / "critic.safetensors", critic)
         return judge(critic, planes)
+
+
+class FreeWorld(CompositionWorld):
+    """Bach's chorales, soprano and bass, both of them written: nothing but the frame is given."""
+
+    id = "composition-free"
+    simulator_class = FreeSimulator
+    env_id = "Move37/CompositionFree-v0"
+    mode = FREE
+    # Works are twice as long, and few of the imitator's are both good and new: the learner is paid
+    # for less novelty, or its way is lost in noise.
+    ppo: ClassVar[Mapping[str, Any]] = {
+        "n_envs": 128, "n_steps": 64, "kl_weight": 0.02, "value_network": "own",
+        "env_steps": 4_000_000,
+    }  # fmt: skip
+    floor = 0.8
+    own_count = True  # nothing is given that would keep works apart
+    make_network = FreeNetwork
+
+
+class FourWorld(CompositionWorld):
+    """Bach's chorales in four parts: bass, tenor and alto are written to a given soprano."""
+
+    id = "composition-four"
+    simulator_class = FourSimulator
+    env_id = "Move37/CompositionFour-v0"
+    mode = FOUR
+    ppo: ClassVar[Mapping[str, Any]] = {
+        "n_envs": 128, "n_steps": 96, "kl_weight": 0.1, "value_network": "own",
+        "env_steps": 4_000_000,
+    }  # fmt: skip
+    floor = 0.8
+    root = 3  # the imitator's works are far below Bach's: none would be paid else
+    make_network = FourNetwork

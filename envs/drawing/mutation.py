@@ -6,7 +6,7 @@ of them, so that a closed line stays closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from random import Random
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.base.works import PAD
-from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, POINTS, SIZE
+from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, SIZE, strokes_of
 
 TRIES = 8
 """Attempts at a child that differs from its parent and is not too long."""
@@ -189,19 +189,20 @@ def mutate(
     """
     chance = Random(int(rng.integers(1 << 62)))  # for single numbers ten times as fast as NumPy's
     out = np.full((len(moves), MAX_MOVES), PAD, np.int16)
-    for row, parent in enumerate(moves.tolist()):
+    for row, parent in enumerate(moves):
         # Every other donor is human, however many of each there are.
         pool = human if len(human) and chance.random() < 0.5 else moves
-        donor = pool[chance.randrange(len(pool))].tolist()
-        child = _child([move for move in parent if move != PAD], _decoded(donor), chance)
+        donor = _decoded(pool[chance.randrange(len(pool))])
+        child = _child(parent[parent != PAD], donor, chance)
         out[row, : len(child)] = child
     return out
 
 
-def _child(parent: list[int], donor: list[Stroke], rng: Random) -> list[int]:
+def _child(moves: NDArray[np.int16], donor: list[Stroke], rng: Random) -> list[int]:
     """The moves of a mutated work."""
     # Where nothing is drawn, begin with what the donor drew.
-    strokes = _decoded(parent) or donor
+    parent: list[int] = moves.tolist()
+    strokes = _decoded(moves) or donor
     for _ in range(TRIES if strokes else 0):
         changed = rng.choice(_DRAWN)(strokes, donor, rng)
         while rng.random() < MORE:
@@ -212,17 +213,9 @@ def _child(parent: list[int], donor: list[Stroke], rng: Random) -> list[int]:
     return parent
 
 
-def _decoded(moves: Sequence[int]) -> list[Stroke]:
-    """The strokes of a work that leave ink."""
-    strokes: list[Stroke] = [[]]
-    for move in moves:
-        if 0 <= move < POINTS:
-            strokes[-1].append((move % SIZE, move // SIZE))
-        else:
-            strokes.append([])
-        if move == END:
-            break
-    return [stroke for stroke in strokes if len(stroke) > 1]
+def _decoded(moves: NDArray[np.int16]) -> list[Stroke]:
+    """The strokes of a work (T,) that leave ink."""
+    return [[(x, y) for x, y in s.tolist()] for s in strokes_of(moves) if len(s) > 1]
 
 
 def _encoded(strokes: list[Stroke]) -> list[int]:

@@ -23,6 +23,8 @@ Draw = Callable[[int, np.random.Generator], Views]
 """Gives n negatives, fresh at every call."""
 Augment = Callable[[Views, np.random.Generator], torch.Tensor]
 """Turns what a critic would see into what it is taught with, float32."""
+AugmentOf = Callable[[int], Augment]
+"""Makes, of a seed, what is done to the batches of one training."""
 
 
 def as_they_are(views: Views, rng: np.random.Generator) -> torch.Tensor:
@@ -124,7 +126,7 @@ class LearningCritic:
         seed: Of all that is drawn.
         weight_decay: AdamW's decoupled decay.
         target: What the critic should say of human works.
-        augment: Makes, of a seed, what is done to the batches of one training.
+        augment: What is done to the batches.
 
     Attributes:
         target: The human 65th percentile of craft: a margin above the median, because another
@@ -132,7 +134,7 @@ class LearningCritic:
     """
 
     QUANTILE = 0.65
-    REFRESH_RATE = 3e-4
+    REFRESH_RATE, REFRESH_UPDATES = 3e-4, 30
 
     def __init__(
         self,
@@ -145,7 +147,7 @@ class LearningCritic:
         seed: int,
         weight_decay: float = 1e-3,
         target: float = 0.95,
-        augment: Callable[[int], Augment] = lambda seed: mirrored,
+        augment: AugmentOf = lambda seed: mirrored,
     ) -> None:
         self.network = network
         self._human, self._others, self._measured = human, list(others), measured
@@ -179,11 +181,11 @@ class LearningCritic:
             [p[rng.integers(0, len(p), k)] for p, k in zip(pools, sizes, strict=True)]
         )
 
-    def refresh(self, own: Views, updates: int = 30) -> float:
+    def refresh(self, own: Views) -> float:
         """Teach the critic the learner's own latest works too; returns its mean loss."""
         self._own = own
         self._rounds += 1
-        loss = self._train(updates, self._seed + 1000 + self._rounds, self._optimizer)
+        loss = self._train(self.REFRESH_UPDATES, self._seed + 1000 + self._rounds, self._optimizer)
         self.target = self._human_craft()
         return loss
 
@@ -191,11 +193,7 @@ class LearningCritic:
         """Copies of what learning changes: the critic, its optimiser, counters, own works."""
         state = {f"critic/{k}": v.numpy().copy() for k, v in self.network.state_dict().items()}
         state |= {f"optimizer/{k}": v.copy() for k, v in moments_of(self._optimizer).items()}
-        return state | {
-            "own": self._own.copy(),
-            "rounds": np.array(self._rounds),
-            "craft_target": np.array(self.target),
-        }
+        return state | {"own": self._own.copy(), "rounds": np.array(self._rounds)}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take back what :meth:`state` gave.
@@ -214,7 +212,7 @@ class LearningCritic:
         load_moments(self._optimizer, part(state, "optimizer"))
         self._own = state["own"].copy()
         self._rounds = int(state["rounds"])
-        self.target = float(state["craft_target"])
+        self.target = self._human_craft()
 
 
 class RankingCritic(LearningCritic):
@@ -238,15 +236,6 @@ class RankingCritic(LearningCritic):
         logits = _logit(said)
         self._standing = np.array([logits.mean(), max(float(logits.std()), 1e-3)])
         return float(np.quantile(said, self.QUANTILE))
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """As :meth:`LearningCritic.state`, and where human works stand."""
-        return super().state() | {"standing": self._standing.copy()}
-
-    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back what :meth:`state` gave."""
-        super().load_state(state)
-        self._standing = state["standing"].copy()
 
 
 def _logit(p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,6 @@ and the reward's critic are of two families, learn from different works, and see
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from move37.envs.judging.critics import LearningCritic, as_they_are, judge
 from move37.envs.judging.damage import worse_works
 from move37.envs.judging.evaluator import Evaluator
 from move37.envs.judging.forest import Forest
-from move37.envs.judging.pca import PrincipalComponents
+from move37.envs.judging.pca import Features, PrincipalComponents
 from move37.novelty.storage import load_weights
 
 if TYPE_CHECKING:
@@ -35,24 +34,6 @@ FOREST = "judge.npz"
 CRITIC = "critic"
 USUAL = 0.95
 """Quantile of what human works have in common with other human works: no more counts as copied."""
-
-
-def image_descriptor(
-    images: Callable[[Works], NDArray[np.uint8]],
-) -> type[PrincipalComponents]:
-    """The kind of descriptor that is made of works' images (N, H, W)."""
-
-    class ImageDescriptor(PrincipalComponents):
-        """Principal components of images."""
-
-        n_components = COMPONENTS
-
-        @classmethod
-        def features(cls, works: Works) -> NDArray[np.float64]:
-            """The points of the images, (N, H * W)."""
-            return _flat(images(works)).astype(np.float64)
-
-    return ImageDescriptor
 
 
 class DefaultEvaluator(Evaluator):
@@ -81,8 +62,8 @@ class DefaultEvaluator(Evaluator):
         self._copying = CopiedPassages(human)
         # Where there are few moves, human works share long passages by chance.
         self.copied_at_most = float(np.quantile(self._copying(held_out), USUAL))
-        kind = image_descriptor(world.images)
-        super().__init__(human, held_out, kind.fit(human) if descriptor is None else descriptor)
+        descriptor = descriptor or PrincipalComponents.fit(_points(world), human, COMPONENTS)
+        super().__init__(human, held_out, descriptor)
 
     @classmethod
     def fit(
@@ -98,7 +79,7 @@ class DefaultEvaluator(Evaluator):
         """Read what :meth:`save` wrote."""
         human, held_out = cls.load_human(folder)
         forest = Forest.load(folder / FOREST, _flat(world.images(human[:1])).shape[1])
-        descriptor = image_descriptor(world.images).load(folder / "descriptor.npz")
+        descriptor = PrincipalComponents.load(folder / "descriptor.npz", _points(world), human)
         return cls(world, human, held_out, forest, descriptor)
 
     def judge(self, works: Works) -> NDArray[np.float64]:
@@ -209,6 +190,11 @@ class DefaultQuality:
     def refresh(self, works: Works) -> dict[str, float]:
         """Teach the critic the learner's latest works."""
         return {"critic/loss": self.critic.refresh(self._world.images(works))}
+
+
+def _points(world: World) -> Features:
+    """What the descriptor is made of: the points of works' images."""
+    return lambda works: _flat(world.images(works)).astype(np.float64)
 
 
 def _flat(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

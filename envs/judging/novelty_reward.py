@@ -16,6 +16,8 @@ from move37.novelty.recent import RecentBuffer
 
 Describe = Callable[[Works], NDArray[np.float32]]
 """Descriptors (N, D) of works."""
+DUPLICATE = 0.5
+"""Distance, in units of the archive's scale, at which a work is a duplicate."""
 FADED_IN = 500
 """Own works from which on mode collapse counts in full: the mean of few works says little."""
 
@@ -48,7 +50,7 @@ class ArchiveNovelty:
       have among equally many of themselves, at most 1;
     - ``mode_collapse``: how far it has what all of them have; only where a world says how that is
       measured;
-    - ``duplicate``: 1 where the nearest of them is ``duplicate_below`` away or less, 0 from
+    - ``duplicate``: 1 where the nearest of them is DUPLICATE away or less, 0 from
       ``duplicate_above`` on.
 
     Where works answer briefs, an own work under another brief is no precedent, and what was made
@@ -64,8 +66,7 @@ class ArchiveNovelty:
         floor: Novelty that is worth nothing yet; by default the human median.
         exponent: Of ``clipped_novelty``.
         memory: How many of the last own works a new one must differ from.
-        duplicate_below: Distance, in units of the archive's scale, at which a work is a duplicate.
-        duplicate_above: Distance at which it is none.
+        duplicate_above: Distance, in units of the archive's scale, at which a work is none.
         own_count: Whether own works count: those in the archive and the last three terms.
         mode_collapse: Made of the ``memory`` human works that give the scale; None: no such term.
     """
@@ -80,7 +81,6 @@ class ArchiveNovelty:
         floor: float = 1.0,
         exponent: float = 1.0,
         memory: int = 2048,
-        duplicate_below: float = 0.5,
         duplicate_above: float = 0.8,
         own_count: bool = True,
         mode_collapse: Callable[[Works], ModeCollapse] | None = None,
@@ -93,7 +93,7 @@ class ArchiveNovelty:
             self._known = NoveltyArchive(archive.dim, archive.k_neighbors, scale=archive.scale)
             self._known.pin(archive.entries[archive.pinned])
         self.cap, self.floor, self.exponent = cap, floor, exponent
-        self.duplicate_below, self.duplicate_above = duplicate_below, duplicate_above
+        self.duplicate_above = duplicate_above
         sample = human[np.random.default_rng(0).permutation(len(human))[:memory]]
         among = leave_one_out_novelty(describe(sample), archive.k_neighbors)
         self.human_diversity = float(np.median(among)) / archive.scale
@@ -132,8 +132,8 @@ class ArchiveNovelty:
                 terms["mode_collapse"] = collapsed * min(1, len(self._own) / FADED_IN)
             novelty_reward = novelty_reward * (1 - terms["mode_collapse"])
         self._own.remember(x, features)
-        span = self.duplicate_above - self.duplicate_below
-        duplicate = 1 - np.clip((distance / scale - self.duplicate_below) / span, 0, 1)
+        span = self.duplicate_above - DUPLICATE
+        duplicate = 1 - np.clip((distance / scale - DUPLICATE) / span, 0, 1)
         novelty_reward = novelty_reward * (1 - duplicate) if self._own_count else clipped_novelty
         return terms | {"duplicate": duplicate, "novelty_reward": novelty_reward}
 

@@ -7,13 +7,16 @@ batch.
 from __future__ import annotations
 
 import os
-from typing import ClassVar, Self
+from collections.abc import Callable
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from move37.envs.base.works import Works, WorksError, read_npz, write_npz
+
+Features = Callable[[Works], NDArray[np.float64]]
+"""What a world measures of N works, (N, F)."""
 
 
 @njit(cache=True, nogil=True)
@@ -32,40 +35,32 @@ def _project(
 
 
 class PrincipalComponents:
-    """Maps works to ``dim`` numbers; a world says in a subclass what is measured of them.
+    """Maps works to ``dim`` numbers.
 
     Args:
+        features: What is measured of N works, (N, F) float64.
         mean: (F,) float64.
         components: (dim, F) float64.
-
-    Attributes:
-        n_components: At most so many are fitted.
-        n_features: F, where a saved descriptor must have so many; None: any number.
     """
 
-    n_components: ClassVar[int]
-    n_features: ClassVar[int | None] = None
-
-    @classmethod
-    def features(cls, works: Works) -> NDArray[np.float64]:
-        """Raw features (N, F) float64 of works."""
-        raise NotImplementedError
-
-    def __init__(self, mean: NDArray[np.float64], components: NDArray[np.float64]) -> None:
+    def __init__(
+        self, features: Features, mean: NDArray[np.float64], components: NDArray[np.float64]
+    ) -> None:
+        self.features = features
         self.mean = np.ascontiguousarray(mean, np.float64)
         self.components = np.ascontiguousarray(components, np.float64)
         self.dim = len(self.components)
 
     @classmethod
-    def fit(cls, works: Works) -> Self:
-        """Fit the principal components to human works."""
-        raw = cls.features(works)
+    def fit(cls, features: Features, works: Works, n_components: int) -> PrincipalComponents:
+        """Fit at most so many principal components to human works."""
+        raw = features(works)
         mean = raw.mean(axis=0)
         _, _, components = np.linalg.svd(raw - mean, full_matrices=False)
         # The sign of a component is arbitrary: fix it, so that every machine finds the same.
         peak = np.abs(components).argmax(axis=1)
         components *= np.sign(components[np.arange(len(components)), peak])[:, None]
-        return cls(mean, components[: cls.n_components])
+        return cls(features, mean, components[:n_components])
 
     def __call__(self, works: Works) -> NDArray[np.float32]:
         """(N, dim) float32 for N works.
@@ -87,18 +82,19 @@ class PrincipalComponents:
         write_npz(path, {"mean": self.mean, "components": self.components})
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read what :meth:`save` wrote; WorksError if it is damaged."""
+    def load(
+        cls, path: str | os.PathLike[str], features: Features, works: Works
+    ) -> PrincipalComponents:
+        """Read what :meth:`save` wrote; WorksError if it is damaged, or not made for such works."""
         arrays = read_npz(path)
         mean, components = arrays.get("mean"), arrays.get("components")
         if (
             mean is None
             or components is None
-            or mean.ndim != 1
-            or cls.n_features not in (None, len(mean))
+            or mean.shape != features(works[:1]).shape[1:]
             or components.shape[1:] != mean.shape
             or not np.isfinite(mean).all()
             or not np.isfinite(components).all()
         ):
             raise WorksError(f"{path}: not a saved descriptor")
-        return cls(mean, components)
+        return cls(features, mean, components)

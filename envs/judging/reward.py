@@ -129,16 +129,9 @@ class LearningReward(Appraisal):
     def admit(
         self, works: Works, descriptors: NDArray[np.float32] | None = None
     ) -> NDArray[np.bool_]:
-        """Offer works to the archive.
+        """Offer works to the archive: see :class:`Reward`.
 
         Their quality is asked again, since the critics may have learnt since they were appraised.
-
-        Args:
-            works: N works.
-            descriptors: (N, D): of the works, where they are known already.
-
-        Returns:
-            (N,) bool: which were taken.
         """
         if descriptors is None:
             descriptors = self.novelty_reward.describe(works)

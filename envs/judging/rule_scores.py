@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from move37.envs.base.appraisal import Terms
 
 Bounds = tuple[float, float, float, float]
 """Score 0 below, 1 from, 1 to, 0 above; infinite where a rule has no such bound."""
@@ -43,3 +46,22 @@ def softened_product(
         logs = logs + np.log(np.maximum(term, floor))
     result: NDArray[np.float64] = np.exp(logs / sharpness)
     return result
+
+
+def rule_terms(scores: Mapping[str, NDArray[np.float64]], floor: float, sharpness: float) -> Terms:
+    """Scores of rules as terms of quality: ``form/RULE``, ``form``, and ``quality`` = form.
+
+    Form is their :func:`softened_product`.
+    """
+    form = softened_product(list(scores.values()), floor, sharpness)
+    named = {f"form/{rule}": score for rule, score in scores.items()}
+    return named | {"form": form, "quality": form}
+
+
+def marks_line(rule: str, value: float, words: str, bounds: Bounds, marks: float) -> str:
+    """What a rule measured, where it gives full marks, and the marks it gave."""
+    _, low, high, _ = bounds
+    full = f"{low:g} to {high:g}"
+    if math.isinf(low) or math.isinf(high):
+        full = f"at most {high:g}" if math.isinf(low) else f"at least {low:g}"
+    return f"{rule}: {value:.3g} {words}, full marks for {full}: {marks:.2f}"

@@ -34,12 +34,11 @@ EMPTY = 16
 """Bits of an empty DEFLATE stream, not counted."""
 
 
-def move_bytes(moves: ArrayLike, base: int = 256) -> list[bytes]:
-    """Works as byte strings, two bytes a move: ``move // base`` and ``move % base``.
+def move_bytes(moves: ArrayLike) -> list[bytes]:
+    """Works as byte strings, two bytes a move, the higher first.
 
     Args:
         moves: (N, T) integers from 0 to 65,535, padded with -1.
-        base: The width of the board if moves are its points: the bytes are then row and column.
 
     Raises:
         ValueError: If the shape is wrong, or a move does not fit two bytes.
@@ -47,11 +46,9 @@ def move_bytes(moves: ArrayLike, base: int = 256) -> list[bytes]:
     table = np.asarray(moves, np.int64)
     if table.ndim != 2:
         raise ValueError(f"moves: expected shape (N, T), got {table.shape}")
-    if not 1 <= base <= 256 or (table.size and not PAD <= table.min() <= table.max() < 256 * base):
-        raise ValueError(f"moves: expected -1 to {256 * base - 1} and base 1 to 256, got {base}")
-    codes = np.stack([table // base, table % base], axis=2).astype(np.uint8)
-    there = table != PAD
-    return [code[row].tobytes() for code, row in zip(codes, there, strict=True)]
+    if table.size and not PAD <= table.min() <= table.max() < 1 << 16:
+        raise ValueError(f"moves: expected -1 to 65535, got {table.min()} to {table.max()}")
+    return [row[row != PAD].astype(">u2").tobytes() for row in table]
 
 
 def train_dictionary(works: Sequence[bytes], size: int = WINDOW) -> bytes:
@@ -138,7 +135,6 @@ def compression_progress(
     works: Sequence[bytes],
     rng: np.random.Generator,
     literal: float = math.inf,
-    size: int = WINDOW,
 ) -> Progress:
     """Bits saved on a maker's works by knowing other works of that maker.
 
@@ -152,17 +148,15 @@ def compression_progress(
         works: Works of the maker to compress; at least one.
         rng: The only source of chance (bootstrap).
         literal: As in :func:`deflate_bits`; best log2 of the number of moves.
-        size: Bytes of a dictionary.
 
     Raises:
         ValueError: If there are no works to compress.
     """
     if not works:
         raise ValueError("works: expected at least one")
-    new = train_dictionary(learnt, size // 2)
-    old = train_dictionary(human, size)
+    new, old = train_dictionary(learnt, WINDOW // 2), train_dictionary(human)
     # The best of the human dictionary stands at its end.
-    mixed = old[len(old) - min(len(old), size - len(new)) :] + new
+    mixed = old[len(old) - min(len(old), WINDOW - len(new)) :] + new
     before, after = (deflate_bits(works, known, literal) for known in (old, mixed))
     return progress_of(before, after, rng)
 

@@ -125,7 +125,6 @@ def copy_insertion(
     rng: np.random.Generator,
     size: int,
     horizon: int,
-    draws: int = 5,
 ) -> CopyInsertion:
     """The control of the Novelty Index: would an imitator have made the same novel moves?
 
@@ -140,13 +139,10 @@ def copy_insertion(
         rng: The only source of chance.
         size: As in :func:`novelty_index`.
         horizon: Likewise.
-        draws: Likewise.
     """
     seed = int(rng.integers(2**63))  # both measurements draw the same references
     before, after = (
-        novelty_index(
-            moves, reference, np.random.default_rng(seed), size, horizon, draws, inserted=extra
-        )
+        novelty_index(moves, reference, np.random.default_rng(seed), size, horizon, inserted=extra)
         for extra in (None, inserted)
     )
     return CopyInsertion(

@@ -99,6 +99,7 @@ class Styles:
 
     Attributes:
         centres: (K, D) float64: means of the human styles, the largest first.
+        n_human: K.
         human_labels: (N,) int64: styles of the human works.
         kinds: (F, D) float64: means of the new kinds.
         sizes: (F,) int64: works in each.
@@ -115,15 +116,11 @@ class Styles:
         rows = as_rows(human, None, "human")
         self.radius = human_radius(rows)
         self.centres, self.human_labels = cluster(rows, k, rng)
+        self.n_human = len(self.centres)
         self.spread = _spread(rows.astype(np.float64), self.human_labels, rng)
         self.kinds = np.zeros((0, rows.shape[1]))
         self.sizes = np.zeros(0, np.int64)
         self._human = Table.of(rows)
-
-    @property
-    def n_human(self) -> int:
-        """Number of human styles."""
-        return len(self.centres)
 
     def add(self, x: ArrayLike) -> NDArray[np.int64]:
         """Assign works, in the order in which they were made; new kinds are kept.
@@ -189,11 +186,7 @@ def style_shares(
     shown = np.concatenate([np.arange(n_human), _largest_kinds(label, n_human, most)])
     row = np.full(max(int(label.max(initial=0)), n_human) + 2, len(shown))  # [-1] is STRAY's
     row[shown] = np.arange(len(shown))
-    bins = np.searchsorted(edge, time, side="right") - 1
-    bins[time == edge[-1]] = len(edge) - 2
-    inside = (bins >= 0) & (bins < len(edge) - 1)
-    counts = np.zeros((len(shown) + 1, len(edge) - 1))
-    np.add.at(counts, (row[label[inside]], bins[inside]), 1.0)
+    counts, _, _ = np.histogram2d(row[label], time, (np.arange(len(shown) + 2), edge))
     totals = counts.sum(axis=0)
     shares = np.where(totals > 0, counts / np.maximum(totals, 1), np.nan)
     return shares, [*shown.tolist(), "other new"]

@@ -7,39 +7,48 @@ often. Parsing is done once: the works are cached, keyed by the content they wer
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from move37.envs.base.works import Works
-from move37.envs.composition.corpus.cache import Found, read_cache, write_cache
+from move37.envs.base.corpus import (
+    CorpusError,
+    Parsed,
+    Record,
+    Skipped,
+    bytes_of,
+    installed,
+    read_corpus,
+)
+from move37.envs.base.works import Works, check_moves
 from move37.envs.composition.corpus.musicxml import ChoraleError, read_chorale
-from move37.envs.composition.corpus.tunes import find_tunes
 from move37.envs.composition.corpus.windows import Window, windows_of
 from move37.envs.composition.modes import BASS
-from move37.envs.composition.moves import BRIEF, EIGHTHS, TONIC
+from move37.envs.composition.moves import (
+    BRIEF,
+    EIGHTHS,
+    FERMATA,
+    N_MOVES,
+    SOPRANO,
+    SOPRANO_LOW,
+    TONIC,
+    check_briefs,
+    sounding,
+)
 from move37.envs.composition.scores import scores_of
 
 PARSER_VERSION = 2
 """Raised whenever the same files would give other works, so that old caches are not used."""
 
 MAX_BYTES = 4_000_000
+ALIKE = 24
+"""Two windows share a tune if their sopranos agree, in any transposition, in so many eighths."""
 SPLITS = ("train", "judge", "held_out", "sealed")
 _SHARES = (0.6, 0.16, 0.12, 0.12)
-
-
-class CorpusError(ValueError):
-    """A corpus that is unknown, not installed, empty or wrongly asked for."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ class Corpus:
     works: Works
     inner: NDArray[np.int16]
     tunes: NDArray[np.int64]
-    skipped: tuple[tuple[str, str], ...]
+    skipped: Skipped
     fingerprint: str
 
     def split(self, seed: int = 0) -> dict[str, NDArray[np.int64]]:
@@ -104,67 +113,46 @@ def load_corpus(
             pattern matches no name.
     """
     kind, name, records = _source(spec)
-    folder = cache_dir or Path(
-        os.environ.get("MOVE37_CACHE") or platformdirs.user_cache_dir("move37")
-    )
-    digest = hashlib.sha256()
-    for label, data in records:
-        digest.update(f"{len(data)} {label!r} ".encode() + data)
-    cache = folder / f"{kind}-{digest.hexdigest()[:32]}-v{PARSER_VERSION}.npz"
-    found = read_cache(cache)
-    if found is None:
-        found = _parse(name, records, progress)
-        write_cache(cache, Found(*found))
-    works, inner, tunes, skipped = found
-    keep = np.ones(len(works), bool)
-    for pattern in withhold:
-        matches = np.array([fnmatchcase(n, pattern) for n in works.names], bool)
-        if not matches.any():
-            raise CorpusError(f"{spec}: no work's name matches the withheld pattern {pattern!r}")
-        keep &= ~matches
-    works, inner, tunes = works[keep], inner[keep], tunes[keep]
-    if len(works) == 0:
-        reason = f" (first: {skipped[0][0]}: {skipped[0][1]})" if skipped else ""
-        raise CorpusError(
-            f"{spec}: no works left, {len(skipped)} skipped{reason}, {int((~keep).sum())} withheld"
-        )
-    digest = hashlib.sha256(works.moves.astype("<i2").tobytes())
-    digest.update(works.briefs.astype("<i2").tobytes() + json.dumps(works.names).encode())
-    return Corpus(name, works, inner, tunes, skipped, digest.hexdigest())
+    (works, skipped, more), fingerprint = read_corpus(
+        spec, BASS.world, kind, PARSER_VERSION, records,
+        lambda: _parse(name, records, progress), _check, withhold, cache_dir,
+    )  # fmt: skip
+    return Corpus(name, works, more["inner"], more["tunes"], skipped, fingerprint)
 
 
-Records = list[tuple[str, bytes]]
+def _check(found: Parsed) -> None:
+    works, inner, tunes = found.works, found.more["inner"], found.more["tunes"]
+    check_moves("moves", works.moves, N_MOVES)
+    check_moves("inner", inner, N_MOVES)
+    check_briefs(works.briefs)
+    n = len(works)
+    shapes = (works.moves.shape, works.briefs.shape, inner.shape, tunes.shape)
+    wanted = ((n, EIGHTHS), (n, BRIEF), (n, 2, EIGHTHS), (n,))
+    if shapes != wanted or inner.dtype != np.int16 or tunes.dtype != np.int64:
+        raise ValueError(f"not works of chorales: {shapes}")
 
 
-def _source(spec: str) -> tuple[str, str, Records]:
+def _source(spec: str) -> tuple[str, str, list[Record]]:
     if spec == "bach":
-        try:
-            package = importlib.metadata.distribution("music21")
-        except importlib.metadata.PackageNotFoundError:
-            raise CorpusError("bach: the package music21 is not installed") from None
-        folder = Path(str(package.locate_file("music21/corpus/bach")))
+        folder = installed("bach", "music21", "music21/corpus/bach")
         files = sorted([*folder.glob("*.mxl"), *folder.glob("*.xml")])
         if not files:
             raise CorpusError(f"bach: the package music21 has no chorales in {folder}")
-        return "bach", "bach", [(path.name, _bytes_of(path)) for path in files]
+        return "bach", "bach", [(path.name, bytes_of(path, MAX_BYTES)) for path in files]
     path = Path(spec).expanduser()
     if path.is_dir():
         kinds = ("*.mxl", "*.xml", "*.musicxml")
         found = {p.relative_to(path).as_posix(): p for kind in kinds for p in path.rglob(kind)}
         if not found:
             raise CorpusError(f"{path}: no .mxl, .xml or .musicxml files in this folder")
-        return "musicxml", path.resolve().name, [(k, _bytes_of(found[k])) for k in sorted(found)]
+        return (
+            "musicxml",
+            path.resolve().name,
+            [(k, bytes_of(found[k], MAX_BYTES)) for k in sorted(found)],
+        )
     raise CorpusError(
         f"{spec!r} is no known corpus: expected bach, or the path of a folder of MusicXML files"
     )
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error})") from error
 
 
 def scores_in_four(works: Works, inner: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -174,7 +162,7 @@ def scores_in_four(works: Works, inner: NDArray[np.int16]) -> NDArray[np.int16]:
     return np.concatenate([pairs, inner[whole]], axis=1)
 
 
-def _parse(name: str, records: Records, progress: bool) -> Found:
+def _parse(name: str, records: Sequence[Record], progress: bool) -> Parsed:
     names: list[str] = []
     windows: list[Window] = []
     pieces: list[int] = []
@@ -204,4 +192,35 @@ def _parse(name: str, records: Records, progress: bool) -> Found:
     briefs = np.array([w.brief for w in windows], np.int16).reshape(n, BRIEF)
     inner = np.array([w.inner for w in windows], np.int16).reshape(n, 2, EIGHTHS)
     tunes = find_tunes(briefs, np.array(pieces, np.int64))
-    return Found(Works(BASS.world, moves, briefs, tuple(names)), inner, tunes, tuple(skipped))
+    works = Works(BASS.world, moves, briefs, tuple(names))
+    return Parsed(works, tuple(skipped), {"inner": inner, "tunes": tunes})
+
+
+def find_tunes(briefs: NDArray[np.int16], pieces: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number works by tune, (N,) int64: works of a piece, and of pieces with like sopranos.
+
+    Args:
+        briefs: (N, 67).
+        pieces: (N,) which piece each work is from.
+    """
+    n = len(briefs)
+    parent = np.arange(n)
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = int(parent[i])
+        return i
+
+    pitches = sounding(briefs[:, SOPRANO:FERMATA], SOPRANO_LOW)
+    first = {int(piece): i for i, piece in reversed(list(enumerate(pieces)))}
+    for i in range(n):
+        parent[root(i)] = root(first[int(pieces[i])])
+        for lag in range(-4, 5, 2):
+            # Against every later window, either of them shifted by up to two beats.
+            a, b = pitches[i, max(0, lag) : EIGHTHS + min(0, lag)], pitches[i + 1 :]
+            gap = b[:, max(0, -lag) : EIGHTHS + min(0, -lag)] - a
+            same = np.stack([(gap == k).sum(axis=1) for k in range(-12, 13)]).max(axis=0)
+            for j in np.flatnonzero(same >= ALIKE):
+                parent[root(i)] = root(int(i + 1 + j))
+    return np.unique([root(i) for i in range(n)], return_inverse=True)[1].astype(np.int64)

@@ -10,22 +10,17 @@ from numpy.typing import NDArray
 from move37.envs.base.works import PAD
 from move37.envs.composition.corpus.musicxml import Chorale
 from move37.envs.composition.moves import (
-    ALTO_ROW,
     BRIEF,
     EIGHTHS,
     FERMATA,
     FIRST_NOTE,
     HOLD,
-    LOW,
     LOWEST,
     MODE,
     N_MOVES,
-    N_SOPRANO,
     PHASE,
     REST,
     SOPRANO,
-    SOPRANO_LOW,
-    TENOR_ROW,
     TONIC,
     shift_of,
 )
@@ -55,7 +50,6 @@ def windows_of(chorale: Chorale) -> list[Window]:
     """
     length = len(chorale.place)
     shift = shift_of(chorale.tonic)
-    soprano, bass = chorale.pitches[0], chorale.pitches[3]
     held = np.append(chorale.fermatas, False)
     after = [t for t in range(1, length + 1) if held[t - 1] and (not held[t] or _new(chorale, t))]
     result = []
@@ -67,22 +61,18 @@ def windows_of(chorale: Chorale) -> list[Window]:
         place = chorale.place[window]
         if ((place - place[0] - np.arange(EIGHTHS)) % 8).any():
             continue
-        moves = _codes(bass[window] - shift, chorale.onsets[3, window], LOW, N_MOVES)
-        given = _codes(soprano[window] - shift, chorale.onsets[0, window], SOPRANO_LOW, N_SOPRANO)
+        given, alto, tenor, moves = (
+            _codes(chorale.pitches[v, window] - shift, chorale.onsets[v, window], low)
+            for v, low in enumerate(LOWEST.values())
+        )
         if moves is None or given is None or (moves >= FIRST_NOTE).sum() < 4:
             continue
         brief = np.zeros(BRIEF, np.int16)
         brief[MODE], brief[PHASE], brief[TONIC] = chorale.minor, place[0], chorale.tonic
         brief[SOPRANO:FERMATA] = given
         brief[FERMATA:] = chorale.fermatas[window]
-        inner = np.full((2, EIGHTHS), PAD, np.int16)
-        for k, row in enumerate((ALTO_ROW, TENOR_ROW)):
-            codes = _codes(
-                chorale.pitches[1 + k, window] - shift, chorale.onsets[1 + k, window],
-                LOWEST[row], N_MOVES,
-            )  # fmt: skip
-            if codes is not None:
-                inner[k] = codes
+        nothing = np.full(EIGHTHS, PAD, np.int16)
+        inner = np.stack([nothing if codes is None else codes for codes in (alto, tenor)])
         result.append(Window(int(chorale.bars[begin]), moves, brief, inner))
     return result
 
@@ -93,11 +83,11 @@ def _new(chorale: Chorale, t: int) -> bool:
 
 
 def _codes(
-    pitches: NDArray[np.int64], onsets: NDArray[np.bool_], low: int, n_codes: int
+    pitches: NDArray[np.int64], onsets: NDArray[np.bool_], low: int
 ) -> NDArray[np.int16] | None:
     """HOLD, REST and note codes of one voice; None if it leaves the compass."""
     codes = np.where(pitches < 0, REST, pitches - low + FIRST_NOTE)
-    if ((pitches >= 0) & ((codes < FIRST_NOTE) | (codes >= n_codes))).any():
+    if ((pitches >= 0) & ((codes < FIRST_NOTE) | (codes >= N_MOVES))).any():
         return None
     begins = onsets.copy()
     begins[0] = True

@@ -90,11 +90,11 @@ class Critic(nn.Module):
 
     Args:
         n_planes: Of what it sees: see :func:`planes_of`.
-        channels: Of each layer.
     """
 
-    def __init__(self, n_planes: int = N_CHANNELS, channels: int = 32) -> None:
+    def __init__(self, n_planes: int) -> None:
         super().__init__()
+        channels = 32
         self.conv1 = spectral_norm(nn.Conv1d(n_planes, channels, 3, padding=1))
         self.conv2 = spectral_norm(nn.Conv1d(channels, channels, 3, padding=1))
         self.conv3 = spectral_norm(nn.Conv1d(channels, channels, 3, padding=2, dilation=2))

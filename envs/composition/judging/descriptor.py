@@ -1,4 +1,6 @@
-"""Descriptor of a bass: what a listener would tell basses apart by.
+"""What a work is described by, what the held-out judge looks at, and what tells mode collapse.
+
+The descriptor is what a listener would tell basses apart by.
 
 Histograms of melodic intervals, of pairs of them, of degrees, of intervals to the soprano on the
 beats, of durations and of rhythms of half bars, each normalised, with a contour of 16 points,
@@ -13,11 +15,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
-from move37.envs.composition.modes import BASS, FOUR, FREE, Mode, partner
-from move37.envs.composition.moves import BASS_ROW, EIGHTHS, KEY_ROW, LOWEST, PLACE_ROW
+from move37.envs.composition.modes import Mode, partner
+from move37.envs.composition.moves import BASS_ROW, EIGHTHS, FERMATA_ROW, KEY_ROW, LOWEST, PLACE_ROW
 from move37.envs.composition.rules.melody import read_voice
 from move37.envs.composition.works import scores_of_works
-from move37.envs.judging.pca import PrincipalComponents
 
 PARTS = (("intervals", 27), ("pairs", 49), ("degrees", 24), ("beats", 13), ("durations", 6),
          ("rhythms", 16), ("contour", 16))  # fmt: skip
@@ -112,35 +113,112 @@ def features(scores: NDArray[np.int16], mode: Mode) -> NDArray[np.float64]:
     return out
 
 
-class Descriptor(PrincipalComponents):
-    """Maps works to 32 numbers, as their basses go."""
-
-    mode = BASS
-    n_features = n_features(BASS)
-    n_components = BASS.components
-
-    @classmethod
-    def features(cls, works: Works) -> NDArray[np.float64]:
-        """Raw features of works, float64; see :func:`features`."""
-        return features(scores_of_works(works), cls.mode)
+def features_of(works: Works) -> NDArray[np.float64]:
+    """Raw features of works, float64; see :func:`features`."""
+    return features(scores_of_works(works), Mode.of(works))
 
 
-class FreeDescriptor(Descriptor):
-    """The same of both voices, for works whose soprano is written too."""
+# What the held-out judge looks at
 
-    mode = FREE
-    n_features = n_features(FREE)
-    n_components = FREE.components
-
-
-class FourDescriptor(Descriptor):
-    """The same of bass, alto and tenor, for works in four parts."""
-
-    mode = FOUR
-    n_features = n_features(FOUR)
-    n_components = FOUR.components
+_MOTION, _SUCCESSIONS, _PLACES, _ENDS = 0, 15, 159, 183
+N_EXTRA = 183 + 12
+"""Motion of the voices together (5 x 3 classes), successive intervals (12 x 12), beginnings of
+notes and their leaps by place in the bar (8 x 3), intervals under fermatas (12)."""
 
 
-def descriptor_for(mode: Mode) -> type[Descriptor]:
-    """The kind of descriptor for works of a mode."""
-    return next(kind for kind in (Descriptor, FreeDescriptor, FourDescriptor) if kind.mode == mode)
+@njit(cache=True, nogil=True)
+def _extra(
+    scores: NDArray[np.int16], upper: int, upper_low: int, lower: int, lower_low: int,
+    out: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """What two voices do together, into ``out`` (N, 195)."""
+    s, b = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
+    sk, bk = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
+    sn, bn = np.zeros((EIGHTHS, 3), np.int64), np.zeros((EIGHTHS, 3), np.int64)
+    for n in range(scores.shape[0]):
+        score, row = scores[n], out[n]
+        read_voice(score[upper], upper_low, s, sk, sn)
+        read_voice(score[lower], lower_low, b, bk, bn)
+        last = -1
+        for t in range(EIGHTHS):
+            if b[t] < 0 or s[t] < 0:
+                continue
+            place = score[PLACE_ROW, t]
+            if score[FERMATA_ROW, t] > 0:
+                row[_ENDS + (s[t] - b[t]) % 12] += 0.25
+            begins = bn[bk[t], 1] == t
+            if not (begins or sn[sk[t], 1] == t):
+                continue
+            if begins:
+                row[_PLACES + place] += 0.25
+                consonant = (s[t] - b[t]) % 12
+                if consonant in (1, 2, 5, 6, 10, 11):
+                    row[_PLACES + 8 + place] += 0.25
+                if bk[t] > 0 and abs(bn[bk[t], 0] - bn[bk[t] - 1, 0]) > 2:
+                    row[_PLACES + 16 + place] += 0.25
+            if last >= 0:
+                ds, db = s[t] - s[last], b[t] - b[last]
+                by = 2 if abs(db) > 2 else (1 if db != 0 else 0)
+                way = 0 if db == 0 else (1 if ds == 0 else (2 if (ds > 0) == (db > 0) else 3))
+                row[_MOTION + 5 * by + (4 if db == 0 and ds == 0 else way)] += 1.0 / 16
+                row[_SUCCESSIONS + 12 * ((s[last] - b[last]) % 12) + (s[t] - b[t]) % 12] += 1.0 / 16
+            last = t
+
+
+def judged_features(scores: NDArray[np.int16], mode: Mode) -> NDArray[np.float32]:
+    """Histograms of the descriptor, and of each of ``mode.pairs`` together.
+
+    Args:
+        scores: (N, ``mode.n_rows``, 32).
+        mode: In which they are written.
+
+    Returns:
+        float32, (N, 346) for a bass, (N, 497) for soprano and bass, (N, 1233) in four parts.
+    """
+    scores = np.ascontiguousarray(scores, np.int16)
+    found = [features(scores, mode)]
+    for upper, lower in mode.pairs:
+        extra = np.zeros((len(scores), N_EXTRA))
+        _extra(scores, upper, LOWEST[upper], lower, LOWEST[lower], extra)
+        found.append(extra)
+    return np.concatenate(found, axis=1).astype(np.float32)
+
+
+def contours(works: Works) -> NDArray[np.float64]:
+    """Contours (N, 16 a voice) of the written voices of works, the bass first.
+
+    Their heights are about the mean of the line, in units of two octaves.
+    """
+    found = features(scores_of_works(works), Mode.of(works))
+    ends = range(N_FEATURES, found.shape[1] + 1, N_FEATURES)
+    return np.concatenate([found[:, end - N_CONTOUR : end] for end in ends], axis=1)
+
+
+class ContourCollapse:
+    """How far a work's contour goes where the latest works go in the mean.
+
+    (c - h) . d / s^2 within 0 and 1: c is the contour, h the human mean, d the own works' mean
+    minus h, s^2 the mean square of human contours about h. It stays 0 while own works differ from
+    human ones in different ways, and rises where, say, the line climbs in every work. See
+    :class:`move37.envs.judging.novelty_reward.ModeCollapse`.
+
+    Args:
+        human: Human works, which say what is usual.
+    """
+
+    def __init__(self, human: Works) -> None:
+        lines = self.features(human)
+        self._usual = lines.mean(axis=0)
+        self._spread = float(((lines - self._usual) ** 2).sum(axis=1).mean())
+
+    def features(self, works: Works) -> NDArray[np.float64]:
+        """The contours of works, (R, 16 a voice)."""
+        return contours(works)
+
+    def __call__(
+        self, features: NDArray[np.float64], recent: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """(R,) float64 in [0, 1] of contours (R, F), where ``recent`` (M, F) came before."""
+        direction = recent.mean(axis=0) - self._usual
+        along: NDArray[np.float64] = (features - self._usual) @ direction
+        return np.clip(along / self._spread, 0, 1)

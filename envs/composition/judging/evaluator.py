@@ -10,17 +10,16 @@ from numpy.typing import NDArray
 from move37.envs.base.works import Works
 from move37.envs.composition.corpus.augment import damage, random_works
 from move37.envs.composition.corpus.trivial import trivial_works
-from move37.envs.composition.judging.descriptor import Descriptor, descriptor_for
-from move37.envs.composition.judging.judged_features import judged_features
+from move37.envs.composition.judging.descriptor import features_of, judged_features
 from move37.envs.composition.modes import BASS, Mode
 from move37.envs.composition.moves import BASS_ROW, EIGHTHS, FIRST_NOTE, SOPRANO_ROW
-from move37.envs.composition.rules.form import form, form_terms
-from move37.envs.composition.rules.measures import measure_rules
+from move37.envs.composition.rules.form import form_quality, measure_rules
 from move37.envs.composition.rules.originality import ALLOWED, Originality
 from move37.envs.composition.scores import moves_and_briefs, scores_of
 from move37.envs.composition.works import scores_of_works
 from move37.envs.judging.evaluator import Evaluator, Measures
 from move37.envs.judging.forest import Forest
+from move37.envs.judging.pca import PrincipalComponents
 
 
 def negatives_of(works: Works, seed: int, pools: int = 4) -> NDArray[np.int16]:
@@ -133,13 +132,16 @@ class CompositionEvaluator(Evaluator):
         human: Works,
         held_out: Works,
         forest: Forest,
-        descriptor: Descriptor | None = None,
+        descriptor: PrincipalComponents | None = None,
     ) -> None:
         self.forest, self._mode = forest, Mode.of(human)
         scores = scores_of_works(human)
         self.originality = Originality(scores)
         self._basses = Originality(scores, with_soprano=False)
-        super().__init__(human, held_out, descriptor or descriptor_for(self._mode).fit(human))
+        descriptor = descriptor or PrincipalComponents.fit(
+            features_of, human, self._mode.components
+        )
+        super().__init__(human, held_out, descriptor)
 
     def judge(self, works: Works) -> NDArray[np.float64]:
         """(N,) float64: what the held-out judge says of works."""
@@ -147,7 +149,7 @@ class CompositionEvaluator(Evaluator):
 
     def form(self, works: Works) -> NDArray[np.float64]:
         """(N,) float64: what the rules of counterpoint say."""
-        return form(form_terms(scores_of_works(works), self._mode), self._mode)
+        return form_quality(works)["form"]
 
     def copied(self, works: Works) -> NDArray[np.float64]:
         """(N,) float64: the longest copied passage, as a share of the work."""
@@ -177,5 +179,5 @@ class CompositionEvaluator(Evaluator):
         human, held_out = cls.load_human(folder)
         scores, mode = scores_of_works(human[:1]), Mode.of(human)
         forest = Forest.load(folder / "judge.npz", judged_features(scores, mode).shape[1])
-        descriptor = descriptor_for(mode).load(folder / "descriptor.npz")
+        descriptor = PrincipalComponents.load(folder / "descriptor.npz", features_of, human)
         return cls(human, held_out, forest, descriptor)

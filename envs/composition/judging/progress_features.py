@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from move37.envs.composition.judging.descriptor import features, n_features
 from move37.envs.composition.modes import Mode
-from move37.envs.composition.rules.measures import measure_rules
+from move37.envs.composition.rules.form import measure_rules
 
 MOST = 4.0
 """Largest absolute value of a progress feature."""
@@ -44,9 +44,7 @@ def _join(
             out[i, n + j] = min(max(features[i, j], -MOST), MOST)
 
 
-def progress_features(
-    scores: NDArray[np.int16], mode: Mode, out: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
+def progress_features(scores: NDArray[np.int16], mode: Mode) -> NDArray[np.float32]:
     """The progress features of scores, (N, :func:`n_progress`) float32 in [-4, 4].
 
     First what the rules measure, in units of the largest number of their bounds, then the raw
@@ -56,9 +54,7 @@ def progress_features(
     Args:
         scores: (N, ``mode.n_rows``, 32); eighths to come are rests.
         mode: In which they are written.
-        out: Where to write it.
     """
-    if out is None:
-        out = np.zeros((len(scores), n_progress(mode)), np.float32)
+    out = np.zeros((len(scores), n_progress(mode)), np.float32)
     _join(measure_rules(scores, mode), features(scores, mode), units(mode), out)
     return out

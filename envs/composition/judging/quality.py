@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import nn
 
 from move37.envs.base.appraisal import Terms
 from move37.envs.base.works import Works
@@ -12,10 +13,10 @@ from move37.envs.composition.judging.evaluator import negatives_of
 from move37.envs.composition.judging.progress_features import progress_features
 from move37.envs.composition.modes import Mode
 from move37.envs.composition.moves import EIGHTHS
-from move37.envs.composition.rules.form import form, form_terms
+from move37.envs.composition.rules.form import form_quality
 from move37.envs.composition.rules.originality import ALLOWED, Originality
 from move37.envs.composition.works import scores_of_works
-from move37.envs.judging.critics import RankingCritic, as_they_are
+from move37.envs.judging.critics import AugmentOf, RankingCritic, Views, as_they_are
 
 WHOLES = 5
 """Critics of whole works."""
@@ -53,68 +54,53 @@ class HumanLevelQuality:
     def __init__(
         self, human: Works, updates: int = 1500, seed: int = 0, pools: int = 4, root: int = 1
     ) -> None:
-        torch.manual_seed(seed)
-        scores, self._root = scores_of_works(human), root
-        network = Critic(planes_of(scores[:1]).shape[1])
-        self._mode = Mode.of(human)
+        scores, self._root, self._mode = scores_of_works(human), root, Mode.of(human)
         tunes = human.appraisal.get("tune", np.arange(len(human)).astype(np.float64))
         unseen = np.isin(tunes, np.unique(tunes)[::5])
         damaged = negatives_of(human[~unseen], seed + 100, pools)
-        self.critic = RankingCritic(
-            network,
-            planes_of(scores[~unseen]),
-            (planes_of(damaged),),
-            planes_of(scores[unseen]),
-            updates=updates,
-            seed=seed,
-            weight_decay=1e-2,
-            target=0.9,
-            augment=hidden,
-        )
+
+        def taught(
+            network: nn.Module, works: Views, spoilt: Views, seed: int, augment: AugmentOf
+        ) -> RankingCritic:
+            return RankingCritic(
+                network, works[~unseen], (spoilt,), works[unseen], updates=updates, seed=seed,
+                weight_decay=1e-2, target=0.9, augment=augment,
+            )  # fmt: skip
+
+        torch.manual_seed(seed)
+        planes = planes_of(scores)
+        self.critic = taught(Critic(planes.shape[1]), planes, planes_of(damaged), seed, hidden)
         progress, spoilt = (progress_features(x, self._mode) for x in (scores, damaged))
         usual = np.concatenate([progress[~unseen], spoilt])
-        wholes = []
+        self._wholes = []
         for i in range(WHOLES):
             torch.manual_seed(seed + i)
-            wholes.append(
-                RankingCritic(
-                    WholeCritic(usual),
-                    progress[~unseen],
-                    (spoilt,),
-                    progress[unseen],
-                    updates=updates,
-                    seed=seed + i,
-                    weight_decay=1e-2,
-                    target=0.9,
-                    augment=lambda seed: as_they_are,
-                )
+            network = WholeCritic(usual)
+            self._wholes.append(
+                taught(network, progress, spoilt, seed + i, lambda seed: as_they_are)
             )
-        self.critics = {"critic": self.critic} | {f"whole{i}": w for i, w in enumerate(wholes)}
-        self._wholes = wholes
+        wholes = {f"whole{i}": critic for i, critic in enumerate(self._wholes)}
+        self.critics = {"critic": self.critic, **wholes}
         self._originality = Originality(scores)
-        self.form_target = float(
-            np.quantile(form(form_terms(scores, self._mode), self._mode), TARGET)
-        )
+        self.form_target = float(np.quantile(form_quality(human)["form"], TARGET))
 
     def __call__(self, works: Works) -> Terms:
         """Terms of R works, each (R,) float64, ``quality`` among them."""
         scores = scores_of_works(works)
-        terms = form_terms(scores, self._mode)
-        shaped = form(terms, self._mode)
+        terms = form_quality(works)
         craft, progress = self.critic(planes_of(scores)), progress_features(scores, self._mode)
         whole = np.mean([critic.rank(critic(progress)) for critic in self._wholes], axis=0)
         longest = self._originality.longest(scores)
         originality = 1 - np.clip((longest - ALLOWED) / ALLOWED, 0, 1)
         ranks = np.minimum(self.critic.rank(craft) / TARGET, 1) * np.minimum(whole / TARGET, 1)
         quality = (
-            np.minimum(shaped / self.form_target, 1) ** 1.5
+            np.minimum(terms["form"] / self.form_target, 1) ** 1.5
             * ranks ** (1 / self._root)
             * originality
         )
-        named = {f"form/{key}": value for key, value in terms.items()}
-        return named | {
-            "form": shaped, "craft": craft, "whole": whole,
-            "copied": longest / EIGHTHS, "originality": originality, "quality": quality,
+        return terms | {
+            "craft": craft, "whole": whole, "copied": longest / EIGHTHS,
+            "originality": originality, "quality": quality,
         }  # fmt: skip
 
     def refresh(self, works: Works) -> dict[str, float]:

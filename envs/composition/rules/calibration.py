@@ -1,6 +1,6 @@
 """Where Bach's chorales lie in each rule: bounds of full marks and of none.
 
-`python -m move37.envs.composition.rules.calibrate` derives them again.
+`python -m benchmarks.calibrate` derives them again.
 """
 
 from __future__ import annotations

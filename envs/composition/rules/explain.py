@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
 from move37.envs.composition.modes import Mode
 from move37.envs.composition.rules.calibration import CALIBRATION
-from move37.envs.composition.rules.form import form, form_terms
-from move37.envs.composition.rules.measures import find_rules, measure_rules
+from move37.envs.composition.rules.form import find_rules, form_quality, form_terms, measure_rules
 from move37.envs.composition.rules.names import FOUR_RULES, one_voice
 from move37.envs.composition.score.staff import sheet_of
 from move37.envs.composition.works import scores_of_works
+from move37.envs.judging.rule_scores import marks_line
 
 FOUND = {
     "dissonance": "dissonance on the beat, neither prepared nor resolved by step",
@@ -72,12 +70,6 @@ WORDS = {
 """Measures of the whole work."""
 
 
-def _range(low: float, high: float) -> str:
-    if math.isinf(low):
-        return f"at most {high:g}"
-    return f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"
-
-
 def _said(name: str) -> str:
     """What a finding of a rule says; empty for a measure of the whole work."""
     rule = one_voice(name)
@@ -113,7 +105,7 @@ def explain(works: Works) -> list[list[str]]:
     """For each work: form, what was found where, and the measures that lost marks."""
     scores, mode = scores_of_works(works), Mode.of(works)
     values, terms = measure_rules(scores, mode), form_terms(scores, mode)
-    total = form(terms, mode)
+    total = form_quality(works)["form"]
     out = []
     for i in range(len(works)):
         lines = [f"form {total[i]:.2f}"]
@@ -121,10 +113,7 @@ def explain(works: Works) -> list[list[str]]:
         for column, name in enumerate(mode.rules):
             rule = one_voice(name)
             if rule in WORDS and terms[name][i] < 1:
-                _, low, high, _ = CALIBRATION[name]
-                lines.append(
-                    f"{name}: {values[i, column]:.3g} {WORDS[rule]}, full marks for "
-                    f"{_range(low, high)}: {terms[name][i]:.2f}"
-                )
+                value, marks = values[i, column], terms[name][i]
+                lines.append(marks_line(name, value, WORDS[rule], CALIBRATION[name], marks))
         out.append(lines)
     return out

@@ -16,11 +16,13 @@ from move37.envs.composition.moves import (
     EIGHTHS,
     FIRST_NOTE,
     LOW,
-    REST,
     SOPRANO_LOW,
     SOPRANO_ROW,
 )
+from move37.envs.composition.rules.melody import read_voice
 
+LEAST = 4
+"""Passages of fewer eighths are not looked for."""
 ALLOWED = 8
 """A passage of more eighths than this is copied."""
 
@@ -29,27 +31,13 @@ _BASIS = np.uint64(0xCBF29CE484222325)
 
 
 @njit(cache=True, nogil=True)
-def _voice_tokens(
-    codes: NDArray[np.int16], low: int, sounds: NDArray[np.int64], struck: NDArray[np.int64]
-) -> None:
-    now = -1
-    for t in range(EIGHTHS):
-        code = codes[t]
-        if code >= FIRST_NOTE:
-            now = code - FIRST_NOTE + low
-        elif code == REST:
-            now = -1
-        sounds[t] = now
-        struck[t] = 1 if code >= FIRST_NOTE else 0
-
-
-@njit(cache=True, nogil=True)
 def _keys(score: NDArray[np.int16], with_soprano: bool, out: NDArray[np.uint64]) -> None:
     """Keys (32, 33) of one score: ``out[t, n]`` stands for the passage of n eighths from t on."""
     s, b = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
-    s_struck, b_struck = np.zeros(EIGHTHS, np.int64), np.zeros(EIGHTHS, np.int64)
-    _voice_tokens(score[SOPRANO_ROW], SOPRANO_LOW, s, s_struck)
-    _voice_tokens(score[BASS_ROW], LOW, b, b_struck)
+    of, notes = np.zeros(EIGHTHS, np.int64), np.zeros((EIGHTHS, 3), np.int64)
+    read_voice(score[SOPRANO_ROW], SOPRANO_LOW, s, of, notes)
+    read_voice(score[BASS_ROW], LOW, b, of, notes)
+    struck = score >= FIRST_NOTE
     for begin in range(EIGHTHS):
         key = _BASIS
         first = -1
@@ -58,11 +46,11 @@ def _keys(score: NDArray[np.int16], with_soprano: bool, out: NDArray[np.uint64])
             if b[t] >= 0:
                 if first < 0:
                     first = b[t]
-                token = 2 * (b[t] - first + 64) + (b_struck[t] if t > begin else 0)
+                token = 2 * (b[t] - first + 64) + (struck[BASS_ROW, t] if t > begin else 0)
             if with_soprano and s[t] >= 0:
                 # The soprano moves with the bass: both are transposed alike.
                 above = s[t] - (first if first >= 0 else s[begin])
-                token += 512 * (2 * (above + 64) + (s_struck[t] if t > begin else 0))
+                token += 512 * (2 * (above + 64) + (struck[SOPRANO_ROW, t] if t > begin else 0))
             # Fowler-Noll-Vo (FNV-1a) over the eighths.
             key = (key ^ np.uint64(token)) * _PRIME
             key ^= key >> np.uint64(29)
@@ -70,15 +58,13 @@ def _keys(score: NDArray[np.int16], with_soprano: bool, out: NDArray[np.uint64])
 
 
 @njit(cache=True, nogil=True)
-def _collect(
-    scores: NDArray[np.int16], with_soprano: bool, least: int, out: NDArray[np.uint64]
-) -> int:
+def _collect(scores: NDArray[np.int16], with_soprano: bool, out: NDArray[np.uint64]) -> int:
     keys = np.zeros((EIGHTHS, EIGHTHS + 1), np.uint64)
     count = 0
     for i in range(len(scores)):
         _keys(scores[i], with_soprano, keys)
         for begin in range(EIGHTHS):
-            for n in range(least, EIGHTHS - begin + 1):
+            for n in range(LEAST, EIGHTHS - begin + 1):
                 out[count] = keys[begin, n]
                 count += 1
     return count
@@ -86,7 +72,7 @@ def _collect(
 
 @njit(cache=True, nogil=True)
 def _longest(
-    scores: NDArray[np.int16], with_soprano: bool, known: NDArray[np.uint64], least: int,
+    scores: NDArray[np.int16], with_soprano: bool, known: NDArray[np.uint64],
     out: NDArray[np.int64],
 ) -> None:  # fmt: skip
     keys = np.zeros((EIGHTHS, EIGHTHS + 1), np.uint64)
@@ -95,7 +81,7 @@ def _longest(
         best = 0
         for begin in range(EIGHTHS):
             # A passage can only be known if it is without its last eighth.
-            n = least
+            n = LEAST
             while begin + n <= EIGHTHS:
                 at = np.searchsorted(known, keys[begin, n])
                 if at >= len(known) or known[at] != keys[begin, n]:
@@ -111,25 +97,22 @@ class Originality:
     Args:
         scores: (M, 5 or 7, 32) int16: the known works.
         with_soprano: Whether a passage is soprano and bass, or the bass alone.
-        least: Shorter passages are not looked for.
     """
 
-    def __init__(
-        self, scores: NDArray[np.int16], with_soprano: bool = True, least: int = 4
-    ) -> None:
-        self._least, self._with_soprano = least, with_soprano
+    def __init__(self, scores: NDArray[np.int16], with_soprano: bool = True) -> None:
+        self._with_soprano = with_soprano
         keys = np.zeros(len(scores) * EIGHTHS * EIGHTHS, np.uint64)
-        count = _collect(np.ascontiguousarray(scores, np.int16), with_soprano, least, keys)
+        count = _collect(np.ascontiguousarray(scores, np.int16), with_soprano, keys)
         self._known = np.unique(keys[:count])
 
     def longest(self, scores: NDArray[np.int16]) -> NDArray[np.int64]:
         """(N,) int64: eighths of the longest copied passage of scores (N, 5 or 7, 32).
 
-        0 where it is shorter than ``least``.
+        0 where it is shorter than LEAST.
         """
         out = np.zeros(len(scores), np.int64)
         scores = np.ascontiguousarray(scores, np.int16)
-        _longest(scores, self._with_soprano, self._known, self._least, out)
+        _longest(scores, self._with_soprano, self._known, out)
         return out
 
     def copied(self, scores: NDArray[np.int16]) -> NDArray[np.float64]:

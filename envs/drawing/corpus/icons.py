@@ -7,32 +7,22 @@ path. Each corpus is parsed once: the works are cached, keyed by the content the
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from move37.envs.base.corpus import CorpusError, Parsed, Skipped, read_corpus
 from move37.envs.base.works import Works, check_moves, pad_moves
-from move37.envs.drawing.corpus.sources import CorpusError, Source, find_source
+from move37.envs.drawing.corpus.sources import Source, find_source
 from move37.envs.drawing.corpus.svg import SvgError
 from move37.envs.drawing.moves import MAX_MOVES, N_MOVES, moves_of
-from move37.novelty.storage import read_state, write_state
 
 PARSER_VERSION = 2
 """Raised whenever the same files would give other works, so that old caches are not used."""
-CACHE_FORMAT = "move37-corpus-1"
-
-Skipped = tuple[tuple[str, str], ...]
-"""(label, reason) of everything that was left out."""
 
 __all__ = ["Corpus", "CorpusError", "load_corpus"]
 
@@ -81,33 +71,21 @@ def load_corpus(
             pattern matches no name.
     """
     source = find_source(spec)
-    cache = _cache_path(source, cache_dir)
-    found = _read_cache(cache)
-    if found is None:
-        found = _parse(source, progress)
-        _write_cache(cache, *found)
-    works, skipped = found
-    keep = np.ones(len(works), bool)
-    for pattern in withhold:
-        matches = np.array([fnmatchcase(name, pattern) for name in works.names], bool)
-        if not matches.any():
-            raise CorpusError(f"{spec}: no work's name matches the withheld pattern {pattern!r}")
-        keep &= ~matches
-    works = works[keep]
-    if len(works) == 0:
-        reason = f" (first: {skipped[0][0]}: {skipped[0][1]})" if skipped else ""
-        withheld = int((~keep).sum())
-        raise CorpusError(
-            f"{spec}: no works left, {len(skipped)} skipped{reason}, {withheld} withheld"
-        )
-    fingerprint = hashlib.sha256(works.moves.astype("<i2").tobytes())
-    fingerprint.update(json.dumps(works.names).encode())
-    return Corpus(
-        source.name, works, skipped, fingerprint.hexdigest(), source.designer, source.licence
-    )
+    (works, skipped, _), fingerprint = read_corpus(
+        spec, "drawing", source.kind or source.name, PARSER_VERSION, source.records,
+        lambda: _parse(source, progress), _check, withhold, cache_dir,
+    )  # fmt: skip
+    return Corpus(source.name, works, skipped, fingerprint, source.designer, source.licence)
 
 
-def _parse(source: Source, progress: bool) -> tuple[Works, Skipped]:
+def _check(found: Parsed) -> None:
+    moves = found.works.moves
+    if moves.shape[1:] != (MAX_MOVES,):
+        raise ValueError(f"moves: expected (N, {MAX_MOVES}), got {moves.shape}")
+    check_moves("moves", moves, N_MOVES)
+
+
+def _parse(source: Source, progress: bool) -> Parsed:
     names: list[str] = []
     rows: list[NDArray[np.int16]] = []
     skipped: list[tuple[str, str]] = []
@@ -123,39 +101,5 @@ def _parse(source: Source, progress: bool) -> tuple[Works, Skipped]:
             continue
         names.append(name)
         rows.append(moves)
-    return Works("drawing", pad_moves(rows, MAX_MOVES), names=tuple(names)), tuple(skipped)
-
-
-def _cache_path(source: Source, folder: Path | None) -> Path:
-    """The file for what is parsed from exactly these records."""
-    if folder is None:
-        folder = Path(os.environ.get("MOVE37_CACHE") or platformdirs.user_cache_dir("move37"))
-    digest = hashlib.sha256()
-    for label, data in source.records:
-        digest.update(f"{len(data)} {label!r} ".encode() + data)
-    kind = source.kind or source.name
-    return folder / f"{kind}-{digest.hexdigest()[:32]}-v{PARSER_VERSION}.safetensors"
-
-
-def _write_cache(path: Path, works: Works, skipped: Skipped) -> None:
-    facts = {"names": works.names, "skipped": skipped}
-    try:
-        write_state(path, {"moves": works.moves}, facts, CACHE_FORMAT)
-    except OSError as error:
-        warnings.warn(f"{path}: the corpus is not cached ({error})", stacklevel=3)
-
-
-def _read_cache(path: Path) -> tuple[Works, Skipped] | None:
-    try:
-        if not path.exists():
-            return None
-        arrays, facts = read_state(path, CACHE_FORMAT)
-        moves = arrays["moves"]
-        if moves.dtype != np.int16 or moves.shape[1:] != (MAX_MOVES,):
-            raise ValueError(f"moves: expected int16 (N, {MAX_MOVES}), got {moves.shape}")
-        check_moves("moves", moves, N_MOVES)
-        skipped = tuple((str(label), str(reason)) for label, reason in facts["skipped"])
-        return Works("drawing", moves, names=tuple(facts["names"])), skipped
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        warnings.warn(f"damaged cache, reading the corpus anew ({error})", stacklevel=3)
-        return None
+    works = Works("drawing", pad_moves(rows, MAX_MOVES), names=tuple(names))
+    return Parsed(works, tuple(skipped))

@@ -5,7 +5,6 @@ To add a package, write one function that returns a :class:`Source`, and list it
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 import sqlite3
 import zipfile
@@ -14,18 +13,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from move37.envs.base.corpus import CorpusError, Record, bytes_of, installed
 from move37.envs.drawing.corpus.quickdraw import read_drawing
 from move37.envs.drawing.corpus.svg import MAX_BYTES, Strokes, read_svg
 
 MAX_NDJSON = 1 << 30
 """Largest .ndjson file read, in bytes."""
-
-Record = tuple[str, bytes]
-"""A label that says where a work was found, and its bytes."""
-
-
-class CorpusError(ValueError):
-    """A corpus that is unknown, not installed, empty or wrongly asked for."""
 
 
 def read_icon(label: str, data: bytes) -> tuple[str, Strokes]:
@@ -106,7 +99,7 @@ def kanjivg() -> Source:
         code = PurePosixPath(label).stem
         return f"{chr(int(code, 16))} {code}", read_svg(data)
 
-    records = [(p.name, bytes_of(p)) for p in paths]
+    records = [(p.name, bytes_of(p, MAX_BYTES)) for p in paths]
     return Source("kanjivg", records, read, designer="Ulrich Apel", licence="CC-BY-SA-3.0")
 
 
@@ -132,7 +125,7 @@ def _folder(path: Path) -> Source:
     files = {p.relative_to(path).as_posix(): p for p in path.rglob("*.svg") if p.is_file()}
     if not files:
         raise CorpusError(f"{path}: no .svg files in this folder")
-    records = [(label, bytes_of(files[label])) for label in sorted(files)]
+    records = [(label, bytes_of(files[label], MAX_BYTES)) for label in sorted(files)]
 
     def read(label: str, data: bytes) -> tuple[str, Strokes]:
         return label.removesuffix(".svg"), read_svg(data)
@@ -158,28 +151,8 @@ def _quickdraw(path: Path) -> Source:
 # For the functions above
 
 
-def installed(corpus: str, package: str, path: str) -> Path:
-    """The path of a file or folder of an installed package."""
-    try:
-        found = Path(str(importlib.metadata.distribution(package).locate_file(path)))
-    except importlib.metadata.PackageNotFoundError:
-        raise CorpusError(f"{corpus}: the package {package} is not installed") from None
-    if not found.exists():
-        raise CorpusError(f"{corpus}: the package {package} has no {path}")
-    return found
-
-
 def zipped(corpus: str, package: str, path: str, pattern: str) -> list[Record]:
     """The files whose names match a pattern in a .zip of an installed package, sorted."""
     with zipfile.ZipFile(installed(corpus, package, path)) as file:
         names = sorted(n for n in file.namelist() if fnmatchcase(n, pattern))
         return [(name, file.read(name)) for name in names]
-
-
-def bytes_of(path: Path) -> bytes:
-    """A file's bytes, but no more than one past the limit that read_svg enforces."""
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error})") from error

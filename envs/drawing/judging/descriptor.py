@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from move37.envs.base.works import Works
 from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.moves import SIZE
-from move37.envs.judging.pca import PrincipalComponents
 
 CELLS = 6
 ORIENTATIONS = 4
 SMALL = 12
+N_COMPONENTS = 48
 N_FEATURES = CELLS * CELLS * ORIENTATIONS + SMALL * SMALL
 
 
@@ -81,13 +81,6 @@ def features(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     return out
 
 
-class Descriptor(PrincipalComponents):
-    """Maps works, as they look, to 48 numbers."""
-
-    n_features = N_FEATURES
-    n_components = 48
-
-    @classmethod
-    def features(cls, works: Works) -> NDArray[np.float64]:
-        """Raw features (N, 288) float64."""
-        return features(pictures_of(works))
+def features_of(works: Works) -> NDArray[np.float64]:
+    """Raw features (N, 288) float64 of works, as they look."""
+    return features(pictures_of(works))

@@ -12,11 +12,12 @@ from move37.envs.base.works import Works
 from move37.envs.drawing.corpus.augment import damage, random_works
 from move37.envs.drawing.dynamics import images_of, pictures_of
 from move37.envs.drawing.judging.craft import HeldOutJudge
-from move37.envs.drawing.judging.descriptor import Descriptor
-from move37.envs.drawing.rules.form import form, form_terms
+from move37.envs.drawing.judging.descriptor import N_COMPONENTS, features_of
+from move37.envs.drawing.rules.form import form_quality
 from move37.envs.drawing.rules.originality import Originality, stroke_facts
 from move37.envs.judging.critics import judge, train_critic
 from move37.envs.judging.evaluator import Evaluator
+from move37.envs.judging.pca import PrincipalComponents
 from move37.novelty.storage import load_weights, save_weights
 
 
@@ -65,11 +66,12 @@ class DrawingEvaluator(Evaluator):
         human: Works,
         held_out: Works,
         network: HeldOutJudge,
-        descriptor: Descriptor | None = None,
+        descriptor: PrincipalComponents | None = None,
     ) -> None:
         self.network = network
         self.originality = Originality(human.moves)
-        super().__init__(human, held_out, descriptor or Descriptor.fit(human))
+        descriptor = descriptor or PrincipalComponents.fit(features_of, human, N_COMPONENTS)
+        super().__init__(human, held_out, descriptor)
 
     def judge(self, works: Works) -> NDArray[np.float64]:
         """(N,) float64: what the held-out judge says of works."""
@@ -77,7 +79,7 @@ class DrawingEvaluator(Evaluator):
 
     def form(self, works: Works) -> NDArray[np.float64]:
         """(N,) float64: what the rules of form say."""
-        return form(form_terms(pictures_of(works)))
+        return form_quality(works)["form"]
 
     def copied(self, works: Works) -> NDArray[np.float64]:
         """(N,) float64: the copied share of the drawn length."""
@@ -97,4 +99,5 @@ class DrawingEvaluator(Evaluator):
         network = HeldOutJudge()
         load_weights(folder / "judge.safetensors", network)
         human, held_out = cls.load_human(folder)
-        return cls(human, held_out, network, Descriptor.load(folder / "descriptor.npz"))
+        descriptor = PrincipalComponents.load(folder / "descriptor.npz", features_of, human)
+        return cls(human, held_out, network, descriptor)

@@ -10,7 +10,7 @@ from move37.envs.base.works import Works
 from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.judging.craft import PatchCritic
 from move37.envs.drawing.judging.evaluator import negatives_of
-from move37.envs.drawing.rules.form import form, form_terms
+from move37.envs.drawing.rules.form import form_quality
 from move37.envs.drawing.rules.originality import Originality, stroke_facts
 from move37.envs.judging.critics import LearningCritic
 
@@ -49,7 +49,7 @@ class HumanLevelQuality:
         )
         self.critics = {"critic": self.critic}
         self._originality = Originality(human.moves)
-        self.form_target = float(np.median(form(form_terms(images))))
+        self.form_target = float(np.median(form_quality(human)["form"]))
         self.closed_target = float(np.median(stroke_facts(human.moves)["closed_ends"]))
         self.moves_full = float(np.quantile(human.lengths, 0.6))
         self.moves_zero = float(np.quantile(human.lengths, 0.99)) + 1
@@ -57,8 +57,7 @@ class HumanLevelQuality:
     def __call__(self, works: Works) -> Terms:
         """Terms of R works, each (R,) float64, ``quality`` among them."""
         moves, images = works.moves, pictures_of(works)
-        terms = form_terms(images)
-        shaped = form(terms)
+        terms = form_quality(works)
         craft = self.critic(images)
         copied = self._originality.copied(moves)
         closed = stroke_facts(moves, images)["closed_ends"]
@@ -67,15 +66,14 @@ class HumanLevelQuality:
         )
         quality = (
             np.minimum(craft / self.critic.target, 1) ** 2
-            * np.minimum(shaped / self.form_target, 1)
+            * np.minimum(terms["form"] / self.form_target, 1)
             * np.minimum(closed / self.closed_target, 1)
             * economy
             * (1 - np.clip((copied - 0.15) / 0.3, 0, 1))
         )
-        named = {f"form/{key}": value for key, value in terms.items()}
-        return named | {
-            "form": shaped, "craft": craft, "closed_ends": closed, "economy": economy,
-            "copied": copied, "quality": quality,
+        return terms | {
+            "craft": craft, "closed_ends": closed, "economy": economy, "copied": copied,
+            "quality": quality,
         }  # fmt: skip
 
     def refresh(self, works: Works) -> dict[str, float]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from move37.envs.base.works import Works
 from move37.envs.drawing.dynamics import pictures_of
-from move37.envs.drawing.rules.form import CALIBRATION, RULES, form, form_terms, measure
+from move37.envs.drawing.rules.form import CALIBRATION, RULES, form_quality, form_terms, measure
+from move37.envs.judging.rule_scores import marks_line
 
 WORDS = {
     "ink": "inked points",
@@ -23,25 +22,16 @@ WORDS = {
 }
 
 
-def _range(low: float, high: float) -> str:
-    if math.isinf(low):
-        return f"at most {high:g}"
-    return f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"
-
-
 def explain(works: Works) -> list[list[str]]:
     """For each work: every rule's measure, the range with full marks, and its marks."""
     images = pictures_of(works)
     measured, terms = measure(images), form_terms(images)
-    total = form(terms)
+    total = form_quality(works)["form"]
     out = []
     for i in range(len(works)):
         lines = [f"form {total[i]:.2f}"]
         for column, rule in enumerate(RULES):
-            _, low, high, _ = CALIBRATION[rule]
-            lines.append(
-                f"{rule}: {measured[i, column]:.3g} {WORDS[rule]}, full marks for "
-                f"{_range(low, high)}: {terms[rule][i]:.2f}"
-            )
+            value, marks = measured[i, column], terms[rule][i]
+            lines.append(marks_line(rule, value, WORDS[rule], CALIBRATION[rule], marks))
         out.append(lines)
     return out

@@ -10,8 +10,6 @@ score.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -20,7 +18,7 @@ from move37.envs.base.appraisal import Terms
 from move37.envs.base.works import Works
 from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.moves import SIZE
-from move37.envs.judging.rule_scores import rule_scores, softened_product
+from move37.envs.judging.rule_scores import Bounds, rule_scores, rule_terms
 
 RULES = (
     "ink",
@@ -47,9 +45,10 @@ bounding box, as the share of ink that meets ink within one point.
 """
 
 # (zero below, full from, full to, zero above) per rule; a rule without an upper (lower) bound has
-# inf (-inf) there. Of Tabler; `python -m move37.envs.drawing.rules.form` prints them anew.
+# inf (-inf) there. Of Tabler; `python -m benchmarks.calibrate drawing` prints them
+# anew.
 INF = float("inf")
-CALIBRATION: dict[str, tuple[float, float, float, float]] = {
+CALIBRATION: dict[str, Bounds] = {
     "ink": (17.0, 50.0, 75.0, 104.0),
     "open_ends": (-INF, -INF, 4.0, 17.0),
     "clutter": (-INF, -INF, 0.0, 0.0513),
@@ -98,7 +97,7 @@ KINDS = np.array([_kind(neighbours) for neighbours in range(256)], np.uint8)
 
 
 @njit(cache=True, nogil=True)
-def _neighbours(board: NDArray[np.uint8], y: int, x: int) -> int:
+def neighbours(board: NDArray[np.uint8], y: int, x: int) -> int:
     """Which of the eight neighbours have ink, as :func:`_kind` wants it."""
     return int(
         board[y - 1, x]
@@ -216,7 +215,7 @@ def _measure(images: NDArray[np.uint8], out: NDArray[np.float64]) -> None:
                 ink += 1
                 y0, y1, x0, x1 = min(y0, y), max(y1, y), min(x0, x), max(x1, x)
                 blocks += _starts_block(board, y, x)
-                kinds[KINDS[_neighbours(board, y, x)]] += 1
+                kinds[KINDS[neighbours(board, y, x)]] += 1
         line = kinds[STRAIGHT] + kinds[CURVE] + kinds[CORNER]
         row = out[n]
         row[0] = ink
@@ -252,51 +251,6 @@ SHARPNESS = 6
 multiplies it by 0.41, and half marks in one rule by 0.89."""
 
 
-def form(terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """(N,) float64 in [0, 1]: the terms' product, softened as SHARPNESS says."""
-    return softened_product([terms[rule] for rule in RULES], FLOOR, SHARPNESS)
-
-
 def form_quality(works: Works) -> Terms:
     """Rule-based quality: every rule's term as ``form/...``, ``form``, and ``quality`` = form."""
-    terms = form_terms(pictures_of(works))
-    value = form(terms)
-    return {f"form/{key}": v for key, v in terms.items()} | {"form": value, "quality": value}
-
-
-def calibrate(images: NDArray[np.uint8]) -> dict[str, tuple[float, float, float, float]]:
-    """Derive the calibration from human works ((N, 24, 24)).
-
-    Rules in which less is better are full up to the human median and zero at the 99th percentile;
-    straightness and symmetry, in which more is better, are full from the median and zero at the
-    1st percentile; the others are full in the middle half. A work with no more features than the
-    simplest tenth has none of their marks: a lone square is no drawing.
-    """
-    measured = measure(images)
-    result = {}
-    for column, rule in enumerate(RULES):
-        x = measured[:, column]
-        q01, q10, q25, q50, q75, q99 = np.quantile(x, [0.01, 0.1, 0.25, 0.5, 0.75, 0.99])
-        if rule in ("open_ends", "clutter", "crowding", "balance"):
-            result[rule] = (-INF, -INF, q50, q99)
-        elif rule in ("straightness", "symmetry"):
-            result[rule] = (q01, q50, INF, INF)
-        elif rule == "closure":
-            result[rule] = (-1.0, q50, q75, q99)
-        else:
-            low = q10 if rule == "features" else min(q01, q25 - 2.0)
-            slack = 1.0 if rule == "extent" else 0.0
-            result[rule] = (low, q25 - slack, q75 + slack, max(q99, q75 + slack + 2.0))
-    return {k: tuple(round(float(v), 4) for v in t) for k, t in result.items()}  # type: ignore[misc]  # fixed length
-
-
-def _main() -> None:
-    from move37.envs.drawing.corpus.icons import load_corpus
-    from move37.envs.drawing.dynamics import images_of
-
-    for rule, bounds in calibrate(images_of(load_corpus("tabler").works.moves)).items():
-        print(f'    "{rule}": {bounds},')
-
-
-if __name__ == "__main__":
-    _main()
+    return rule_terms(form_terms(pictures_of(works)), FLOOR, SHARPNESS)

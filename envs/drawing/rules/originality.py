@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from move37.envs.base.works import check_moves
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.moves import END, LIFT, N_MOVES, SIZE
+from move37.envs.drawing.rules.form import KINDS, LINE_END, neighbours
 
 MIN_POINTS = 4
 DOT = 2
@@ -105,26 +106,8 @@ class Originality:
 
 
 @njit(cache=True, nogil=True)
-def _is_open(image: NDArray[np.uint8], y: int, x: int) -> bool:
-    """Whether a line ends in the open at an inked point: its neighbours lie side by side."""
-    ring_y = (-1, -1, 0, 1, 1, 1, 0, -1)
-    ring_x = (0, 1, 1, 1, 0, -1, -1, -1)
-    count = crossings = 0
-    before = 0
-    for k in range(-1, 8):
-        py, px = y + ring_y[k], x + ring_x[k]
-        ink = 1 if 0 <= py < SIZE and 0 <= px < SIZE and image[py, px] else 0
-        if k >= 0:
-            count += ink
-            if ink == 1 and before == 0:
-                crossings += 1
-        before = ink
-    return crossings <= 1 and count <= 2
-
-
-@njit(cache=True, nogil=True)
 def _facts(
-    moves: NDArray[np.int16], images: NDArray[np.uint8], counts: NDArray[np.float64],
+    moves: NDArray[np.int16], boards: NDArray[np.uint8], counts: NDArray[np.float64],
     closed: NDArray[np.float64],
 ) -> None:  # fmt: skip
     for i in range(len(moves)):
@@ -142,8 +125,8 @@ def _facts(
                 if max(x1 - x0, y1 - y0) > DOT:
                     for point in (first, last):
                         ends += 1
-                        if not _is_open(images[i], point // SIZE, point % SIZE):
-                            shut += 1
+                        y, x = 1 + point // SIZE, 1 + point % SIZE
+                        shut += KINDS[neighbours(boards[i], y, x)] > LINE_END
             begin = end + 1
         closed[i] = shut / ends if ends else 0.0
 
@@ -160,6 +143,7 @@ def stroke_facts(
     check_moves("moves", moves, N_MOVES)
     moves = np.ascontiguousarray(moves, np.int16)
     counts, closed = np.zeros(len(moves)), np.zeros(len(moves))
-    _facts(moves, images_of(moves) if images is None else images, counts, closed)
+    images = images_of(moves) if images is None else images
+    _facts(moves, np.pad(images, ((0, 0), (1, 1), (1, 1))), counts, closed)
     lengths = (moves >= 0).sum(axis=1).astype(np.float64)
     return {"moves": lengths, "strokes": counts, "closed_ends": closed}
