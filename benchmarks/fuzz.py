@@ -55,6 +55,11 @@ import torch
 from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_checkpoint
 from move37.agents.runs.config import load_config, make_config, save_config
 from move37.envs.base.works import Works, WorksError, pad_moves
+from move37.envs.composition.corpus.melody import MelodyError, read_melody
+from move37.envs.composition.modes import FREE
+from move37.envs.composition.moves import BRIEF
+from move37.envs.composition.score import notation
+from move37.envs.composition.scores import scores_of
 from move37.envs.drawing.corpus.icons import _read_cache, _write_cache
 from move37.envs.drawing.corpus.quickdraw import read_drawing
 from move37.envs.drawing.corpus.svg import SvgError, read_svg
@@ -175,6 +180,19 @@ def _load_cache(path: Path) -> None:
         _read_cache(path)
 
 
+def _write_melody(path: Path, make: Callable[..., bytes]) -> None:
+    """Two voices with rests, repeated and tied notes."""
+    moves = np.random.default_rng(1).choice([0, 0, 1, 9, 12, 17], (1, 64)).astype(np.int16)
+    moves[0, :2] = 9
+    path.write_bytes(make(scores_of(moves, np.zeros((1, BRIEF), np.int16), FREE)[0], "a title"))
+
+
+def _load_melody(path: Path, suffix: str) -> None:
+    named = path.with_suffix(suffix)
+    path.replace(named)
+    read_melody(named)
+
+
 LOADERS = {
     "works": Loader(_write_works, _load_works, WorksError),
     "npz": Loader(_write_works, read_npz, StorageError),
@@ -190,6 +208,14 @@ LOADERS = {
     "json": Loader(_write_config, read_json, StorageError),
     "svg": Loader(_write_svg, lambda p: read_svg(p.read_bytes()), SvgError),
     "ndjson": Loader(_write_drawing, lambda p: read_drawing(p.read_bytes()), SvgError),
+    "musicxml": Loader(
+        lambda p: _write_melody(p, notation.musicxml),
+        lambda p: _load_melody(p, ".musicxml"),
+        MelodyError,
+    ),
+    "midi": Loader(
+        lambda p: _write_melody(p, notation.midi), lambda p: _load_melody(p, ".mid"), MelodyError
+    ),
     "cache": Loader(_write_corpus, _load_cache, ValueError),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ VOICES = ("Soprano", "Alto", "Tenor", "Bass")
 _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 _FINAL = 0.3
-"""What the final bass note adds to the correlation of the keys it is the tonic of."""
+"""What a final note adds to the correlation of the keys it is the tonic of."""
 
 
 class ChoraleError(ValueError):
@@ -54,7 +55,7 @@ def read_chorale(label: str, data: bytes) -> Chorale:
     Raises:
         ChoraleError: If it has no four voices of notes, or is not in 4/4 throughout.
     """
-    score = _parse(label, data)
+    score = parse_musicxml(label, data)
     metres = {str(m.ratioString) for m in score.recurse().getElementsByClass("TimeSignature")}
     if metres != {"4/4"}:
         raise ChoraleError(f"its metre is {', '.join(sorted(metres)) or 'not given'}, not 4/4")
@@ -62,7 +63,10 @@ def read_chorale(label: str, data: bytes) -> Chorale:
     length = round(2 * float(parts[0].highestTime))
     if length < 2:
         raise ChoraleError("its soprano has no notes")
-    place, bars = _bar_lines(parts[0], length)
+    measures = parts[0].getElementsByClass("Measure")
+    place, bars = bar_lines(
+        [(2 * float(m.offset), 2 * float(m.highestTime), m.number) for m in measures], length
+    )
     voices = [_voice(part, length, i == 3) for i, part in enumerate(parts)]
     pitches = np.stack([v[0] for v in voices])
     if (pitches < 0).all(axis=1).any():
@@ -72,8 +76,14 @@ def read_chorale(label: str, data: bytes) -> Chorale:
     return Chorale(pitches, onsets, voices[0][2], place, bars, tonic, minor)
 
 
-def _parse(label: str, data: bytes) -> Any:
-    """A music21 score. The converter is called directly: music21's cache holds pickles."""
+def parse_musicxml(label: str, data: bytes) -> Any:
+    """A music21 score of a MusicXML file, compressed where the label ends with ``.mxl``.
+
+    The converter is called directly: music21's cache holds pickles.
+
+    Raises:
+        ChoraleError: If music21 cannot read it.
+    """
     from music21.converter.subConverters import ConverterMusicXML
 
     with tempfile.TemporaryDirectory() as folder:
@@ -101,24 +111,29 @@ def _four_parts(parts: list[Any]) -> list[Any]:
     raise ChoraleError(f"it has {len(parts)} parts, not a soprano, alto, tenor and bass")
 
 
-def _bar_lines(part: Any, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Place in the bar and number of the bar of each eighth.
+def bar_lines(
+    measures: Iterable[tuple[float, float, int]], length: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Place in the bar and number of the bar of each of ``length`` eighths.
 
     A short bar is the end of one (a pick-up) at the beginning of the piece, or where the bar
     before it is short too and both make one; else it is the beginning of one.
+
+    Args:
+        measures: Of each printed bar the beginning and the size, in eighths, and the number.
+        length: In eighths.
     """
     place, bars = np.zeros(length, np.int64), np.zeros(length, np.int64)
     before = 0
-    for i, bar in enumerate(part.getElementsByClass("Measure")):
-        begin = round(2 * float(bar.offset))
-        size = round(2 * float(bar.highestTime))
+    for i, (at, long, number) in enumerate(measures):
+        begin, size = round(at), round(long)
         first = 0
         if size < 8 and (i == 0 or before + size == 8):
             first = 8 - size
         before = size if first == 0 else 0
         end = min(begin + size, length)
-        place[begin:end] = first + np.arange(end - begin)
-        bars[begin:end] = bar.number
+        place[begin:end] = first + np.arange(max(end - begin, 0))
+        bars[begin:end] = number
     return place, bars
 
 
@@ -151,21 +166,31 @@ def _voice(
     return pitches, onsets, fermatas
 
 
-def find_key(pitches: NDArray[np.int64]) -> tuple[int, bool]:
+def find_key(
+    pitches: NDArray[np.int64], fifths: int | None = None, mode: str = ""
+) -> tuple[int, bool]:
     """Tonic and mode of voices (V, T), the last one the bass.
 
-    Neither key signature nor file tells them reliably: the key is the one that the durations of
-    all pitch classes (Krumhansl's profiles) and the final bass note together speak for; the mode
-    then the commoner third above the tonic.
+    In chorales neither key signature nor file tells them reliably: the key is the one that the
+    durations of all pitch classes (Krumhansl's profiles) and the final bass note together speak
+    for; the mode then the commoner third above the tonic.
+
+    Args:
+        pitches: MIDI numbers, -1 for silence.
+        fifths: A key signature (sharps, or minus flats): the key is one of its two.
+        mode: The one that the file says beside it, which speaks for it as a final note does.
     """
     heard = pitches[pitches >= 0]
     weights = np.bincount(heard % 12, minlength=12).astype(np.float64)
     final = pitches[-1][pitches[-1] >= 0][-1] % 12
-    best, tonic = -np.inf, 0
-    for profile in (_MAJOR, _MINOR):
-        for root in range(12):
+    best, tonic, profiled = -np.inf, 0, False
+    for minor, said, profile in ((False, "major", _MAJOR), (True, "minor", _MINOR)):
+        given = [] if fifths is None else [(7 * fifths + 9 * minor) % 12]
+        for root in given or range(12):
             fit = float(np.corrcoef(np.roll(weights, -root), profile)[0, 1])
-            fit += _FINAL * (root == final)
+            fit += _FINAL * (int(root == final) + int(mode == said))
             if fit > best:
-                best, tonic = fit, root
+                best, tonic, profiled = fit, root, minor
+    if fifths is not None:
+        return tonic, profiled
     return tonic, bool(weights[(tonic + 3) % 12] > weights[(tonic + 4) % 12])
