@@ -59,6 +59,7 @@ from move37.envs.composition.corpus.melody import MelodyError, read_melody
 from move37.envs.composition.modes import FREE
 from move37.envs.composition.moves import BRIEF
 from move37.envs.composition.score import notation
+from move37.envs.composition.score.midi import midi
 from move37.envs.composition.scores import scores_of
 from move37.envs.drawing.corpus.icons import _read_cache, _write_cache
 from move37.envs.drawing.corpus.quickdraw import read_drawing
@@ -214,7 +215,7 @@ LOADERS = {
         MelodyError,
     ),
     "midi": Loader(
-        lambda p: _write_melody(p, notation.midi), lambda p: _load_melody(p, ".mid"), MelodyError
+        lambda p: _write_melody(p, midi), lambda p: _load_melody(p, ".mid"), MelodyError
     ),
     "cache": Loader(_write_corpus, _load_cache, ValueError),
 }

@@ -50,7 +50,8 @@ from move37.envs.composition.rules.calibration import CALIBRATION
 from move37.envs.composition.rules.explain import explain, findings
 from move37.envs.composition.rules.form import find_rules, form_quality, form_terms, measure_rules
 from move37.envs.composition.rules.names import CHORD_RULES, FOUR_RULES, MELODIC, RULES
-from move37.envs.composition.score.notation import midi, musicxml
+from move37.envs.composition.score.midi import midi
+from move37.envs.composition.score.notation import musicxml
 from move37.envs.composition.score.page import html_page
 from move37.envs.composition.score.render import picture
 from move37.envs.composition.score.roll import read_rolls, rolls_of

@@ -29,6 +29,7 @@ from move37.envs.composition.network import CompositionNetwork
 from move37.envs.composition.rules.explain import explain
 from move37.envs.composition.rules.form import form_quality, form_terms
 from move37.envs.composition.score import notation, page, render, sound, soundfont
+from move37.envs.composition.score.midi import midi
 from move37.envs.composition.score.roll import read_rolls
 from move37.envs.composition.scores import moves_and_briefs, steps_of
 from move37.envs.composition.voices_networks import FourNetwork, FreeNetwork
@@ -88,7 +89,7 @@ class CompositionWorld(World):
             "write one SVG per work",
             _each("svg", lambda score, name, both: notation.svg(score).encode()),
         ),
-        "midi": ("FOLDER", "write one MIDI file per work", _each("mid", notation.midi)),
+        "midi": ("FOLDER", "write one MIDI file per work", _each("mid", midi)),
         "musicxml": (
             "FOLDER",
             "write one MusicXML file per work",

@@ -1,7 +1,7 @@
-"""Scores for other programs and for the eye: MusicXML, MIDI and an engraved picture.
+"""Scores for other programs and for the eye: MusicXML and an engraved picture.
 
-music21 writes MusicXML (which MuseScore and others open) and MIDI; Verovio, the engraver of the
-Music Encoding Initiative, turns the MusicXML into SVG and reports which note sounds when.
+music21 writes MusicXML (which MuseScore and others open); Verovio, the engraver of the Music
+Encoding Initiative, turns the MusicXML into SVG and reports which note sounds when.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from move37.envs.composition.moves import EIGHTHS
 from move37.envs.composition.score.sound import TEMPO
 from move37.envs.composition.score.staff import Note, Sheet, sheet_of, written
 
-_BREATH = 2
-"""A fermata lasts so many quarters longer than written, where it is played."""
 _LAYOUT = {
     "pageWidth": 1800, "adjustPageHeight": True, "adjustPageWidth": False, "scale": 50,
     "footer": "none", "breaks": "auto", "xmlIdSeed": 1, "svgViewBox": True,
@@ -34,16 +32,23 @@ def _music21() -> Any:
     return import_module("music21")
 
 
+def composer_of(sheet: Sheet, both: bool) -> str:
+    """Who wrote a sheet; ``both`` says whether the soprano was written too."""
+    own = "alto, tenor and bass" if len(sheet.voices) > 2 else "bass"
+    return "Move37" if both else f"{own}: Move37 (the soprano was given)"
+
+
 def _stream(sheet: Sheet, title: str, tempo_mark: bool = True, both: bool = False) -> Any:
     """A music21 score of a sheet: one part per voice, bars as printed, ties across bar lines."""
     m21 = _music21()
     score = m21.stream.Score()
-    own = "alto, tenor and bass" if len(sheet.voices) > 2 else "bass"
-    composer = "Move37" if both else f"{own}: Move37 (the soprano was given)"
-    score.insert(0, m21.metadata.Metadata(title=title, composer=composer))
+    score.insert(0, m21.metadata.Metadata(title=title, composer=composer_of(sheet, both)))
     for voice, name in enumerate(sheet.voices):
         part = m21.stream.Part(id=name)
-        part.partName = name
+        organ = m21.instrument.PipeOrgan()
+        organ.partId, organ.instrumentId, organ.partName = name, f"{name}-organ", name
+        organ.partAbbreviation, organ.midiChannel = name[0], voice
+        part.insert(0, organ)
         part.append(_bars(sheet, voice, tempo_mark and voice == 0))
         part.makeAccidentals(inPlace=True)
         score.insert(0, part)
@@ -57,9 +62,12 @@ def _bars(sheet: Sheet, voice: int, tempo_mark: bool) -> list[Any]:
     numbers = range(0 if sheet.first else 1, -(-end // 8) + (0 if sheet.first else 1))
     bars = [m21.stream.Measure(number=number) for number in numbers]
     bars[0].append(m21.clef.TrebleClef() if sheet.is_upper(voice) else m21.clef.BassClef())
-    bars[0].append(m21.key.KeySignature(sheet.fifths))
+    signature = m21.key.KeySignature(sheet.fifths)
+    bars[0].append(signature.asKey("minor" if sheet.minor else "major"))
     bars[0].append(m21.meter.TimeSignature("4/4"))
     bars[0].paddingLeft = sheet.first / 2
+    if sheet.first:
+        bars[0].showNumber = m21.stream.enums.ShowNumber.NEVER  # MusicXML: a pick-up, not counted
     if tempo_mark:
         bars[0].insert(0, m21.tempo.MetronomeMark(number=TEMPO))
     for note in sheet.notes:
@@ -110,34 +118,6 @@ def musicxml(
     """
     exporter: Any = import_module("music21.musicxml.m21ToXml").GeneralObjectExporter
     data: bytes = exporter(_stream(sheet_of(score), title, tempo_mark, both)).parse()
-    return data
-
-
-def midi(score: NDArray[np.int16], title: str = "", both: bool = False) -> bytes:
-    """A MIDI file of a score, for an organ; all voices stay on notes under a fermata.
-
-    For the arguments see :func:`musicxml`.
-    """
-    m21 = _music21()
-    flat = _stream(sheet_of(score), title, both=both).stripTies()
-    held = {  # where notes with a fermata end, in quarters
-        float(n.getOffsetInHierarchy(flat) + n.quarterLength)
-        for n in flat.recurse().getElementsByClass(m21.note.Note)
-        if any("Fermata" in e.classes for e in n.expressions)
-    }
-    played = m21.stream.Score()
-    for part in flat.parts:
-        line = m21.stream.Part(id=part.id)
-        line.insert(0, m21.instrument.PipeOrgan())
-        for item in part.flatten().notesAndRests:
-            begin = float(item.offset)
-            end = begin + float(item.quarterLength)
-            copy = m21.note.Note(item.pitch) if item.isNote else m21.note.Rest()
-            copy.quarterLength = end - begin + _BREATH * sum(begin < e <= end for e in held)
-            line.insert(begin + _BREATH * sum(e <= begin for e in held), copy)
-        played.insert(0, line)
-    played.insert(0, m21.tempo.MetronomeMark(number=TEMPO))
-    data: bytes = m21.midi.translate.streamToMidiFile(played).writestr()
     return data
 
 

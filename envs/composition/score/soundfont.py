@@ -16,7 +16,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from move37.envs.composition.score import notation, sound
+from move37.envs.composition.score import sound
+from move37.envs.composition.score.midi import midi
 
 VARIABLE = "MOVE37_SOUNDFONT"
 """The environment variable that names another soundfont; empty for none."""
@@ -47,7 +48,7 @@ def soundfont() -> Path | None:
 
 
 def wav(score: NDArray[np.int16], title: str = "", both: bool = False) -> bytes:
-    """A WAV file of a score; for the arguments see :func:`.notation.midi`.
+    """A WAV file of a score; for the arguments see :func:`.notation.musicxml`.
 
     Raises:
         ValueError: If FluidSynth cannot read the soundfont, or takes too long.
@@ -57,7 +58,7 @@ def wav(score: NDArray[np.int16], title: str = "", both: bool = False) -> bytes:
         return sound.wav(score)
     with TemporaryDirectory() as folder:
         piece, out = Path(folder, "piece.mid"), Path(folder, "piece.wav")
-        piece.write_bytes(notation.midi(score, title, both))
+        piece.write_bytes(midi(score, title, both))
         command = [
             "fluidsynth", "-niq", "-g", "1", "-T", "wav", "-O", "s16", "-r", str(RATE),
             "-F", str(out), str(font), str(piece),

@@ -48,7 +48,7 @@ class Note:
         midi: MIDI number, -1 for a rest.
         begin: Eighth it begins in.
         size: Eighths it lasts.
-        fermata: Whether it has a fermata.
+        fermata: Whether it has a fermata: it sounds when a held passage ends.
     """
 
     voice: int
@@ -105,6 +105,8 @@ def sheet_of(score: NDArray[np.int16]) -> Sheet:
     tonic, minor = int(score[KEY_ROW, 1]), bool(score[KEY_ROW, 0])
     shift = shift_of(tonic)
     notes = []
+    held = score[FERMATA_ROW] > 0
+    longer = held & ~np.append(held[1:], False)
     rows = [row for row in VOICES if row in (SOPRANO_ROW, BASS_ROW) or in_four(score[None])]
     for voice, row in enumerate(rows):
         codes, low = score[row].tolist(), LOWEST[row]
@@ -112,8 +114,8 @@ def sheet_of(score: NDArray[np.int16]) -> Sheet:
         for begin, end in zip(starts, [*starts[1:], EIGHTHS], strict=True):
             code = codes[begin]
             midi = code - FIRST_NOTE + low + shift if code >= FIRST_NOTE else -1
-            held = bool(score[FERMATA_ROW, begin:end].any()) and midi >= 0
-            notes.append(Note(voice, midi, begin, end - begin, held))
+            fermata = bool(longer[begin:end].any()) and midi >= 0
+            notes.append(Note(voice, midi, begin, end - begin, fermata))
     fifths = _tonic_fifths(tonic, minor) - (3 if minor else 0)
     voices = tuple(VOICES[row] for row in rows)
     return Sheet(voices, tuple(notes), int(score[PLACE_ROW, 0]), fifths, minor, tonic)
