@@ -32,9 +32,9 @@ from move37.agents.compare.comparison import Comparison
 from move37.agents.compare.comparison_dir import ComparisonDir
 from move37.agents.compare.entries import Entry, chosen_entries, short_name
 from move37.agents.compare.evaluation_suite import EvaluationSuite
-from move37.agents.compare.evidence import DEPTHS, Depth, plain, withheld_works
+from move37.agents.compare.evidence import DEPTHS, Depth, to_json, withheld_works
 from move37.agents.compare.joining import keep_joined
-from move37.agents.compare.model_store import ModelStore
+from move37.agents.compare.model_store import ModelStore, check_run
 from move37.agents.compare.report.expectations import check_all
 from move37.agents.compare.report.files import write_report
 from move37.agents.compare.report.sections import SECTIONS
@@ -472,12 +472,11 @@ def test_a_comparison_is_of_the_corpus_that_it_is_given(stubs, tmp_path, monkeyp
     out = tmp_path / "out"
     asked = options(out, corpus="heroicons", withhold=("arrow-*",))
     comparison = Comparison(replace(asked, budget="default"))
-    comparison.read_world()
     known, world = set(load_corpus("heroicons").works.names), comparison.world
     arrows = {name for name in known if name.startswith("arrow-")}
     assert {*world.train.names, *world.held_out.names} == known - arrows and arrows
     # What is looked for is taken from the same corpus.
-    comparison.evaluator = None
+    comparison._judges = (None, None)
     comparison.model_store = types.SimpleNamespace(network=lambda seed: None)
     monkeypatch.setattr("move37.agents.compare.comparison.Evidence", lambda *given: given)
     assert {*comparison.new_evidence(0)[7].names} == arrows
@@ -492,7 +491,7 @@ def test_a_comparison_under_another_exam_is_another_one(finished, stubs):
     with pytest.raises(ValueError, match="a comparison with exam = '', not 'sealed'"):
         ComparisonDir(finished).check(asked)
     with pytest.raises(ValueError, match="the world drawing has held_out"):
-        Comparison(asked).read_world()
+        _ = Comparison(asked).world
     given = compare.parse(["--out", "x", "--exam", "sealed"])
     assert given.exam == "sealed" and compare.parse(["--out", "x"]).exam == ""
     path = finished / "config.json"
@@ -633,11 +632,11 @@ def test_the_page_says_what_plain_markdown_cannot(tmp_path):
 
 def test_figures_become_json():
     figures = {"a": Interval(np.float64(1), float("nan"), np.inf), "b": np.arange(2), "c": (True,)}
-    assert plain(figures) == {
+    assert json.loads(to_json(figures)) == {
         "a": {"value": 1.0, "low": None, "high": None}, "b": [0, 1], "c": [True],
     }  # fmt: skip
-    with pytest.raises(TypeError, match="object"):
-        plain(object())
+    with pytest.raises(TypeError, match="__dict__"):
+        to_json(object())
 
 
 def test_a_title_stands_for_one_column():
@@ -661,8 +660,9 @@ def test_names_and_figures_are_written_for_readers():
 
 def test_a_run_of_other_works_is_refused(tmp_path):
     world = types.SimpleNamespace(id="drawing", fingerprint="abc")
+    asked = configuration.CompareConfig(tmp_path / "out", budget="smoke")
     with pytest.raises(ValueError, match="no finished run"):
-        configuration.check_run(tmp_path, world, configuration.SCALES["smoke"])
+        check_run(tmp_path, world, asked)
     for name in ("imitator.safetensors", "learner.safetensors"):
         (tmp_path / name).write_bytes(b"")
     config = {"world": "drawing", "corpus": "", "withhold": "", "human_works": 600}
@@ -674,15 +674,15 @@ def test_a_run_of_other_works_is_refused(tmp_path):
         (tmp_path / "config.json").write_text(json.dumps(config | config_change))
         (tmp_path / "summary.json").write_text(json.dumps(summary))
         with pytest.raises(ValueError, match=words):
-            configuration.check_run(tmp_path, world, configuration.SCALES["smoke"])
+            check_run(tmp_path, world, asked)
     (tmp_path / "summary.json").write_text(json.dumps({"corpus": "abc"}))
     for corpus, wanted in (("", "kanjivg"), ("kanjivg", "")):
         (tmp_path / "config.json").write_text(json.dumps(config | {"corpus": corpus}))
-        configuration.check_run(tmp_path, world, configuration.SCALES["smoke"], corpus=corpus)
+        check_run(tmp_path, world, replace(asked, corpus=corpus))
         with pytest.raises(
             ValueError, match=f"a run with corpus = '{corpus}'; this comparison has '{wanted}'"
         ):
-            configuration.check_run(tmp_path, world, configuration.SCALES["smoke"], corpus=wanted)
+            check_run(tmp_path, world, replace(asked, corpus=wanted))
 
 
 def test_a_run_of_another_corpus_is_refused_before_anything_is_made(stubs, tmp_path):
@@ -726,9 +726,8 @@ def test_a_learner_is_taken_from_a_run_of_the_same_corpus(tmp_path):
         assert all(torch.equal(weights[k], v) for k, v in network.state_dict().items())
         assert torch.equal(next(model_store.network(0).parameters()), next(network.parameters()))
     assert not out.exists()
-    model_store = ModelStore(replace(given, corpus=""), world, None, print)
     with pytest.raises(ValueError, match="a run with corpus = 'kanjivg'"):
-        model_store.maker(entry, 0)
+        check_run(run, world, replace(given, corpus=""))
 
 
 @pytest.mark.parametrize(

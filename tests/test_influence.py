@@ -79,5 +79,3 @@ def test_noise_has_the_lengths_and_ends_of_the_works():
 def test_too_few_works_are_refused(influences):
     with pytest.raises(ValueError, match="160 of random needed, got 30"):
         influences.measure(climbing(30, RNG(0)), "random")
-    with pytest.raises(ValueError, match="epochs"):
-        InfluenceConfig(epochs=0)

@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,8 +149,7 @@ def test_a_learner_is_read_from_the_folder_of_its_run(makers):
     works = read.generate(3, np.random.default_rng(0))
     made = maker.generate(3, np.random.default_rng(0))
     np.testing.assert_array_equal(works.moves, made.moves)
-    with pytest.raises(ValueError, match="new_reward"):
-        read.score(works)
+    assert read.score(works) is None  # it was not told its reward
     cost = learner.fitting_cost(context.folder)
     assert cost["wall_seconds"] > 0 and cost["cpu_seconds"] > 0
 
@@ -267,8 +267,9 @@ def test_elites_are_given_once_and_more_than_the_archive_holds(makers):
 
 def test_evolution_may_be_held_to_cpu_time(context):
     budget = replace(BUDGET, seconds=0.3)
+    begin = time.process_time()
     maker = evolution.make(replace(context, budget=budget))
-    assert maker.cpu_seconds >= 0.3
+    assert time.process_time() - begin >= 0.3
     assert maker.works_searched % evolution.BATCH == 0
     assert maker.archive.cells == evolution.CELLS
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from move37.agents.compare.comparison_dir import ComparisonDir, terms_of
-from move37.agents.compare.config import CompareConfig, check_run
+from move37.agents.compare.config import CompareConfig
 from move37.agents.compare.entries import SHIFT_TEMPERATURES, Entry
 from move37.agents.compare.evaluation_suite import EvaluationSuite, LanguageModel, judges
-from move37.agents.compare.evidence import DEPTHS, NOISE, Evidence, noise, plain, withheld_works
+from move37.agents.compare.evidence import DEPTHS, NOISE, Evidence, noise, to_json, withheld_works
 from move37.agents.compare.joining import check_terms, read_joined
-from move37.agents.compare.making import MakerError, fit_maker, make_works
-from move37.agents.compare.model_store import ModelStore
+from move37.agents.compare.model_store import MakerError, ModelStore, check_run
 from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Evaluator, SecondJudge, World
@@ -42,16 +42,12 @@ class Comparison:
         log: Takes one line about what happens.
     """
 
-    world: World
-    evaluator: Evaluator
-    second: SecondJudge | None
-    model_store: ModelStore
-
     def __init__(self, options: CompareConfig, log: Callable[[str], None] = print) -> None:
         self.options, self.log = options, log
         self.entries = options.entries
         self.folder = ComparisonDir(options.out)
         self._evidence: dict[int, Evidence] = {}
+        torch.set_num_threads(options.threads)
 
     def run(self) -> None:
         """Make and measure whatever is not there yet, one after the other.
@@ -59,14 +55,14 @@ class Comparison:
         A maker that fails is noted with its error, and the others go on.
         """
         added = self.begin()
-        suite = self.measure_given(added)
+        self.measure_given(added)
         for seed in self.options.all_seeds:
-            self.make(suite, self.entries, seed)
+            self.make(self.entries, seed)
         for name, seed in self.evidence_tasks():
             self.take_evidence(name, seed)
 
     def begin(self) -> Added:
-        """Check what is asked for, claim the folder and fit the judges.
+        """Check what is asked for, and claim the folder.
 
         Returns:
             The works of other makers.
@@ -75,83 +71,76 @@ class Comparison:
             ValueError: If the folder holds another comparison, or a run or a folder is refused.
         """
         options = self.options
-        before = self.folder.check(options)
-        self.read_world()
+        before, world = self.folder.check(options), self.world
         for path in options.joined:
             check_terms(path, read_joined(path), terms_of(options))
         for run in options.runs:
-            check_run(run, self.world, options.scale, options.withhold, options.corpus)
-        added = [(name, *self.world.read_folder(folder)) for name, folder in options.added]
+            check_run(run, world, options)
+        added = [(name, *world.read_folder(folder)) for name, folder in options.added]
         self.folder.claim(options, before)
-        self._load()
         return added
 
-    def enter(self) -> None:
-        """Take part in a comparison that another process has begun."""
-        self.read_world()
-        self._load()
-
-    def read_world(self) -> None:
-        """Load the world with its human works."""
-        torch.set_num_threads(self.options.threads)
+    @cached_property
+    def world(self) -> World:
+        """The world with its human works."""
         options, limit = self.options, self.options.scale.human_works
         world = make_world(options.world, options.corpus, options.withhold, limit)
-        self.world = world.for_exam(options.exam)
+        return world.for_exam(options.exam)
 
-    def _load(self) -> None:
-        options = self.options
-        self.evaluator, self.second = judges(
-            self.world, options.scale, self.folder.judges, self.log
-        )
-        self.model_store = ModelStore(options, self.world, self.evaluator, self.log)
+    @cached_property
+    def _judges(self) -> tuple[Evaluator, SecondJudge | None]:
+        return judges(self.world, self.options.scale, self.folder.judges, self.log)
 
+    @cached_property
+    def model_store(self) -> ModelStore:
+        """The makers."""
+        return ModelStore(self.options, self.world, self._judges[0], self.log)
+
+    @cached_property
     def suite(self) -> EvaluationSuite:
         """The frozen judges together; their trials are written when they are not there yet."""
         language: LanguageModel | None = None
         rnn = Entry("rnn", "rnn")
         try:
-            maker, _ = fit_maker(self.model_store, rnn, 0)
+            maker, _ = self.model_store.maker(rnn, 0)
             language = maker if isinstance(maker, LanguageModel) else None
         except MakerError as error:
             self._note_failure(rnn, 0, error)
             self.log(f"no char-RNN to measure description lengths with: {error.text}")
-        suite = EvaluationSuite.of(
-            self.world, self.evaluator, self.second, self.model_store.scorer(0), language
-        )
+        suite = EvaluationSuite(self.world, *self._judges, self.model_store.scorer(0), language)
         trials = self.folder.judges / "trials.json"
         if not trials.exists():
             write_atomically(trials, json.dumps(suite.trials()).encode())
         return suite
 
-    def measure_given(self, added: Added) -> EvaluationSuite:
+    def measure_given(self, added: Added) -> None:
         """Measure what no maker makes: human works, noise, and works of others; the judges."""
-        suite, score = self.suite(), self.model_store.scorer(0).score
+        score = self.suite.scorer.score
         given = {"human": self.world.held_out, "outsiders": self.world.outsiders}
         if self.options.evidence:
             given[NOISE] = noise(self.world.train, self.options.works, np.random.default_rng(39))
         for name, works in given.items():
             if len(works) and self.folder.facts(name, 0) is None:
-                self._save(suite, name, 0, works, score(works), {})
+                self._save(name, 0, works, score(works), {})
         for name, works, left_out in added:
             facts = {"added": True, "found": len(works), "left_out": left_out}
             works = works[: self.options.works]
-            self._save(suite, name, 0, works, score(works), facts)
-        return suite
+            self._save(name, 0, works, score(works), facts)
 
-    def make(self, suite: EvaluationSuite, entries: Sequence[Entry], seed: int) -> None:
+    def make(self, entries: Sequence[Entry], seed: int) -> None:
         """Make and measure the works of one seed that are not there yet, or failed before."""
         for entry in entries:
             facts = self.folder.facts(entry.name, seed)
             if facts is not None and "error" not in facts:
                 continue
             try:
-                made = make_works(self.model_store, entry, seed, self.options.works)
+                made = self.model_store.works(entry, seed, self.options.works)
             except MakerError as error:
                 self._note_failure(entry, seed, error)
                 self.folder.write_facts(entry.name, seed, {"error": error.text})
                 self.log(f"{entry.name}, seed {seed}: FAILED: {error.text}")
                 continue
-            self._save(suite, entry.name, seed, made.works, made.score, made.facts, made.inputs)
+            self._save(entry.name, seed, made.works, made.score, made.facts, made.inputs)
             (self.folder.maker(seed, entry.key) / "error.txt").unlink(missing_ok=True)
         self.model_store.forget_makers()
 
@@ -161,7 +150,6 @@ class Comparison:
 
     def _save(
         self,
-        suite: EvaluationSuite,
         name: str,
         seed: int,
         works: Works,
@@ -173,13 +161,13 @@ class Comparison:
         chosen = np.argsort(-score, kind="stable")[: max(1, len(works) // BEST_SHARE)]
         best = works[chosen]
         for part, rows in ((best, chosen), (works, np.arange(len(works)))):
-            terms = suite.measure(part)
+            terms = self.suite.measure(part)
             if inputs is not None:
-                terms |= suite.departure(part, inputs[rows])
+                terms |= self.suite.departure(part, inputs[rows])
             if part is works:
                 terms[OWN_SCORE] = score
             part.with_appraisal(terms).save(self.folder.works(name, seed, best=part is best))
-        vendi = {"vendi": suite.vendi(works), "best_vendi": suite.vendi(best)}
+        vendi = {"vendi": self.suite.vendi(works), "best_vendi": self.suite.vendi(best)}
         self.folder.write_facts(name, seed, facts | vendi)
         self.log(f"{name}, seed {seed}: {len(works)} works")
 
@@ -205,7 +193,7 @@ class Comparison:
         if seed not in self._evidence:
             self._evidence = {seed: self.new_evidence(seed)}
         found = self._evidence[seed].measure(works, best, name)
-        write_atomically(path, json.dumps(plain(found), indent=1).encode())
+        write_atomically(path, to_json(found).encode())
         self.log(f"{name}, seed {seed}: evidence taken")
 
     def new_evidence(self, seed: int) -> Evidence:
@@ -224,6 +212,6 @@ class Comparison:
         if options.withhold:
             withheld = withheld_works(make_world(options.world, options.corpus), options.withhold)
         return Evidence(
-            self.world, self.evaluator, self.model_store.network(seed), float(temperature or 1.0),
+            self.world, self._judges[0], self.model_store.network(seed), float(temperature or 1.0),
             learner, DEPTHS[options.budget], seed, withheld, self.log,
         )  # fmt: skip

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from move37.agents.compare.entries import FIXED, Entry, all_entries, chosen_entries
 from move37.agents.runs.config import preset_value
 from move37.envs.base.registry import find_world
-from move37.envs.base.world import World
 
 
 @dataclass(frozen=True)
@@ -135,36 +132,3 @@ class CompareConfig:
         """The finished run that imitator and learner of a seed are taken from, if one is given."""
         at = seed - self.first_seed
         return self.runs[at] if 0 <= at < len(self.runs) else None
-
-
-def check_run(
-    run: Path, world: World, scale: Scale, withhold: tuple[str, ...] = (), corpus: str = ""
-) -> dict[str, Any]:
-    """The summary of a run whose learner may join a comparison.
-
-    Raises:
-        ValueError: If it is not finished, or was trained on other human works than the comparison:
-            what is held out here might have been learnt from there.
-    """
-    for name in ("config.json", "summary.json", "imitator.safetensors", "learner.safetensors"):
-        if not (run / name).exists():
-            raise ValueError(f"{run}: no finished run of train.py ({name} is missing)")
-    config = json.loads((run / "config.json").read_text())
-    summary: dict[str, Any] = json.loads((run / "summary.json").read_text())
-    if ":" in str(config.get("world")):  # module:Class
-        config["world"] = find_world(config["world"]).id
-    for key, wanted in (
-        ("world", world.id), ("corpus", corpus), ("human_works", scale.human_works)
-    ):  # fmt: skip
-        if config.get(key) != wanted:
-            raise ValueError(
-                f"{run}: a run with {key} = {config.get(key)!r}; this comparison has {wanted!r}"
-            )
-    patterns = tuple(p.strip() for p in str(config.get("withhold", "")).split(",") if p.strip())
-    if patterns != tuple(withhold):
-        raise ValueError(
-            f"{run}: a run that withheld {patterns!r}; this comparison withholds {withhold!r}"
-        )
-    if summary.get("corpus") != world.fingerprint:
-        raise ValueError(f"{run}: was trained on another version of the human works")
-    return summary | {"config": config}

@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import nn
-
-from move37.agents.learner.rollout import BOARDS, sample_works
-from move37.agents.makers.maker import Maker, find_factory, known_makers
-from move37.envs.base.works import Works
-from move37.envs.base.world import World
+from move37.agents.makers.maker import find_factory, known_makers
 
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5)
 SHIFT_TEMPERATURES = (1.0, 1.5)
@@ -93,29 +86,3 @@ def short_name(entry_point: str) -> str:
     """
     module, _, function = entry_point.partition(":")
     return module.rpartition(".")[2] if function == "make" else function
-
-
-class Imitator(Maker):
-    """The network that the learner starts from, as a maker: samples of what exists.
-
-    Args:
-        network: Fitted, in eval mode.
-        world: The world it works in.
-        temperature: Divides the logits.
-    """
-
-    def __init__(self, network: nn.Module, world: World, temperature: float = 1.0) -> None:
-        self.network, self.world, self.temperature = network, world, temperature
-
-    def with_temperature(self, temperature: float) -> Imitator:
-        """The same network at another temperature."""
-        return Imitator(self.network, self.world, temperature)
-
-    def generate(
-        self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
-    ) -> Works:
-        """Sample n works; see :class:`move37.agents.makers.maker.Maker`."""
-        simulator = self.world.simulator(max(1, min(n, BOARDS)))
-        return sample_works(
-            self.network, simulator, self.world.id, n, rng, self.temperature, brief=brief
-        )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -39,41 +38,30 @@ class LanguageModel(Protocol):
         """(N, T) float64, nats: the log-probability of every move, 0 after the last."""
 
 
-@dataclass(frozen=True)
 class EvaluationSuite:
     """Everything that measures.
 
-    Attributes:
+    Args:
         world: The world of the works that are measured.
         evaluator: The first held-out judge, form, novelty, copying, yield.
         second: The second held-out judge; None in a world that has none.
         scorer: Gives the learner's reward as it was before learning.
         language: The char-RNN at temperature 1; None if it could not be fitted.
-        reference: (M, D) descriptors of the human works to learn from.
-        dictionary: Of the general compressor, trained on the human works to learn from.
     """
 
-    world: World
-    evaluator: Evaluator
-    second: SecondJudge | None
-    scorer: RewardScorer
-    language: LanguageModel | None
-    reference: NDArray[np.float32]
-    dictionary: bytes
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         world: World,
         evaluator: Evaluator,
         second: SecondJudge | None,
         scorer: RewardScorer,
         language: LanguageModel | None,
-    ) -> EvaluationSuite:
-        """A suite with the world's human works as its reference."""
-        dictionary = train_dictionary(move_bytes(world.train.moves))
-        reference = evaluator.describe(world.train)
-        return cls(world, evaluator, second, scorer, language, reference, dictionary)
+    ) -> None:
+        self.world, self.evaluator, self.second = world, evaluator, second
+        self.scorer, self.language = scorer, language
+        self.reference = evaluator.describe(world.train)
+        # Of the general compressor, as the descriptors from the human works to learn from.
+        self.dictionary = train_dictionary(move_bytes(world.train.moves))
 
     def measure(self, works: Works) -> Measures:
         """Everything measured of works, each (N,) float64; those of the evaluator among them.

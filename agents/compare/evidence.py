@@ -7,9 +7,10 @@ humans and noise are controls of the same size.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,7 @@ from torch import nn
 from move37.agents.learner.rollout import sample_works
 from move37.agents.measures.decisions import decision_quality
 from move37.agents.measures.influence import InfluenceConfig, Influences, noise_works
+from move37.agents.measures.likelihoods import moves_alone
 from move37.agents.measures.move37 import detect
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import Evaluator, World
@@ -81,11 +83,6 @@ DEPTHS = {
 
 Figures = dict[str, Any]
 """Numbers or :class:`Interval` by name; nan where nothing is known."""
-
-
-def _moves_of(works: Works) -> Works:
-    """Works without their measures."""
-    return Works(works.world, works.moves, works.briefs)
 
 
 class Evidence:
@@ -209,7 +206,7 @@ class Evidence:
     def move37(self, works: Works, rng: np.random.Generator) -> Figures:
         """Moves that are improbable under the imitator, in good works."""
         found = detect(
-            self.imitator, self.world.simulator, _moves_of(works), self.evaluator.judge,
+            self.imitator, self.world.simulator, moves_alone(works), self.evaluator.judge,
             self._human_quality[1], rng, completions=self.depth.completions,
             most=self.depth.moments,
         )  # fmt: skip
@@ -240,7 +237,7 @@ class Evidence:
 
     def decision_quality_index(self, works: Works, rng: np.random.Generator) -> Figures:
         """The Decision Quality Index of the first novel move."""
-        some = _moves_of(works[rng.permutation(len(works))[: self.depth.decisions]])
+        some = moves_alone(works[rng.permutation(len(works))[: self.depth.decisions]])
         at = first_novel_moves(some.moves, self.world.train.moves)
         found = decision_quality(
             self.imitator, self.world.simulator, some, at, self.evaluator.judge, rng,
@@ -251,7 +248,7 @@ class Evidence:
         lengths = some.lengths[found.work]
         return {
             "index": stratified_by_length(found.index, lengths, *self._strata, rng),
-            "played": bootstrap(_mean, found.played, rng=rng),
+            "played": bootstrap(np.mean, found.played, rng=rng),
             "decisions": len(found.work),
         }
 
@@ -261,7 +258,7 @@ class Evidence:
         Repeats are left out: shared between training and test works they would measure memory.
         """
         fresh = self.evaluator.measure(works)["repeats"] == 0
-        some = _moves_of(works[np.flatnonzero(fresh)])
+        some = moves_alone(works[np.flatnonzero(fresh)])
         needed = self.depth.learnt + self.depth.tested
         if len(some) < needed:
             return {}
@@ -297,7 +294,7 @@ class Evidence:
 
 def noise(human: Works, n: int, rng: np.random.Generator) -> Works:
     """The control: n human works with their moves drawn at random."""
-    return noise_works(_moves_of(human[rng.integers(0, len(human), n)]), rng)
+    return noise_works(moves_alone(human[rng.integers(0, len(human), n)]), rng)
 
 
 def withheld_works(world: World, patterns: Sequence[str]) -> Works:
@@ -306,7 +303,7 @@ def withheld_works(world: World, patterns: Sequence[str]) -> Works:
     Raises:
         ValueError: If there are none.
     """
-    known = join_works([_moves_of_named(world.train), _moves_of_named(world.held_out)])
+    known = join_works([world.train, world.held_out])
     rows = [
         i for i, name in enumerate(known.names)
         if any(fnmatchcase(name, pattern) for pattern in patterns)
@@ -316,20 +313,12 @@ def withheld_works(world: World, patterns: Sequence[str]) -> Works:
     return known[np.array(rows)]
 
 
-def _moves_of_named(works: Works) -> Works:
-    return Works(works.world, works.moves, works.briefs, names=works.names)
-
-
 def _named(found: object, *names: str) -> Figures:
     """Attributes by name."""
     return {name: getattr(found, name) for name in names}
 
 
-def _mean(x: NDArray[np.float64]) -> float:
-    return float(x.mean())
-
-
-def plain(figures: Any) -> Any:
+def to_json(figures: object) -> str:
     """Figures as JSON: data classes become objects, arrays lists, nan and inf null.
 
     Args:
@@ -338,16 +327,7 @@ def plain(figures: Any) -> Any:
     Raises:
         TypeError: If something else is among them.
     """
-    if is_dataclass(figures) and not isinstance(figures, type):
-        return {item.name: plain(getattr(figures, item.name)) for item in fields(figures)}
-    if isinstance(figures, Mapping):
-        return {str(key): plain(value) for key, value in figures.items()}
-    if isinstance(figures, np.ndarray | np.generic):
-        return plain(figures.tolist())
-    if isinstance(figures, list | tuple):
-        return [plain(value) for value in figures]
-    if isinstance(figures, float):
-        return figures if math.isfinite(figures) else None
-    if figures is None or isinstance(figures, bool | int | str):
-        return figures
-    raise TypeError(f"expected figures, got {type(figures).__name__}")
+    text = json.dumps(
+        figures, default=lambda x: x.tolist() if isinstance(x, np.ndarray | np.generic) else vars(x)
+    )
+    return json.dumps(json.loads(text, parse_constant=lambda _: None), indent=1)

@@ -12,127 +12,96 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
 from typing import Any
 
 from move37.agents.compare.comparison import Comparison
 from move37.agents.compare.config import CompareConfig
 from move37.agents.compare.entries import Entry
-from move37.agents.compare.evaluation_suite import EvaluationSuite
-from move37.agents.compare.making import MakerError, fit_maker
+from move37.agents.compare.model_store import MakerError
 
 IMITATOR, LEARNER = "imitator", "learner"
 """Makers that others start from, or whose CPU time is their budget."""
 
-_comparison: Comparison | None = None
-_suite: EvaluationSuite | None = None
-# What a worker process works on; set once, in the worker, by _enter and _make.
-
 
 def _end_with(parent: int) -> None:
     """End this process when its parent ends; it would otherwise work on for hours."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
-def _enter(options: CompareConfig, parent: int) -> None:
-    """Initialise a worker process."""
-    global _comparison
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _comparison = Comparison(options)
-    _comparison.enter()
+@cache
+def _entered(options: CompareConfig) -> Comparison:
+    """The comparison that this worker process takes part in."""
+    return Comparison(options)
 
 
-def _fit(entry: Entry, seed: int) -> str:
-    assert _comparison is not None
+def _fit(options: CompareConfig, entry: Entry, seed: int) -> str:
+    store = _entered(options).model_store
     try:
-        fit_maker(_comparison.model_store, entry, seed)
+        store.maker(entry, seed)
     except MakerError as error:  # tried again, and noted, when its works are made
         return f"{entry.key}, seed {seed}: {error.text}"
     finally:
-        _comparison.model_store.forget_makers()
+        store.forget_makers()
     return f"{entry.key}, seed {seed}: fitted"
 
 
-def _make(entries: Sequence[Entry], seed: int) -> str:
-    global _suite
-    assert _comparison is not None
-    if _suite is None:
-        _suite = _comparison.suite()
-    _comparison.make(_suite, entries, seed)
-    return ""
+def _make(options: CompareConfig, entries: Sequence[Entry], seed: int) -> None:
+    _entered(options).make(entries, seed)
 
 
-def _take_evidence(name: str, seed: int) -> str:
-    assert _comparison is not None
-    _comparison.take_evidence(name, seed)
-    return ""
-
-
-class WorkerPool:
-    """Worker processes of one comparison; a context manager that ends them.
-
-    Args:
-        options: Of the comparison; ``jobs`` is the number of processes.
-        entries: Lines of the comparison.
-        log: Takes one line about what happens.
-    """
-
-    def __init__(
-        self, options: CompareConfig, entries: Sequence[Entry], log: Callable[[str], None]
-    ) -> None:
-        self._seeds, self._log = options.all_seeds, log
-        # The lines of one maker at several temperatures are made of one fitted network.
-        self._lines: dict[str, list[Entry]] = {}
-        for entry in entries:
-            self._lines.setdefault(entry.key, []).append(entry)
-        context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(options.jobs, context, _enter, (options, os.getpid()))
-
-    def __enter__(self) -> WorkerPool:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._pool.shutdown(wait=error[0] is None, cancel_futures=True)
-
-    def _all(self, task: Callable[..., str], arguments: Sequence[tuple[Any, int]]) -> None:
-        futures = [self._pool.submit(task, *pair) for pair in arguments]
-        for future in as_completed(futures):
-            if line := future.result():
-                self._log(line)
-
-    def fit(self) -> None:
-        """Fit every maker for every seed, and the char-RNN of seed 0, with which bits are measured.
-
-        The imitators come first, since all makers need them, then the learners, whose CPU time is
-        the budget of others.
-        """
-        imitator, rnn = Entry(IMITATOR, IMITATOR), Entry("rnn", "rnn")
-        makers = {key: lines[0] for key, lines in self._lines.items()}
-        learners = [makers.pop(LEARNER)] if LEARNER in makers else []
-        makers.pop(IMITATOR, None)
-        # The searches, which take longest, stand last in a comparison and begin here.
-        others = [(entry, seed) for seed in self._seeds for entry in reversed(makers.values())]
-        if rnn.key not in makers or 0 not in self._seeds:
-            others.append((rnn, 0))
-        self._all(_fit, [(imitator, seed) for seed in self._seeds])
-        self._all(_fit, [(entry, seed) for entry in learners for seed in self._seeds])
-        self._all(_fit, others)
-
-    def make(self) -> None:
-        """Make and measure works of every maker and seed."""
-        self._all(_make, [(lines, seed) for seed in self._seeds for lines in self._lines.values()])
-
-    def take_evidence(self, tasks: Sequence[tuple[str, int]]) -> None:
-        """Measure the shift of makers and seeds."""
-        self._all(_take_evidence, tasks)
+def _take_evidence(options: CompareConfig, name: str, seed: int) -> None:
+    _entered(options).take_evidence(name, seed)
 
 
 def run(comparison: Comparison) -> None:
     """Do what :meth:`Comparison.run` does, in as many processes as its options say."""
+    options, seeds = comparison.options, comparison.options.all_seeds
     added = comparison.begin()
-    with WorkerPool(comparison.options, comparison.entries, comparison.log) as pool:
-        pool.fit()
+    # The lines of one maker at several temperatures are made of one fitted network.
+    lines: dict[str, list[Entry]] = {}
+    for entry in comparison.entries:
+        lines.setdefault(entry.key, []).append(entry)
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(options.jobs, spawn, _end_with, (os.getpid(),))
+
+    def do(task: Callable[..., str | None], arguments: Sequence[tuple[Any, int]]) -> None:
+        for future in as_completed([pool.submit(task, options, *pair) for pair in arguments]):
+            if line := future.result():
+                comparison.log(line)
+
+    try:
+        for makers in _in_order_of_fitting([each[0] for each in lines.values()], seeds):
+            do(_fit, makers)
         comparison.measure_given(added)
-        pool.make()
-        pool.take_evidence(comparison.evidence_tasks())
+        do(_make, [(each, seed) for seed in seeds for each in lines.values()])
+        do(_take_evidence, comparison.evidence_tasks())
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _in_order_of_fitting(
+    entries: Sequence[Entry], seeds: Sequence[int]
+) -> list[list[tuple[Entry, int]]]:
+    """Makers and seeds in groups, of which each needs those before it.
+
+    The imitators come first, since all makers need them, then the learners, whose CPU time is the
+    budget of others. Among the others is the char-RNN of seed 0, with which bits are measured.
+    """
+    makers = {entry.key: entry for entry in entries}
+    imitator, rnn = Entry(IMITATOR, IMITATOR), Entry("rnn", "rnn")
+    # The searches, which take longest, stand last in a comparison and begin here.
+    others = [(entry, seed) for seed in seeds for entry in reversed(makers.values())
+              if entry.key not in (IMITATOR, LEARNER)]  # fmt: skip
+    if rnn.key not in makers or 0 not in seeds:
+        others.append((rnn, 0))
+    learners = [(makers[LEARNER], seed) for seed in seeds if LEARNER in makers]
+    return [[(imitator, seed) for seed in seeds], learners, others]

@@ -33,6 +33,10 @@ GIVEN_SHARE = 0.1
 """Share of works whose beginning is given as the brief, in worlds where human works have none."""
 FEWEST = 1200
 """Human works of an epoch; where there are fewer, each epoch passes over them more often."""
+BATCH = 32
+"""Works per update."""
+LEARNING_RATE = 3e-3
+"""AdamW's peak step size."""
 CHUNK = 128
 """Works whose likelihood is computed in one pass."""
 
@@ -45,16 +49,14 @@ def _tensors(works: Works, steps: BriefSteps | None) -> tuple[Tensor, Tensor, Te
     return moves, briefs, None if steps is None else torch.from_numpy(steps(works.briefs)).long()
 
 
-def _batches(
-    lengths: NDArray[np.int64], size: int, rng: np.random.Generator
-) -> Iterator[NDArray[np.int64]]:
+def _batches(lengths: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """All works once, in random order, those of about the same length together."""
     order = rng.permutation(len(lengths))
     batches: list[NDArray[np.int64]] = []
-    for begin in range(0, len(order), 32 * size):
-        block = order[begin : begin + 32 * size]
+    for begin in range(0, len(order), 32 * BATCH):
+        block = order[begin : begin + 32 * BATCH]
         block = block[np.argsort(lengths[block], kind="stable")]
-        batches.extend(block[i : i + size] for i in range(0, len(block), size))
+        batches.extend(block[i : i + BATCH] for i in range(0, len(block), BATCH))
     for i in rng.permutation(len(batches)):
         yield batches[i]
 
@@ -95,9 +97,6 @@ def fit(
     *,
     epochs: int,
     steps: BriefSteps | None = None,
-    batch_size: int = 32,
-    learning_rate: float = 3e-3,
-    weight_decay: float = 0.05,
     seed: int = 0,
     log: Callable[[str], None] = lambda _: None,
 ) -> float:
@@ -109,9 +108,6 @@ def fit(
         held_out: Works to choose the best epoch by.
         epochs: Passes over the works; the learning rate falls to zero over them.
         steps: The world's ``brief_steps``, if it has it.
-        batch_size: Works per update.
-        learning_rate: AdamW's peak step size.
-        weight_decay: AdamW's decoupled decay.
         seed: Order of the works, and which beginnings are given.
         log: Takes one line per epoch.
 
@@ -123,15 +119,15 @@ def fit(
     """
     rng = np.random.default_rng((seed, 2))
     works = train(1)
-    updates = epochs * -(-len(works) // batch_size)
-    descent = OneCycle(network, learning_rate, weight_decay, updates + 1, clip=1.0)
+    updates = epochs * -(-len(works) // BATCH)
+    descent = OneCycle(network, LEARNING_RATE, 0.05, updates + 1, clip=1.0)
     best = BestWeights(network)
     placed = network.placed.numpy()[:-1]
     for epoch in range(1, epochs + 1):
         works = works if epoch == 1 else train(epoch)
         if not (works.briefs >= 0).any():
             works = give_beginnings(works, placed, GIVEN_SHARE, rng)
-        trained = _fit_epoch(network, works, steps, batch_size, descent, rng)
+        trained = _fit_epoch(network, works, steps, descent, rng)
         if not np.isfinite(trained):
             raise FloatingPointError(f"char-RNN: the loss became {trained} in epoch {epoch}")
         nats = -float(log_likelihood(network, held_out, steps).sum() / held_out.lengths.sum())
@@ -145,7 +141,6 @@ def _fit_epoch(
     network: MoveRNN,
     works: Works,
     steps: BriefSteps | None,
-    batch_size: int,
     descent: OneCycle,
     rng: np.random.Generator,
 ) -> float:
@@ -154,7 +149,7 @@ def _fit_epoch(
     moves, briefs, given = _tensors(works, steps)
     running = 0.0
     network.train()
-    for rows in _batches(lengths, batch_size, rng):
+    for rows in _batches(lengths, rng):
         longest = int(lengths[rows].max())
         known = None if given is None else given[rows]
         total = network.log_p(moves[rows, :longest], briefs[rows], known).sum()

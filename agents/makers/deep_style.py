@@ -14,15 +14,22 @@ from torch import Tensor
 
 from move37.agents.makers.maker import TrainContext
 from move37.agents.makers.networks.feature_network import (
-    FeatureNetwork,
     HumanFilter,
-    check_layers,
     feature_network,
     soften,
 )
 from move37.envs.base.works import Works
-from move37.envs.base.world import World
 
+CONTENT_LAYER = 4
+"""Whose activations stay, from 1."""
+STYLE_LAYERS = 4
+"""The Gram matrices of so many layers change, from the first on."""
+STYLE_WEIGHT = 8.0
+"""Weight of style against content, each divided by what it is at the start."""
+STEPS = 50
+"""Steps of Adam for each batch."""
+LEARNING_RATE = 0.03
+"""Of Adam, on images in [0, 1]."""
 BATCH = 64
 
 
@@ -32,35 +39,7 @@ def make(context: TrainContext) -> DeepStyle:
 
 
 class DeepStyle(HumanFilter):
-    """Content from one human work, style from another.
-
-    Args:
-        world: Where the human works come from.
-        network: Trained, in eval mode, without gradients.
-        content_layer: Whose activations stay, from 1.
-        style_layers: Whose Gram matrices change, from 1.
-        style_weight: Weight of style against content, each divided by what it is at the start.
-        steps: Steps of Adam for each batch.
-        learning_rate: Of Adam, on images in [0, 1].
-
-    Raises:
-        ValueError: If there is no such layer.
-    """
-
-    def __init__(
-        self,
-        world: World,
-        network: FeatureNetwork,
-        content_layer: int = 4,
-        style_layers: tuple[int, ...] = (1, 2, 3, 4),
-        style_weight: float = 8.0,
-        steps: int = 50,
-        learning_rate: float = 0.03,
-    ) -> None:
-        check_layers(content_layer, *style_layers)
-        super().__init__(world, network)
-        self.content_layer, self.style_layers = content_layer, style_layers
-        self.style_weight, self.steps, self.learning_rate = style_weight, steps, learning_rate
+    """Content from one human work, style from another; see :class:`.HumanFilter`."""
 
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
@@ -72,29 +51,25 @@ class DeepStyle(HumanFilter):
 
     def transfer(self, content: NDArray[np.uint8], style: NDArray[np.uint8]) -> Tensor:
         """Soft images (N, kH, kW) in [0, 1]: contents (N, H, W) in the styles (N, H, W)."""
-        out = torch.zeros_like(soften(content))
-        for begin in range(0, len(content), BATCH):
-            rows = slice(begin, begin + BATCH)
-            out[rows] = self._transfer(soften(content[rows]), soften(style[rows]))
-        return out
+        batches = zip(soften(content).split(BATCH), soften(style).split(BATCH), strict=True)
+        return torch.cat([self._transfer(*pair) for pair in batches])
 
     def _transfer(self, content: Tensor, style: Tensor) -> Tensor:
-        depth = max(self.content_layer, *self.style_layers)
+        depth = max(CONTENT_LAYER, STYLE_LAYERS)
         with torch.no_grad():
-            wanted = self.network.activations(content, self.content_layer)[-1]
-            styled = self.network.activations(style, depth)
-            grams = [gram(styled[i - 1]) for i in self.style_layers]
+            wanted = self.network.activations(content, CONTENT_LAYER)[-1]
+            grams = [gram(found) for found in self.network.activations(style, STYLE_LAYERS)]
             content_unit = wanted.square().mean((1, 2, 3)).clamp(min=1e-8)
             style_units = [g.square().mean((1, 2)).clamp(min=1e-8) for g in grams]
         x = content.clone().requires_grad_(True)
-        optimizer = torch.optim.Adam([x], self.learning_rate)
-        for _ in range(self.steps):
+        optimizer = torch.optim.Adam([x], LEARNING_RATE)
+        for _ in range(STEPS):
             found = self.network.activations(x, depth)
-            kept = (found[self.content_layer - 1] - wanted).square().mean((1, 2, 3))
+            kept = (found[CONTENT_LAYER - 1] - wanted).square().mean((1, 2, 3))
             loss = kept / content_unit
-            for i, goal, unit in zip(self.style_layers, grams, style_units, strict=True):
-                away = (gram(found[i - 1]) - goal).square().mean((1, 2)) / unit
-                loss = loss + self.style_weight / len(grams) * away
+            for layer, goal, unit in zip(found[:STYLE_LAYERS], grams, style_units, strict=True):
+                away = (gram(layer) - goal).square().mean((1, 2)) / unit
+                loss = loss + STYLE_WEIGHT / len(grams) * away
             optimizer.zero_grad()
             loss.sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()

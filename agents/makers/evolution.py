@@ -14,20 +14,19 @@ its own earlier works, which the learner is rewarded for too, is what the cells 
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from ribs.archives import CVTArchive, k_means_centroids
-from torch import Tensor
 
 from move37.agents.learner.rollout import rollout
 from move37.agents.makers.cache import Cache
 from move37.agents.makers.maker import Maker, TrainContext
-from move37.envs.base.works import PAD, Works, pad_moves
+from move37.envs.base.works import PAD, Works, join_works, pad_moves
 from move37.envs.base.world import Evaluator, Reward, World
 from move37.envs.judging.reward_scorer import RewardScorer
 from move37.novelty.diversity import leave_one_out_novelty
@@ -73,7 +72,6 @@ class Evolution(Maker):
         archive: The elites, with fields ``solution``, ``objective``, ``measures`` and ``brief``.
         stock: Elites in the archive after the latest :meth:`search`.
         works_searched: Works made and appraised by :meth:`search`.
-        cpu_seconds: CPU seconds that the search took.
     """
 
     def __init__(
@@ -84,7 +82,6 @@ class Evolution(Maker):
         centroids: NDArray[np.float64],
     ) -> None:
         self.works_searched = 0
-        self.cpu_seconds = 0.0
         self._world = world
         self._evaluator = evaluator
         self._scorer = RewardScorer(new_reward)
@@ -98,10 +95,7 @@ class Evolution(Maker):
         own = world.mutate(nothing, np.random.default_rng(0), nothing)
         self._mutate = cast(Mutate, mutate if own is None else world.mutate)
         self._illegal = own is None
-        self.archive = self._new_archive(np.asarray(centroids, np.float64))
-
-    def _new_archive(self, centroids: NDArray[np.float64]) -> CVTArchive:
-        return CVTArchive(
+        self.archive = CVTArchive(
             solution_dim=self._max_moves,
             centroids=centroids,
             ranges=list(zip(centroids.min(axis=0), centroids.max(axis=0) + 1e-9, strict=True)),
@@ -164,7 +158,7 @@ class Evolution(Maker):
         rng: np.random.Generator,
         works: int,
         seconds: float = 0.0,
-        log: Callable[[str], None] | None = None,
+        log: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Fill the archive.
 
@@ -176,24 +170,21 @@ class Evolution(Maker):
             log: Takes a line now and then.
         """
         reward = self._scorer.reward()
-        begin, made, said = time.process_time(), 0, 0.0
-        while True:
+        begin, made, done, said = time.process_time(), 0, 0.0, 0.0
+        while done < 1:
+            n = BATCH if seconds > 0 else min(BATCH, works - made)
+            self._generation(self.archive, reward, n, rng)
+            made += n
             spent = time.process_time() - begin
-            self.cpu_seconds = spent
-            share = spent / seconds if seconds > 0 else made / max(works, 1)
-            if log is not None and (share >= said + 0.25 or share >= 1):
-                said = share
+            done = spent / seconds if seconds > 0 else made / works
+            if done >= min(1.0, said + 0.25):
+                said = done
                 log(
                     f"evolution: {made} works in {spent:.0f} CPU seconds, {len(self.archive)} "
                     f"elites, mean objective {float(self.archive.stats.obj_mean or 0):.3f}"
                 )
-            if share >= 1:
-                self.stock = len(self.archive)
-                return
-            n = BATCH if seconds > 0 else min(BATCH, works - made)
-            self._generation(self.archive, reward, n, rng)
-            self.works_searched += n
-            made += n
+        self.works_searched += made
+        self.stock = len(self.archive)
 
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
@@ -219,31 +210,26 @@ class Evolution(Maker):
 
     def _more(self, n: int, rng: np.random.Generator) -> Works:
         """Search on from a copy of the archive for n works that are not in it."""
-        archive = self._copy()
-        known = {row.tobytes() for row in _elites(archive)["solution"]}
+        archive, reward = copy.deepcopy(self.archive), self._scorer.reward()
+        known = {row.tobytes() for row in archive.data("solution")}
         per_work = max(2.0, self.works_searched / max(len(known), LEAST_CELLS))
-        reward, spare = self._scorer.reward(), dict[bytes, tuple[float, int, Works]]()
-        found = np.zeros(0, np.int64)
-        made, effort = 0, int(np.ceil(per_work * n))
-        while made < effort and len(found) < n:
-            size = min(BATCH, effort - made)
+        effort = int(np.ceil(per_work * n))
+        made: dict[bytes, tuple[float, Works]] = {}
+        found: list[bytes] = []
+        for begin in range(0, effort, BATCH):
+            size = min(BATCH, effort - begin)
             children, objective = self._generation(archive, reward, size, rng)
             for i, row in enumerate(children.moves):
                 if row.tobytes() not in known:
-                    spare.setdefault(row.tobytes(), (-objective[i], made + i, children[i : i + 1]))
-            made += size
-            elites = _elites(archive)
-            found = np.flatnonzero([row.tobytes() not in known for row in elites["solution"]])
-        found = rng.permutation(found)[:n]
-        moves, briefs = list(elites["solution"][found]), list(elites["brief"][found])
-        taken = {row.tobytes() for row in moves}
-        rest = sorted((value, at, work) for key, (value, at, work) in spare.items()
-                      if key not in taken)  # fmt: skip
-        for i in range(n - len(moves)):
-            work = rest[i % len(rest)][2]
-            moves.append(work.moves[0])
-            briefs.append(work.briefs[0])
-        return Works(self._world.id, np.stack(moves), np.stack(briefs))
+                    made.setdefault(row.tobytes(), (objective[i], children[i : i + 1]))
+            elites = (row.tobytes() for row in _elites(archive)["solution"])
+            found = list(dict.fromkeys(key for key in elites if key in made))
+            if len(found) >= n:
+                break
+        best = [found[i] for i in rng.permutation(len(found))]
+        others = (key for key in made if key not in found)
+        best += sorted(others, key=lambda key: -made[key][0])
+        return join_works([made[best[i % len(best)]][1] for i in range(n)])
 
     def _answers(self, n: int, rng: np.random.Generator, brief: NDArray[np.int16]) -> Works:
         """Put elites to a brief and fit each to it."""
@@ -266,28 +252,11 @@ class Evolution(Maker):
         """The learner's reward before any learning; see :class:`RewardScorer`."""
         return self._scorer.score(works)
 
-    def _copy(self) -> CVTArchive:
-        archive = self._new_archive(self.archive.centroids)
-        if len(self.archive):
-            elites = _elites(self.archive)
-            archive.add(**{key: elites[key] for key in FIELDS})
-        return archive
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The middles of the cells and the elites, for :meth:`restore`."""
-        arrays = {key: _elites(self.archive)[key] for key in FIELDS}
-        arrays["centroids"] = np.asarray(self.archive.centroids)
-        return {key: torch.from_numpy(value) for key, value in arrays.items()}
-
-    def restore(
-        self, tensors: Mapping[str, Tensor], works_searched: int, cpu_seconds: float
-    ) -> None:
-        """Fill the archive, empty so far, with what :meth:`tensors` gave, and note what it cost."""
-        if len(tensors["objective"]):
-            self.archive.add(**{key: tensors[key].numpy() for key in FIELDS})
-        self.stock = len(self.archive)
-        self.works_searched = works_searched
-        self.cpu_seconds = cpu_seconds
+    def restore(self, elites: Mapping[str, NDArray[Any]], works_searched: int) -> None:
+        """Fill the archive, empty so far, with elites by field, which so many works gave."""
+        if len(elites["objective"]):
+            self.archive.add(**{key: elites[key] for key in FIELDS})
+        self.stock, self.works_searched = len(self.archive), works_searched
 
 
 def play(world: World, moves: NDArray[np.int16], briefs: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -380,16 +349,15 @@ def make(context: TrainContext) -> Evolution:
     cache = Cache(context, "evolution", cells=cells, works=budget.works, seconds=budget.seconds)
     found = cache.load()
     if found is not None:
-        tensors, facts = found
-        centroids = tensors["centroids"].numpy()
-        search = Evolution(world, context.evaluator, context.new_reward, centroids)
-        search.restore(tensors, int(facts["works_searched"]), float(facts["cpu_seconds"]))
+        arrays, facts = found
+        search = Evolution(world, context.evaluator, context.new_reward, arrays["centroids"])
+        search.restore(arrays, facts["works_searched"])
         return search
     centroids = centroids_for(context.evaluator.describe(world.train), cells, context.seed)
     search = Evolution(world, context.evaluator, context.new_reward, centroids)
     rng = np.random.default_rng(context.seed)
     search.search(rng, budget.works, budget.seconds, context.log)
-    cache.save(
-        search.tensors(), works_searched=search.works_searched, cpu_seconds=search.cpu_seconds
-    )
+    elites = _elites(search.archive)
+    arrays = {"centroids": centroids, **{key: elites[key] for key in FIELDS}}
+    cache.save(arrays, works_searched=search.works_searched)
     return search

@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
-from itertools import count
+from itertools import count, islice
 
 import numpy as np
 import torch
@@ -26,7 +26,6 @@ from move37.agents.makers.maker import Maker, TrainContext, images_of_briefs
 from move37.agents.makers.networks.gan_network import Critic, Generator, Shape, networks, shifted
 from move37.envs.base.works import Works, pad_moves
 from move37.envs.base.world import World
-from move37.envs.files.pictures import save_png
 
 BATCH = 64
 AVERAGE = 0.998
@@ -43,8 +42,10 @@ CHANNELS, SMALL = 96, 32 * 32
 that an update does not cost much more."""
 SHIFT = 2
 """Images are shifted by up to so many points before the critic sees them."""
-ROWS, COLUMNS, ZOOM = 8, 16, 4
-"""Of the sample sheet: times, samples, pixels a point."""
+GENERATOR_RATE, CRITIC_RATE = 2e-4, 4e-4
+"""Adam's step sizes, falling to zero over the last half."""
+REPORTS = 8
+"""Lines about the progress."""
 CHUNK = 512
 """Images made or looked at in one pass."""
 
@@ -58,11 +59,9 @@ def fit(
     *,
     updates: int,
     seed: int = 0,
-    generator_rate: float = 2e-4,
-    critic_rate: float = 4e-4,
     log: Callable[[str], None] = lambda _: None,
-) -> Images:
-    """Train both; the generator ends with the running mean of its weights.
+) -> None:
+    """Train both, the critic first; the generator ends with the running mean of its weights.
 
     Args:
         generator: To be trained.
@@ -70,39 +69,46 @@ def fit(
         human: Gives the images and the briefs' pictures, (M, H, W) uint8 each, of an epoch.
         updates: Steps of the generator.
         seed: Order of the works, noise and shifts.
-        generator_rate: Adam's step size, falling to zero over the last half; likewise the critic's.
-        critic_rate: Adam's step size.
         log: Takes a line now and then.
-
-    Returns:
-        The sample sheet, (height, width, 3) uint8: the same noise in every row, a row a time.
 
     Raises:
         FloatingPointError: If a loss is not finite.
     """
-    rng = np.random.default_rng((seed, 3))
-    chance = torch.Generator().manual_seed(seed)
-    game = _Game(generator, critic, updates, generator_rate, critic_rate)
-    batches = _batches(human, rng)
-    images, given = human(1)
-    show_noise = torch.randn(COLUMNS, generator.shape.latent, generator=chance)
-    show_given = game.seen(given[np.arange(COLUMNS) % len(given)])
-    times = set(np.linspace(1, updates, ROWS).astype(int).tolist())
-    rows: list[NDArray[np.float32]] = []
-    for update in range(1, updates + 1):
-        images, given = next(batches)
+    rng, chance = np.random.default_rng((seed, 3)), torch.Generator().manual_seed(seed)
+    mean, shape = copy.deepcopy(generator), generator.shape
+    of_generator, of_critic = adams = [
+        torch.optim.Adam(network.parameters(), rate, betas=(0.5, 0.9))
+        for network, rate in ((generator, GENERATOR_RATE), (critic, CRITIC_RATE))
+    ]
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(adam, lambda i: min(1.0, 2 * (1 - i / updates)))
+        for adam in adams
+    ]
+    for update, (images, given) in enumerate(islice(_batches(human, rng), updates), 1):
         shift = rng.integers(-SHIFT, SHIFT + 1, 2).tolist()
-        noise = torch.randn(2 * len(images), generator.shape.latent, generator=chance)
-        losses = game.update(update, images, given, shift, noise)
-        if update in times:
-            if not np.isfinite(losses).all():
+        noise = torch.randn(2, len(images), shape.latent, generator=chance)
+        brief = _tensor(given) if shape.conditional else None
+        shown = None if brief is None else shifted(brief, *shift)
+        real = shifted(_softened(images), *shift).requires_grad_()
+        with torch.no_grad():
+            fake = shifted(generator(noise[0], brief), *shift)
+        told = _critic_loss(critic, real, fake, shown, update % PENALTY_EVERY == 0)
+        _descend(of_critic, told)
+        critic.requires_grad_(False)
+        made = shifted(generator(noise[1], brief), *shift)
+        loss = functional.softplus(-critic(made, shown)).mean()
+        _descend(of_generator, loss)
+        critic.requires_grad_(True)
+        for schedule in schedules:
+            schedule.step()
+        _blend(mean, generator, min(AVERAGE, update / (update + 10)))
+        if update * REPORTS // updates > (update - 1) * REPORTS // updates:
+            if not (told.isfinite() and loss.isfinite()):
                 raise FloatingPointError(f"GAN: a loss is not finite at update {update}")
-            log(f"GAN {update}/{updates}: critic's loss {losses[0]:.3f}")
-            rows.append(_sample(game.mean, show_noise, show_given))
-    generator.load_state_dict(game.mean.state_dict())
+            log(f"GAN {update}/{updates}: critic's loss {told.item():.3f}")
+    generator.load_state_dict(mean.state_dict())
     generator.eval()
     critic.eval()
-    return _sheet(np.stack(rows))
 
 
 def _batches(
@@ -118,74 +124,16 @@ def _batches(
             yield images[rows], given[rows]
 
 
-class _Game:
-    """The two players and their optimisers.
-
-    Attributes:
-        mean: A generator with the running mean of the generator's weights.
-    """
-
-    def __init__(
-        self,
-        generator: Generator,
-        critic: Critic,
-        updates: int,
-        generator_rate: float,
-        critic_rate: float,
-    ) -> None:
-        self._generator, self._critic = generator, critic
-        self.mean = copy.deepcopy(generator)
-        self._adams = [
-            torch.optim.Adam(network.parameters(), rate, betas=(0.5, 0.9))
-            for network, rate in ((generator, generator_rate), (critic, critic_rate))
-        ]
-        self._schedules = [
-            torch.optim.lr_scheduler.LambdaLR(adam, lambda i: min(1.0, 2 * (1 - i / updates)))
-            for adam in self._adams
-        ]
-
-    def seen(self, given: Images) -> Tensor | None:
-        """The briefs' pictures as the networks see them; None if they do not."""
-        return _tensor(given) if self._generator.shape.conditional else None
-
-    def update(
-        self, update: int, images: Images, given: Images, shift: list[int], noise: Tensor
-    ) -> tuple[float, float]:
-        """One step of each, the critic first; their losses.
-
-        Args:
-            update: Which one this is, from 1.
-            images: (N, H, W) human works.
-            given: (N, H, W) the pictures of their briefs.
-            shift: By which images are moved before the critic sees them: down, right.
-            noise: (2 N, latent): the first half for the critic's step.
-        """
-        brief = self.seen(given)
-        shown = None if brief is None else shifted(brief, *shift)
-        real = shifted(_softened(images), *shift).requires_grad_()
-        with torch.no_grad():
-            fake = shifted(self._generator(noise[: len(images)], brief), *shift)
-        critic_loss = self._teach_critic(update, real, fake, shown)
-        self._critic.requires_grad_(False)
-        made = shifted(self._generator(noise[len(images) :], brief), *shift)
-        loss = functional.softplus(-self._critic(made, shown)).mean()
-        _descend(self._adams[0], loss)
-        self._critic.requires_grad_(True)
-        for schedule in self._schedules:
-            schedule.step()
-        _blend(self.mean, self._generator, min(AVERAGE, update / (update + 10)))
-        return critic_loss, loss.item()
-
-    def _teach_critic(self, update: int, real: Tensor, fake: Tensor, shown: Tensor | None) -> float:
-        of_real, of_fake = self._critic(real, shown), self._critic(fake, shown)
-        told = functional.softplus(-of_real).mean() + functional.softplus(of_fake).mean()
-        loss = told
-        if update % PENALTY_EVERY == 0:
-            (slope,) = torch.autograd.grad(of_real.sum(), real, create_graph=True)
-            penalty = slope.square().sum((1, 2, 3)).mean() / 2
-            loss = loss + PENALTY_EVERY * PENALTY * penalty
-        _descend(self._adams[1], loss)
-        return float(told.detach())
+def _critic_loss(
+    critic: Critic, real: Tensor, fake: Tensor, shown: Tensor | None, penalised: bool
+) -> Tensor:
+    of_real, of_fake = critic(real, shown), critic(fake, shown)
+    loss = functional.softplus(-of_real).mean() + functional.softplus(of_fake).mean()
+    if penalised:
+        (slope,) = torch.autograd.grad(of_real.sum(), real, create_graph=True)
+        penalty = slope.square().sum((1, 2, 3)).mean() / 2
+        loss = loss + PENALTY_EVERY * PENALTY * penalty
+    return loss
 
 
 def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -209,25 +157,6 @@ def _blend(mean: Generator, generator: Generator, keep: float) -> None:
         for key, value in mean.state_dict().items():
             if value.is_floating_point():
                 value.lerp_(latest[key], 1 - keep)
-
-
-def _sample(
-    generator: Generator, noise: Tensor, given: Tensor | None = None
-) -> NDArray[np.float32]:
-    """Images (N, H, W) in [0, 1]; each depends on its own noise only."""
-    generator.eval()
-    with torch.no_grad():
-        images: NDArray[np.float32] = generator(noise, given)[:, 0].numpy()
-    return images
-
-
-def _sheet(rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A grid of images (R, C, H, W), ink dark on light, with a line between them."""
-    n_rows, columns, height, width = rows.shape
-    tiles = np.full((n_rows, columns, ZOOM * height + 2, ZOOM * width + 2), 200, np.uint8)
-    tiles[:, :, 1:-1, 1:-1] = np.round(255 * (1 - rows)).repeat(ZOOM, 2).repeat(ZOOM, 3)
-    grey = tiles.transpose(0, 2, 1, 3).reshape(n_rows * tiles.shape[2], -1)
-    return grey[:, :, None].repeat(3, 2)
 
 
 class GAN(Maker):
@@ -258,7 +187,9 @@ class GAN(Maker):
             given = images_of_briefs(self.world, simulator.briefs[rows])
             noise = torch.from_numpy(rng.standard_normal((len(rows), shape.latent), np.float32))
             seen = _tensor(given) if shape.conditional else None
-            images[made + rows] = np.maximum(_sample(self.generator, noise, seen), given)
+            with torch.no_grad():
+                drawn = self.generator(noise, seen)[:, 0].numpy()
+            images[made + rows] = np.maximum(drawn, given)
         return replace(self.world.from_images(images), briefs=pad_moves(briefs))
 
     def score(self, works: Works) -> NDArray[np.float64]:
@@ -292,7 +223,6 @@ def make(context: TrainContext) -> GAN:
     both = nn.ModuleDict({"generator": generator, "critic": critic})
     cache = Cache(context, "gan", shape=asdict(shape), updates=updates)
     if cache.load_into(both) is None:
-        sheet = fit(generator, critic, human, updates=updates, seed=seed, log=context.log)
-        save_png(context.folder / "gan-samples.png", sheet)
+        fit(generator, critic, human, updates=updates, seed=seed, log=context.log)
         cache.save(both.state_dict())
     return GAN(world, generator, critic)

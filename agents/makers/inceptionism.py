@@ -6,9 +6,8 @@ DeepDream notebook): the image is taken small first, what the ascent added is en
 the larger image, and the image is shifted at each step so that no seams grow. As in the notebook
 each step is the gradient divided by its mean size.
 
-What is driven up is either the sum of squares of a whole layer, which makes the filter a function
-of its input, or one unit of the layer, drawn for each work: "Inceptionism could be made stochastic
-by randomly choosing the nodes to enhance".
+What is driven up is one unit of a layer, drawn for each work: "Inceptionism could be made
+stochastic by randomly choosing the nodes to enhance".
 """
 
 from __future__ import annotations
@@ -23,15 +22,20 @@ from move37.agents.makers.maker import TrainContext
 from move37.agents.makers.networks.feature_network import (
     CHANNELS,
     LEAST,
-    FeatureNetwork,
     HumanFilter,
-    check_layers,
     feature_network,
     soften,
 )
 from move37.envs.base.works import Works
-from move37.envs.base.world import World
 
+LAYER = 5
+"""Whose activations grow, from 1."""
+STEPS = 10
+"""Steps of ascent in each octave."""
+RATE = 0.01
+"""Mean change of a pixel in a step, where the image is in [0, 1]."""
+JITTER = 4
+"""Largest shift, in pixels of the soft image."""
 OCTAVES = (0.5, 0.71, 1.0)
 """Sizes at which the image is worked on, of its own size."""
 BATCH = 64
@@ -43,36 +47,7 @@ def make(context: TrainContext) -> Inceptionism:
 
 
 class Inceptionism(HumanFilter):
-    """Drives up activations from human works.
-
-    Args:
-        world: Where the human works come from.
-        network: Trained, in eval mode, without gradients.
-        layer: Layer whose activations grow, from 1.
-        deterministic: Drive up the whole layer and shift the same way every time, so that the
-            same work always becomes the same; else one unit, drawn for each work.
-        steps: Steps of ascent in each octave.
-        rate: Mean change of a pixel in a step, where the image is in [0, 1].
-        jitter: Largest shift, in pixels of the soft image.
-
-    Raises:
-        ValueError: If there is no such layer.
-    """
-
-    def __init__(
-        self,
-        world: World,
-        network: FeatureNetwork,
-        layer: int = 5,
-        deterministic: bool = False,
-        steps: int = 10,
-        rate: float = 0.01,
-        jitter: int = 4,
-    ) -> None:
-        check_layers(layer)
-        super().__init__(world, network)
-        self.layer, self.deterministic = layer, deterministic
-        self.steps, self.rate, self.jitter = steps, rate, jitter
+    """Drives up activations from human works; see :class:`.HumanFilter` for its arguments."""
 
     def generate(
         self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
@@ -83,45 +58,31 @@ class Inceptionism(HumanFilter):
         return self.works_of(soft, inputs, brief)
 
     def enhance(self, images: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
-        """Soft images (N, kH, kW) in [0, 1] of images (N, H, W) in {0, 1}.
-
-        Args:
-            images: What to start from.
-            rng: Draws units and shifts; not used if deterministic.
-        """
-        if self.deterministic:
-            rng = np.random.default_rng(0)
-        units = rng.integers(0, CHANNELS[self.layer - 1], len(images))
+        """Soft images (N, kH, kW) in [0, 1] of images (N, H, W) in {0, 1}."""
+        units = torch.from_numpy(rng.integers(0, CHANNELS[LAYER - 1], len(images)))
         # The same shifts for every batch: a work does not depend on where it stands.
-        n_steps = self.steps * len(OCTAVES)
-        shifts = rng.integers(-self.jitter, self.jitter + 1, (n_steps, 2)).tolist()
-        out = torch.zeros_like(soften(images))
-        for begin in range(0, len(images), BATCH):
-            rows = slice(begin, begin + BATCH)
-            chosen = None if self.deterministic else torch.from_numpy(units[rows])
-            out[rows] = self._dream(soften(images[rows]), chosen, shifts)
-        return out
+        shifts = rng.integers(-JITTER, JITTER + 1, (STEPS * len(OCTAVES), 2)).tolist()
+        batches = zip(soften(images).split(BATCH), units.split(BATCH), strict=True)
+        return torch.cat([self._dream(soft, chosen, shifts) for soft, chosen in batches])
 
-    def _dream(self, soft: Tensor, units: Tensor | None, shifts: list[list[int]]) -> Tensor:
+    def _dream(self, soft: Tensor, units: Tensor, shifts: list[list[int]]) -> Tensor:
         height, width = soft.shape[1:]
         added = torch.zeros_like(soft)
         for i, scale in enumerate(OCTAVES):
             size = (max(LEAST, round(height * scale)), max(LEAST, round(width * scale)))
             base = _resized(soft, size)
             x = (base + _resized(added, size)).clamp(0, 1)
-            for dy, dx in shifts[i * self.steps : (i + 1) * self.steps]:
+            for dy, dx in shifts[i * STEPS : (i + 1) * STEPS]:
                 x = torch.roll(x, (dy, dx), (1, 2))
-                x = (x + self.rate * self._direction(x, units)).clamp(0, 1)
+                x = (x + RATE * self._direction(x, units)).clamp(0, 1)
                 x = torch.roll(x, (-dy, -dx), (1, 2))
             added = x - base
         return x
 
-    def _direction(self, x: Tensor, units: Tensor | None) -> Tensor:
+    def _direction(self, x: Tensor, units: Tensor) -> Tensor:
         """The gradient (N, H, W) of each image's own objective, of mean size 1."""
         x = x.detach().requires_grad_(True)
-        found = self.network.activations(x, self.layer)[-1]
-        if units is not None:
-            found = found[torch.arange(len(x)), units].unsqueeze(1)
+        found = self.network.activations(x, LAYER)[-1][torch.arange(len(x)), units]
         objective = found.square().sum() / 2
         (gradient,) = torch.autograd.grad(objective, x)
         return gradient / gradient.abs().mean((1, 2), keepdim=True).clamp(min=1e-8)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from move37.agents.learner.rollout import BOARDS, sample_works
 from move37.agents.runs.config import Config, preset_value
 from move37.envs.base.places import find_place, known_places
 from move37.envs.base.works import PAD, Works
@@ -66,6 +67,46 @@ class Maker(ABC):
             TypeError: If it is not sampled at a temperature.
         """
         raise TypeError(f"{type(self).__name__} is not sampled at a temperature")
+
+
+class NetworkMaker(Maker):
+    """Samples works from a policy network.
+
+    Args:
+        network: Observations -> (logits, features), in eval mode.
+        world: The world it works in.
+        score: The maker's own reward, (N,) float64 of N works; None if it has none.
+        env_steps: Moves made while the network learnt from them.
+        temperature: Divides the logits.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        world: World,
+        score: Callable[[Works], NDArray[np.float64]] | None = None,
+        env_steps: int = 0,
+        temperature: float = 1.0,
+    ) -> None:
+        self.network, self.env_steps = network, env_steps
+        self._world, self._score, self._temperature = world, score, temperature
+
+    def with_temperature(self, temperature: float) -> NetworkMaker:
+        """The same network at another temperature."""
+        return NetworkMaker(self.network, self._world, self._score, self.env_steps, temperature)
+
+    def generate(
+        self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
+    ) -> Works:
+        """Sample n works; see :class:`Maker`."""
+        boards = self._world.simulator(max(1, min(n, BOARDS)))
+        return sample_works(
+            self.network, boards, self._world.id, n, rng, self._temperature, brief=brief
+        )
+
+    def score(self, works: Works) -> NDArray[np.float64] | None:
+        """See :class:`Maker`."""
+        return None if self._score is None else self._score(works)
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from move37.agents.learner.rollout import BOARDS, sample_works
 from move37.agents.learner.train_loop import LEARNER, TrainingRun, start_or_resume
-from move37.agents.makers.maker import Maker, TrainContext
+from move37.agents.makers.maker import NetworkMaker, TrainContext
 from move37.agents.runs.run_dir import SUMMARY
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
@@ -42,6 +41,8 @@ FIRST_UPDATES = 400
 """Gradient steps of the critic before the learner learns, at most the run's ``critic_updates``."""
 WORKS_PER_UPDATE = 32
 """New works of the learner for each gradient step of the critic: about 24 a rollout."""
+BATCH = 64
+"""Human works, and own ones, per gradient step of the critic."""
 REPLAY = 8192
 """Works in the replay buffer."""
 CHUNK = 512
@@ -83,8 +84,6 @@ class WholeImageReward:
         human: M human works.
         own: The first works in the replay buffer.
         seed: Of the critic and of the order in which it sees works.
-        learning_rate: Adam's step size.
-        batch_size: Human works, and own ones, per gradient step.
 
     Attributes:
         archive: Empty: nothing is admitted.
@@ -96,8 +95,6 @@ class WholeImageReward:
         human: Works,
         own: Works,
         seed: int,
-        learning_rate: float = 5e-4,
-        batch_size: int = 64,
     ) -> None:
         torch.manual_seed(seed)
         self._images = images
@@ -106,10 +103,7 @@ class WholeImageReward:
         self.archive = NoveltyArchive(1)
         self._pending: list[NDArray[np.uint8]] = []
         self._updates = 0
-        self._optimizer = torch.optim.Adam(
-            self.critic.parameters(), learning_rate, betas=(0.5, 0.9)
-        )
-        self._batch_size = batch_size
+        self._optimizer = torch.optim.Adam(self.critic.parameters(), 5e-4, betas=(0.5, 0.9))
 
     def __call__(self, works: Works) -> dict[str, NDArray[np.float64]]:
         """``quality`` and ``reward``, both (R,) float64: the probability of being human.
@@ -138,12 +132,9 @@ class WholeImageReward:
             works: Not looked at: they are among those appraised.
         """
         new = sum(len(images) for images in self._pending)
-        self._take_pending()
-        return {"critic/loss": self.learn(max(1, new // WORKS_PER_UPDATE))}
-
-    def _take_pending(self) -> None:
         self._own = np.concatenate([self._own, *self._pending])[-REPLAY:]
         self._pending = []
+        return {"critic/loss": self.learn(max(1, new // WORKS_PER_UPDATE))}
 
     def admit(
         self, works: Works, descriptors: NDArray[np.float32] | None = None
@@ -160,14 +151,14 @@ class WholeImageReward:
         Raises:
             FloatingPointError: If the loss is not finite.
         """
-        size, losses = self._batch_size, []
+        losses = []
         # Human works count for 0.9 only: a critic that is never quite sure teaches better.
-        target = torch.cat([torch.full((size,), 0.9), torch.zeros(size)])
+        target = torch.cat([torch.full((BATCH,), 0.9), torch.zeros(BATCH)])
         self.critic.train()
         for _ in range(updates):
             # Seeded by the count, so that the count is all there is to save of it.
             rng = np.random.default_rng((self._seed, 2, self._updates))
-            rows = [rng.integers(0, len(pool), size) for pool in (self._human, self._own)]
+            rows = [rng.integers(0, len(pool), BATCH) for pool in (self._human, self._own)]
             images = np.concatenate([self._human[rows[0]], self._own[rows[1]]])
             logits = self.critic(torch.from_numpy(images.astype(np.float32)))
             loss = functional.binary_cross_entropy_with_logits(logits, target)
@@ -217,38 +208,8 @@ class ImitationRun(TrainingRun):
         return reward
 
 
-class RLImitator(Maker):
-    """A learner whose only reward was to look human.
-
-    Args:
-        network: Its policy network, in eval mode: observations -> (logits, features).
-        reward: What it was rewarded by, as it is after training.
-        world: The world it works in.
-        env_steps: Moves made while it learnt.
-    """
-
-    def __init__(
-        self, network: nn.Module, reward: WholeImageReward, world: World, env_steps: int
-    ) -> None:
-        self.network = network
-        self.reward = reward
-        self.env_steps = env_steps
-        self._world = world
-
-    def generate(
-        self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
-    ) -> Works:
-        """Sample n works from the policy at temperature 1; see :class:`Maker`."""
-        simulator = self._world.simulator(max(1, min(n, BOARDS)))
-        return sample_works(self.network, simulator, self._world.id, n, rng, brief=brief)
-
-    def score(self, works: Works) -> NDArray[np.float64]:
-        """Probability, (N,) float64, that the whole-image critic gives a work of being human."""
-        return self.reward.judge(self._world.images(works))
-
-
-def load(run: Path, world: World) -> RLImitator:
-    """Read the learner of a finished :class:`ImitationRun`.
+def load(run: Path, world: World) -> NetworkMaker:
+    """Read the learner of a finished :class:`ImitationRun`; its critic's judgement is its score.
 
     Raises:
         StorageError: If a file is missing, damaged, or of another world.
@@ -258,10 +219,12 @@ def load(run: Path, world: World) -> RLImitator:
     load_weights(run / LEARNER, network, "network.")
     load_weights(run / CRITIC, reward.critic)
     steps = int(read_json(run / SUMMARY)["env_steps"])
-    return RLImitator(network.eval(), reward, world, steps)
+    return NetworkMaker(
+        network.eval(), world, lambda works: reward.judge(world.images(works)), steps
+    )
 
 
-def make(context: TrainContext) -> RLImitator:
+def make(context: TrainContext) -> NetworkMaker:
     """Train against the whole-image critic, or what is left of that run, or read the learner.
 
     Raises:
@@ -271,9 +234,7 @@ def make(context: TrainContext) -> RLImitator:
         raise ValueError("imitation by reinforcement learning needs the config of its run")
     # The critic learns after every rollout; all else is as the learner's.
     config = replace(context.config, refresh_every=1)
-
-    def log(line: str) -> None:
-        context.log(f"rl_imitation: {line}")
-
-    start_or_resume(config, context.evaluator, log, ImitationRun)
+    start_or_resume(
+        config, context.evaluator, lambda line: context.log(f"rl_imitation: {line}"), ImitationRun
+    )
     return load(context.folder, context.world)

@@ -54,7 +54,6 @@ def decision_quality(
     rng: np.random.Generator,
     candidates: int = 6,
     completions: int = 32,
-    temperature: float = 1.0,
 ) -> Decisions:
     """Value one decision of each work against the best counterfactual.
 
@@ -72,7 +71,6 @@ def decision_quality(
         rng: The only source of chance.
         candidates: Most probable other moves that are tried.
         completions: Works finished after each move, an even number of at least 2.
-        temperature: Of the imitator while it finishes works.
 
     Raises:
         ValueError: If the shapes do not match, or candidates or completions are out of range.
@@ -98,7 +96,7 @@ def decision_quality(
     moves, cuts = copies.moves.copy(), np.repeat(where, tried.shape[1] * completions)
     moves[np.arange(len(moves)), cuts] = np.repeat(tried.ravel(), completions)
     copies = Works(works.world, moves, copies.briefs)
-    finished = finish_works(network, make_simulator, copies, cuts + 1, rng, temperature)
+    finished = finish_works(network, make_simulator, copies, cuts + 1, rng)
     halves = scorer(finished).reshape(*tried.shape, 2, completions // 2).mean(axis=3)
     chosen = halves[:, :, 0].argmax(axis=1)
     own, best = halves[:, 0, 1], halves[np.arange(len(rows)), chosen, 1]

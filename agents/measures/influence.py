@@ -20,13 +20,16 @@ from torch import nn
 
 from move37.agents.learner.imitation import evaluate, imitate, positions_of
 from move37.agents.learner.rollout import sample_works
-from move37.agents.measures.likelihoods import Scorer, move_likelihoods
+from move37.agents.measures.likelihoods import Scorer, move_likelihoods, moves_alone
 from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import Evaluator, World
 from move37.novelty.knn import nearest
 from move37.novelty.measures.compression import Progress, progress_of
 from move37.novelty.measures.support import human_radius
 from move37.novelty.statistics import Interval, airplane_ratio, bootstrap, log_ratio
+
+BOARDS = 500
+"""Samples made at the same time."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Influence:
         share_before: Share of the imitator's samples that are good and in that region, that is,
             within the radius of one of these works and nearer to it than to any human work.
         share_after: After.
-        ratio: The airplane ratio, ``after / before``, with its exact interval; nan without hits.
+        ratio: The airplane ratio, ``after / before``, with its exact interval; nan without
         log_ratio: Its logarithm with half a hit added: one number per seed, always finite.
         any_ratio: The ratio with every work counted as good. Noise may win this one: an imitator
             that has seen noise makes more of it.
@@ -86,11 +89,6 @@ class InfluenceConfig:
             flies. Asked only where there is a scorer.
         radius: Distance up to which two works are of one kind; None: the 95th percentile of the
             distances of human works to their nearest other.
-        temperature: Of the samples.
-        boards: Samples made at the same time.
-
-    Raises:
-        ValueError: If a number is out of range.
     """
 
     n_learnt: int = 500
@@ -100,13 +98,6 @@ class InfluenceConfig:
     seed: int = 0
     min_quality: float = -math.inf
     radius: float | None = None
-    temperature: float = 1.0
-    boards: int = 500
-
-    def __post_init__(self) -> None:
-        for name in ("n_learnt", "n_tested", "n_samples", "epochs", "boards"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
 
 
 class Influences:
@@ -161,21 +152,23 @@ class Influences:
         if len(works) < needed:
             raise ValueError(f"works: {needed} of {name} needed, got {len(works)}")
         learnt, tested = works[: config.n_learnt], works[config.n_learnt : needed]
-        network, human_nats = self._fit(_plain(learnt), name)
+        network, human_nats = self._fit(moves_alone(learnt), name)
         rng = np.random.default_rng((config.seed, 2))
-        before, after = (
-            move_likelihoods(imitator, self._world.simulator, _plain(tested)).bits
+        bits = [
+            move_likelihoods(imitator, self._world.simulator, moves_alone(tested)).bits
             for imitator in (self.network, network)
-        )
+        ]
         moves = np.maximum(tested.lengths, 1)
         literal = moves * np.log2(self._world.simulator(1).n_actions)
-        progress = progress_of(np.minimum(before, literal), np.minimum(after, literal), rng)
-        nats = before * np.log(2), after * np.log(2)
+        progress = progress_of(*(np.minimum(each, literal) for each in bits), rng)
+        nats = [each * np.log(2) for each in bits]
         gain = bootstrap(_per_move, nats[0] - nats[1], moves, rng=rng, paired=True)
-        hits = self._count_hits(tested, self._sample(network))
+        region, before, any_before, after, any_after = self._count_hits(
+            tested, self._sample(network)
+        )
         n = config.n_samples
         self._log(
-            f"{name}: {hits.before / n:.2%} of the samples before, {hits.after / n:.2%} after; "
+            f"{name}: {before / n:.2%} of the samples before, {after / n:.2%} after; "
             f"progress {progress.progress.value:.1f} bits a work"
         )
         return Influence(
@@ -185,27 +178,29 @@ class Influences:
             nats_after=_per_move(nats[1], moves),
             nats_gain=gain,
             progress=progress,
-            region=hits.region,
-            share_before=hits.before / n,
-            share_after=hits.after / n,
-            ratio=airplane_ratio(hits.after, n, hits.before, n),
-            log_ratio=log_ratio(hits.after, n, hits.before, n),
-            any_ratio=airplane_ratio(hits.any_after, n, hits.any_before, n),
+            region=region,
+            share_before=before / n,
+            share_after=after / n,
+            ratio=airplane_ratio(after, n, before, n),
+            log_ratio=log_ratio(after, n, before, n),
+            any_ratio=airplane_ratio(any_after, n, any_before, n),
             human_nats_before=self._human_nats,
             human_nats_after=human_nats,
         )
 
-    def _count_hits(self, tested: Works, samples: Works) -> _Hits:
-        """Count the imitators' samples in the region of the tested works, before and after."""
+    def _count_hits(self, tested: Works, samples: Works) -> list[int]:
+        """Tested works that make the region, and the imitators' samples in it.
+
+        Five numbers: works in the region; samples before, and counting every work as good; after.
+        """
         x = self._evaluator.describe(tested)
         new = nearest(x, self._human, 1)[0][:, 0] > self.radius
         good = self._good(tested)
-        counts = []
+        counts = [int((new & good).sum())]
         for some in (self.samples, samples):
             counts.append(int((self._inside(some, x[new & good]) & self._good(some)).sum()))
             counts.append(int(self._inside(some, x[new]).sum()))
-        before, any_before, after, any_after = counts
-        return _Hits(int((new & good).sum()), before, after, any_before, any_after)
+        return counts
 
     def _fit(self, extra: Works | None, name: str) -> tuple[nn.Module, float]:
         """An imitator trained from scratch, in eval mode, and its nats on human works held out."""
@@ -216,7 +211,7 @@ class Influences:
         def epoch(number: int) -> tuple[dict[str, NDArray[np.generic]], NDArray[np.int64]]:
             works = world.variations(number, seed)
             if extra is not None:
-                works = join_works([_plain(works), extra])
+                works = join_works([moves_alone(works), extra])
             return positions_of(world.simulator, works)
 
         fit = imitate(network, epoch, self._held_out, epochs=self._config.epochs, seed=seed)
@@ -226,8 +221,7 @@ class Influences:
     def _sample(self, network: nn.Module) -> Works:
         world, n = self._world, self._config.n_samples
         rng = np.random.default_rng((self._config.seed, 1))  # the same randomness before and after
-        simulator = world.simulator(min(self._config.boards, n))
-        return sample_works(network, simulator, world.id, n, rng, self._config.temperature)
+        return sample_works(network, world.simulator(min(BOARDS, n)), world.id, n, rng)
 
     def _good(self, works: Works) -> NDArray[np.bool_]:
         """(N,) bool: of at least ``min_quality``."""
@@ -244,25 +238,6 @@ class Influences:
         to_human = nearest(x, self._human, 1)[0][:, 0]
         inside: NDArray[np.bool_] = (to_target <= self.radius) & (to_target < to_human)
         return inside
-
-
-@dataclass(frozen=True)
-class _Hits:
-    """Samples in the region of a maker's tested works, before and after these were learnt.
-
-    Attributes:
-        region: Tested works that are good and new.
-        before: Samples that are good and in their region.
-        after: After.
-        any_before: Samples near tested works that are new, whatever either is worth.
-        any_after: After.
-    """
-
-    region: int
-    before: int
-    after: int
-    any_before: int
-    any_after: int
 
 
 def _per_move(nats: NDArray[np.float64], moves: NDArray[np.float64]) -> float:
@@ -286,8 +261,3 @@ def noise_works(works: Works, rng: np.random.Generator) -> Works:
     if len(known):
         moves[before_end] = rng.choice(known, int(before_end.sum()))
     return Works(works.world, moves, works.briefs)
-
-
-def _plain(works: Works) -> Works:
-    """The moves alone, of works that have images or an appraisal too."""
-    return Works(works.world, works.moves, works.briefs)

@@ -22,6 +22,11 @@ WORKS_AT_ONCE = 1000
 """Works replayed at once; their positions stay in memory together."""
 
 
+def moves_alone(works: Works) -> Works:
+    """The moves of works and what they answer, without images or an appraisal."""
+    return Works(works.world, works.moves, works.briefs)
+
+
 @dataclass(frozen=True)
 class MoveLikelihoods:
     """How probable the moves of works are under an imitator.

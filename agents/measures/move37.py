@@ -23,27 +23,24 @@ from move37.envs.base.works import Works, join_works
 from move37.novelty.statistics import Interval, bootstrap, clopper_pearson
 
 
-def find_moments(
-    log_p: NDArray[np.float64], good: NDArray[np.bool_], threshold: float = THRESHOLD
-) -> NDArray[np.int64]:
+def find_moments(log_p: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The improbable moves of good works.
 
     Args:
         log_p: (N, T) of :class:`MoveLikelihoods`.
         good: (N,) bool: works that count.
-        threshold: Largest probability.
 
     Returns:
         (M, 2) int64: work and index of the move, work by work in order of moves.
     """
     # nan compares as False: past the end there are no moments.
-    moments: NDArray[np.int64] = np.argwhere((log_p <= np.log(threshold)) & good[:, None])
+    moments: NDArray[np.int64] = np.argwhere((log_p <= np.log(THRESHOLD)) & good[:, None])
     return moments
 
 
-def left_the_known(log_p: NDArray[np.float64], threshold: float = THRESHOLD) -> NDArray[np.int64]:
+def left_the_known(log_p: NDArray[np.float64]) -> NDArray[np.int64]:
     """(N,) int64: index of the first improbable move of each work; -1: it has none."""
-    rare = log_p <= np.log(threshold)
+    rare = log_p <= np.log(THRESHOLD)
     return np.where(rare.any(axis=1), rare.argmax(axis=1), -1)
 
 
@@ -82,7 +79,6 @@ def counterfactuals(
     scorer: Scorer,
     rng: np.random.Generator,
     completions: int = 32,
-    temperature: float = 1.0,
     log_p: NDArray[np.float64] | None = None,
 ) -> list[Moment]:
     """Compare what the imitator makes of each work without the move and with it.
@@ -95,7 +91,6 @@ def counterfactuals(
         scorer: Says what works are worth; never a reward.
         rng: The only source of chance.
         completions: Works finished from each position.
-        temperature: Of the imitator.
         log_p: Of :func:`move_likelihoods`, if it was computed before.
     """
     if not len(moments):
@@ -104,14 +99,8 @@ def counterfactuals(
         log_p = move_likelihoods(network, make_simulator, works).log_p
     rows, at = moments.T
     quality = scorer(works[rows])
-    finished = []
-    for kept in (at, at + 1):
-        some = finish_works(
-            network, make_simulator,
-            works[np.repeat(rows, completions)], np.repeat(kept, completions),
-            rng, temperature,
-        )  # fmt: skip
-        finished.append(some)
+    copies, kept = works[np.repeat(rows, completions)], np.repeat(at, completions)
+    finished = [finish_works(network, make_simulator, copies, kept + i, rng) for i in (0, 1)]
     # (2, M, completions): without the move, and with it.
     values = scorer(join_works(finished)).reshape(2, len(moments), completions)
 
@@ -176,10 +165,8 @@ def detect(
     scorer: Scorer,
     min_quality: float,
     rng: np.random.Generator,
-    threshold: float = THRESHOLD,
     completions: int = 32,
     most: int = 40,
-    temperature: float = 1.0,
 ) -> Move37:
     """Find the Move-37 moments of a maker's works, and examine some.
 
@@ -193,24 +180,22 @@ def detect(
         scorer: Says what works are worth; never a reward.
         min_quality: Quality from which a work counts, e.g. the human median.
         rng: The only source of chance.
-        threshold: Largest probability of a moment.
         completions: Works finished from each position examined.
         most: Works examined, chosen at random among those with a moment.
-        temperature: Of the imitator while it finishes works.
     """
-    likelihoods = move_likelihoods(network, make_simulator, works, threshold)
+    likelihoods = move_likelihoods(network, make_simulator, works)
     log_p = likelihoods.log_p
     good = scorer(works) >= min_quality
-    moments = find_moments(log_p, good, threshold)
+    moments = find_moments(log_p, good)
     counts = np.bincount(moments[:, 0], minlength=len(works))
     with_moment = np.flatnonzero(counts)
     rows = np.sort(rng.permutation(with_moment)[:most])
     least = np.nanargmin(log_p[rows], axis=1) if len(rows) else rows
     chosen = np.stack([rows, least], axis=1)
-    ordinary = _ordinary_moves(log_p, rows, threshold, rng)
+    ordinary = _ordinary_moves(log_p, rows, rng)
     both = counterfactuals(
         network, make_simulator, works, np.concatenate([chosen, ordinary]), scorer, rng,
-        completions, temperature, log_p,
+        completions, log_p,
     )  # fmt: skip
     examined, control = both[: len(chosen)], both[len(chosen) :]
     return Move37(
@@ -218,7 +203,7 @@ def detect(
         good=int(good.sum()),
         share=clopper_pearson(len(with_moment), len(works)),
         per_work=bootstrap(_mean, counts, rng=rng),
-        all_per_work=float((log_p <= np.log(threshold)).sum() / len(works)),
+        all_per_work=float((log_p <= np.log(THRESHOLD)).sum() / len(works)),
         expected_per_work=float(np.nansum(likelihoods.expected) / len(works)),
         gain=_mean_of([m.gain.value for m in examined], rng),
         control_gain=_mean_of([m.gain.value for m in control], rng),
@@ -230,10 +215,7 @@ def detect(
 
 
 def _ordinary_moves(
-    log_p: NDArray[np.float64],
-    rows: NDArray[np.int64],
-    threshold: float,
-    rng: np.random.Generator,
+    log_p: NDArray[np.float64], rows: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """(M, 2) int64: one random move of each of these works that is not improbable, if it has any.
 
@@ -241,7 +223,7 @@ def _ordinary_moves(
     """
     moves = []
     for row in rows:
-        (others,) = (log_p[row] > np.log(threshold)).nonzero()
+        (others,) = (log_p[row] > np.log(THRESHOLD)).nonzero()
         if len(others):
             moves.append((row, rng.choice(others)))
     return np.array(moves, np.int64).reshape(-1, 2)

@@ -24,6 +24,7 @@ from scipy.cluster.vq import kmeans2
 from skimage.filters import apply_hysteresis_threshold, threshold_otsu
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import update_bn
 
 from move37.agents.learner.fitting import OneCycle
 from move37.agents.makers.cache import Cache
@@ -44,6 +45,8 @@ FEWEST_WORDS = 8
 CLUSTERS = 64
 HYSTERESIS = (0.3, 0.85)
 """Thresholds for a line's faintest and its strongest point: 0 is the mean of ground, 1 of ink."""
+BATCH = 32
+"""Works per gradient step."""
 SETTLING = 16
 """Batches that the final statistics of batch normalisation are taken over."""
 MARGIN = 0.02
@@ -198,8 +201,6 @@ def train_features(
     targets: NDArray[np.float32],
     updates: int,
     seed: int,
-    batch_size: int = 32,
-    learning_rate: float = 3e-3,
 ) -> tuple[float, float]:
     """Teach a network the categories of images (N, H, W), shifted, thickened, faded and noisy.
 
@@ -214,11 +215,11 @@ def train_features(
     if not len(known):
         raise ValueError("feature network: no work has a category")
     rng = np.random.default_rng(seed)
-    descent = OneCycle(network, learning_rate, 0.02, max(2, updates + 1), rise=0.15)
+    descent = OneCycle(network, 3e-3, 0.02, max(2, updates + 1), rise=0.15)
     losses, hits = [], []
     network.train()
     for _ in range(updates):
-        rows = rng.choice(known, batch_size)
+        rows = rng.choice(known, BATCH)
         target = torch.from_numpy(targets[rows])
         logits = network(_disturbed(soften(images[rows]), rng))
         loss = -(target * torch.log_softmax(logits, 1)).sum(1).mean()
@@ -226,27 +227,15 @@ def train_features(
         losses.append(loss.item())
         named = target.gather(1, logits.argmax(1, keepdim=True)) > 0
         hits.append(named.float().mean().item())
-    _settle(network, images[rng.choice(known, (SETTLING, batch_size))], rng)
+    # Statistics gathered while the weights changed lag behind (Wu and Johnson 2021, "Rethinking
+    # 'Batch' in BatchNorm", section 3.1), most of all after a short training.
+    settling = images[rng.choice(known, (SETTLING, BATCH))]
+    update_bn((_disturbed(soften(batch), rng) for batch in settling), network)
     network.eval()
     if not np.isfinite(losses).all():
         raise FloatingPointError("feature network: the loss is not finite")
     last = max(1, updates // 10)
     return float(np.mean(losses[-last:])), float(np.mean(hits[-last:]))
-
-
-def _settle(network: FeatureNetwork, batches: NDArray[np.uint8], rng: np.random.Generator) -> None:
-    """Give the batch normalisation the statistics of the weights as they are now.
-
-    Those gathered while the weights changed lag behind (Wu and Johnson 2021, "Rethinking 'Batch'
-    in BatchNorm", section 3.1), most of all after a short training.
-    """
-    normalisations = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
-    for layer in normalisations:
-        layer.reset_running_stats()
-        layer.momentum = None  # a plain average over all batches
-    with torch.no_grad():
-        for batch in batches:
-            network(_disturbed(soften(batch), rng))
 
 
 def _disturbed(soft: Tensor, rng: np.random.Generator) -> Tensor:
@@ -296,14 +285,3 @@ class HumanFilter(Maker):
         if briefs.size:
             images = np.maximum(images, images_of_briefs(self.world, briefs))
         return replace(self.world.from_images(images), briefs=briefs)
-
-
-def check_layers(*layers: int) -> None:
-    """Refuse layers that do not exist.
-
-    Raises:
-        ValueError: If one is not from 1 to the number of layers.
-    """
-    for layer in layers:
-        if not 1 <= layer <= len(CHANNELS):
-            raise ValueError(f"layer: expected 1 to {len(CHANNELS)}, got {layer}")
