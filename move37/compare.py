@@ -31,7 +31,7 @@ from move37.agents.compare.comparison_dir import ComparisonDir
 from move37.agents.compare.config import CompareConfig
 from move37.agents.compare.joining import keep_joined
 from move37.agents.compare.report.files import write_report
-from move37.agents.compare.report.sections import Results
+from move37.agents.compare.report.tables import Results
 from move37.agents.makers.maker import known_makers
 from move37.agents.runs.terminal import Clock, Parser, prog
 

@@ -37,8 +37,8 @@ from move37.agents.compare.joining import keep_joined
 from move37.agents.compare.model_store import ModelStore, check_run
 from move37.agents.compare.report.expectations import check_all
 from move37.agents.compare.report.files import write_report
-from move37.agents.compare.report.sections import SECTIONS
-from move37.agents.compare.report.writing import bullets, literal, page, section, table
+from move37.agents.compare.report.page import literal, page
+from move37.agents.compare.report.tables import table
 from move37.agents.compare.results import HERE, read_rows, summarise
 from move37.agents.makers import maker as makers
 from move37.envs.base import registry as worlds
@@ -243,7 +243,7 @@ def table_as_expected():
 
 
 def test_expectations_hold_where_they_should():
-    checks = check_all(table_as_expected())
+    checks = check_all(table_as_expected(), "default")
     assert all(check.holds for check in checks), [c for c in checks if not c.holds]
     assert len(checks) == 1 + 2 + 1 + 4 + 9 + 1
 
@@ -266,16 +266,28 @@ def test_expectations_hold_where_they_should():
 def test_expectations_fail_where_they_should(maker, column, value, name):
     table = table_as_expected()
     table[maker][column] = Interval(value, value, value)
-    failed = [check.name for check in check_all(table) if check.holds is False]
+    failed = [check.name for check in check_all(table, "default") if check.holds is False]
     assert name in failed
-    assert check_all(table)[0].holds is False  # the failed ones come first
+    assert check_all(table, "default")[0].holds is False  # the failed ones come first
 
 
 def test_expectations_without_the_maker_are_not_checked():
     table = table_as_expected()
     del table["learner"]
-    checks = {check.name: check.holds for check in check_all(table)}
+    checks = {check.name: check.holds for check in check_all(table, "default")}
     assert checks["learner-outsiders"] is None and checks["random-last"] is True
+
+
+def test_a_smoke_comparison_does_not_judge():
+    table = table_as_expected()
+    table["random"]["heldout_quality"] = Interval(1, 1, 1)
+    checks = check_all(table, "smoke")
+    assert {check.holds for check in checks} == {None}
+    assert {check.outcome for check in checks} == {"not asked at this budget"}
+    assert "learner: 40 %" in next(c.detail for c in checks if c.name == "learner-outsiders")
+    del table["learner"]
+    missing = [check for check in check_all(table, "smoke") if check.asked]
+    assert missing and all("not made: learner" in check.detail for check in missing)
 
 
 def test_local_patterns_are_counted_as_a_slow_count_counts_them():
@@ -535,7 +547,14 @@ def test_the_report_says_everything_and_needs_nothing_outside_it(finished, stubs
     text = (finished / "report.md").read_text()
     assert "{{" not in page and "no ink | left &lt;b&gt;" in page
     assert "World drawing, budget smoke" in text
-    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    titles = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    contents = re.findall(r'<li><a href="#([^"]+)">([^<]+)</a></li>', page)
+    assert [title for _, title in contents] == titles and "Cost" in titles
+    assert page.count("<section>") == len(titles)
+    for name, title in contents:
+        assert f'<section><h2 id="{name}">{title}</h2>' in page.replace("\n", "")
+    assert "does not judge" in text and "not asked at this budget" in text
     assert page.count("data:image/png") == 2 * len(results.summary)
     head = text[: text.index("## The quality-novelty plane")]
     for check in results.checks:
@@ -599,17 +618,10 @@ def test_works_of_others_join_the_table(stubs, tmp_path):
     assert "12 works read, 1 left out" in page and "broken.svg" in page
 
 
-def test_sections_are_a_list_that_others_add_to(finished, stubs, monkeypatch):
-    more = [*SECTIONS, lambda results: section("Influence", "none yet\n"), lambda _: ""]
-    monkeypatch.setattr("move37.agents.compare.report.files.SECTIONS", more)
-    write_report(finished)
-    assert "## Influence\n\nnone yet" in (finished / "report.md").read_text()
-
-
 def test_foreign_text_is_shown_as_it_is(tmp_path):
     odd = "a|b *c* _d_ `e` <i>&amp; [f](g)"
     text = "# title\n\n" + table(["maker", "what"], [["x", literal(odd)]], numbers=False)
-    text += "\n" + bullets([(literal(odd), literal("two\nlines"))])
+    text += f"\n- **{literal(odd)}** {literal('two' + chr(10) + 'lines')}\n"
     html = page(text, tmp_path, {})
     shown = "a|b *c* _d_ `e` &lt;i&gt;&amp;amp; [f](g)"
     assert f"<td>{shown}</td>" in html and f"<strong>{shown}</strong> two lines</li>" in html
@@ -621,9 +633,9 @@ def test_the_page_says_what_plain_markdown_cannot(tmp_path):
     text = "# t\n\n**lead**\n\n*note*\n\nnot **all**\n\n"
     text += table(["maker", "yield"], rows) + "\n![a](a.png)\n"
     html = page(text, tmp_path, {"yield": 'a "share"'})
-    assert "<title>t</title>" in html and html.count("<h1>t</h1>") == 1
+    assert "<title>t</title>" in html and html.count('<h1 id="t">t</h1>') == 1
     assert '<p class="lead">' in html and '<p class="note">' in html and "<p>not <strong>" in html
-    assert '<div class="wide"><table class="numbers">' in html.replace("\n", "")
+    assert '<div class="wide" tabindex="0"><table class="numbers">' in html.replace("\n", "")
     assert 'title="a &quot;share&quot;">yield</th>' in html
     assert '<tr class="strong">' in html and '<tr class="second">' in html
     assert "0.5<small>0.4 to 0.6</small></td>" in html

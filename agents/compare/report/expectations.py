@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from scipy import stats
 
@@ -29,6 +30,8 @@ NEAR_INPUT = 0.01
 """A filtered work is near its input if at most this share of human works is nearer."""
 TREND = 0.8
 """The least rank correlation with temperature that counts as a rise."""
+UNASKED = ("smoke",)
+"""Budgets at which no maker has learnt enough to be judged."""
 
 
 @dataclass(frozen=True)
@@ -38,149 +41,156 @@ class Check:
     Attributes:
         name: Short.
         text: What was expected.
-        holds: Whether it is met; None if a maker that it is about was not made.
+        holds: Whether it is met; None if it was not asked, or a maker that it is about not made.
         detail: The figures.
+        asked: Whether the budget of the comparison is enough for it.
     """
 
     name: str
     text: str
     holds: bool | None
     detail: str
+    asked: bool = True
+
+    @property
+    def outcome(self) -> str:
+        """In words."""
+        if not self.asked:
+            return "not asked at this budget"
+        return {True: "met", False: "failed", None: "not checked"}[self.holds]
 
 
-def _missing(name: str, text: str, *makers: str) -> Check:
-    return Check(name, text, None, f"not made: {', '.join(map(label, makers))}")
+Outcome = tuple[bool, str]
+"""Whether an expectation is met, and the figures."""
 
 
-def _figure(table: Summary, name: str, key: str) -> str:
+class _NotMadeError(Exception):
+    """A maker that an expectation is about has no such figure."""
+
+
+def _figure(table: Summary, name: str, key: str) -> Interval:
+    if key not in table.get(name, {}):
+        raise _NotMadeError(label(name))
+    return table[name][key]
+
+
+def _words(table: Summary, name: str, key: str) -> str:
     """A maker's figure with its interval, in words."""
-    figure = table[name][key]
-    kind = COLUMNS[key.removeprefix(BEST)].kind
+    figure, kind = _figure(table, name, key), COLUMNS[key.removeprefix(BEST)].kind
     text = f"{label(name)}: {written(figure.value, kind)}"
     if not figure.known:
         return text
     return f"{text} ({written(figure.low, kind)} to {written(figure.high, kind)})"
 
 
-def _overlap(a: Interval, b: Interval) -> str:
-    apart = a.low > b.high or b.low > a.high
-    return "; the intervals overlap" if a.known and b.known and not apart else ""
-
-
-def _beats(
-    table: Summary, name: str, text: str, better: str, worse: str, key: str, least: bool = False
-) -> Check:
+def _beats(table: Summary, better: str, worse: str, key: str, least: bool = False) -> Outcome:
     """Whether ``better`` has the higher (or lower) figure."""
-    absent = [m for m in (better, worse) if m not in table or key not in table[m]]
-    if absent:
-        return _missing(name, text, *absent)
-    a, b = table[better][key], table[worse][key]
+    a, b = _figure(table, better, key), _figure(table, worse, key)
     holds = a.value < b.value if least else a.value > b.value
-    detail = f"{_figure(table, better, key)}; {_figure(table, worse, key)}{_overlap(a, b)}"
-    return Check(name, text, holds, detail)
+    apart = a.low > b.high or b.low > a.high
+    overlap = "; the intervals overlap" if a.known and b.known and not apart else ""
+    return holds, f"{_words(table, better, key)}; {_words(table, worse, key)}{overlap}"
 
 
-def random_is_last(table: Summary) -> list[Check]:
-    """Entropy is not creativity."""
-    name, text = "random-last", "random works come last on held-out quality"
-    others = [n for n in table if split_name(n)[0] in MAKERS and n != "random"]
-    if "random" not in table or not others:
-        return [_missing(name, text, "random" if "random" not in table else "any other")]
-    worst = min(others, key=lambda n: table[n]["heldout_quality"].value)
-    return [_beats(table, name, text, "random", worst, "heldout_quality", least=True)]
+def _is_last(table: Summary, name: str, key: str) -> Outcome:
+    others = [n for n in table if split_name(n)[0] in MAKERS and n != name]
+    if not others:
+        raise _NotMadeError("any other")
+    worst = min(others, key=lambda n: _figure(table, n, key).value)
+    return _beats(table, name, worst, key, least=True)
 
 
-def temperature_trades(table: Summary) -> list[Check]:
-    """A higher temperature is the opposite of coherence."""
-    out = []
+def _follows_temperature(table: Summary, key: str, sign: int) -> Outcome:
     names = at_temperatures(table, "rnn")
+    if len(names) < 3:
+        raise _NotMadeError("char-RNN at three temperatures")
+    values = [_figure(table, name, key).value for name in names.values()]
+    rank = float(stats.spearmanr(list(names), values).statistic)
+    return sign * rank >= TREND, (
+        f"{', '.join(written(value, 'number') for value in values)} from T = {min(names):.2f} to "
+        f"{max(names):.2f}; rank correlation {rank:.2f}"
+    )
+
+
+def _no_temperature_is_enough(table: Summary) -> Outcome:
+    names = [n for maker in ("rnn", "imitator") for n in at_temperatures(table, maker).values()]
+    if not names:
+        raise _NotMadeError("char-RNN, imitator")
+    wanted = _figure(table, "learner", "yield").value / 3
+    best = max(names, key=lambda n: _figure(table, n, "yield").value)
+    detail = f"{_words(table, 'learner', 'yield')}; at best {_words(table, best, 'yield')}"
+    return table[best]["yield"].value < wanted, detail
+
+
+def _stays_near(table: Summary, name: str) -> Outcome:
+    detail = f"{_words(table, name, 'input_rank')} of the human works are nearer"
+    return table[name]["input_rank"].value <= NEAR_INPUT, detail
+
+
+def _expectations() -> Iterator[tuple[str, str, Callable[[Summary], Outcome]]]:
+    """Name, text and outcome of each; further ones are added here."""
+    # Entropy is not creativity.
+    yield (
+        "random-last", "random works come last on held-out quality",
+        partial(_is_last, name="random", key="heldout_quality"),
+    )  # fmt: skip
+    # A higher temperature is the opposite of coherence.
     for key, title, sign in (("heldout_quality", "quality falls", -1),
                              ("novelty_human", "novelty rises", 1)):  # fmt: skip
-        name, text = f"temperature-{key}", f"the char-RNN's {title} with temperature"
-        if len(names) < 3:
-            out.append(_missing(name, text, "char-RNN at three temperatures"))
-            continue
-        values = [table[n][key].value for n in names.values()]
-        rank = float(stats.spearmanr(list(names), values).statistic)
-        detail = (
-            f"{', '.join(written(value, 'number') for value in values)} from T = {min(names):.2f} "
-            f"to {max(names):.2f}; rank correlation {rank:.2f}"
-        )
-        out.append(Check(name, text, sign * rank >= TREND, detail))
-    return out
-
-
-def no_temperature_is_enough(table: Summary) -> list[Check]:
-    """Sampling from what exists is not creativity, at any temperature."""
-    name = "temperature-yield"
-    text = "no temperature of the char-RNN or the imitator reaches a third of the learner's yield"
-    names = [n for maker in ("rnn", "imitator") for n in at_temperatures(table, maker).values()]
-    if "learner" not in table or not names:
-        return [_missing(name, text, "learner" if "learner" not in table else "char-RNN, imitator")]
-    best = max(names, key=lambda n: table[n]["yield"].value)
-    holds = table[best]["yield"].value < table["learner"]["yield"].value / 3
-    detail = f"{_figure(table, 'learner', 'yield')}; at best {_figure(table, best, 'yield')}"
-    return [Check(name, text, holds, detail)]
-
-
-def filters_stay_near(table: Summary) -> list[Check]:
-    """A filter has no agency: its works are near its inputs."""
-    out = []
-    for maker in FILTERS:
-        name = f"{maker}-input"
-        text = f"{label(maker)} stays near its input: in the middle at most {NEAR_INPUT:.0%} of " \
-               "the human works are nearer"  # fmt: skip
-        if maker not in table or "input_rank" not in table[maker]:
-            out.append(_missing(name, text, maker))
-        else:
-            detail = f"{_figure(table, maker, 'input_rank')} of the human works are nearer"
-            holds = table[maker]["input_rank"].value <= NEAR_INPUT
-            out.append(Check(name, text, holds, detail))
-        out.append(
-            _beats(table, f"{maker}-near", f"{label(maker)} adds little: nearer to some human work "
-                   "than new human works are", maker, "human", "nearest_human", least=True)
+        yield (
+            f"temperature-{key}", f"the char-RNN's {title} with temperature",
+            partial(_follows_temperature, key=key, sign=sign),
         )  # fmt: skip
-    return out
-
-
-def learner_beats_search(table: Summary) -> list[Check]:
-    """Learning pays: further works cost little, and none has to be thrown away."""
-    out = []
+    # Sampling from what exists is not creativity, at any temperature.
+    yield (
+        "temperature-yield",
+        "no temperature of the char-RNN or the imitator reaches a third of the learner's yield",
+        _no_temperature_is_enough,
+    )
+    # A filter has no agency: its works are near its inputs.
+    for maker in FILTERS:
+        yield (
+            f"{maker}-input", f"{label(maker)} stays near its input: in the middle at most "
+            f"{NEAR_INPUT:.0%} of the human works are nearer", partial(_stays_near, name=maker),
+        )  # fmt: skip
+        yield (
+            f"{maker}-near", f"{label(maker)} adds little: nearer to some human work than new "
+            "human works are",
+            partial(_beats, better=maker, worse="human", key="nearest_human", least=True),
+        )  # fmt: skip
+    # Learning pays: further works cost little, and none has to be thrown away.
     for rival in RIVALS:
-        for key, text, least in (
-            ("yield", "in yield per unselected work", False),
-            (BEST + "yield", "in yield after equal selection (best tenth)", False),
-            ("seconds_per_1000", "in what 1,000 further works cost", True),
+        for kind, key, text in (
+            ("yield", "yield", "in yield per unselected work"),
+            ("selected", BEST + "yield", "in yield after equal selection (best tenth)"),
+            ("cost", "seconds_per_1000", "in what 1,000 further works cost"),
         ):
-            kind = "cost" if least else "selected" if key.startswith(BEST) else "yield"
-            out.append(
-                _beats(table, f"learner-{rival}-{kind}", f"the learner beats {label(rival)} {text}",
-                       "learner", rival, key, least)
+            yield (
+                f"learner-{rival}-{kind}", f"the learner beats {label(rival)} {text}",
+                partial(_beats, better="learner", worse=rival, key=key, least=kind == "cost"),
             )  # fmt: skip
-    return out
+    # AlphaGo was better than humans, and unlike them.
+    yield (
+        "learner-outsiders", "the learner's yield is above that of human outsiders",
+        partial(_beats, better="learner", worse="outsiders", key="yield"),
+    )  # fmt: skip
 
 
-def learner_beats_outsiders(table: Summary) -> list[Check]:
-    """AlphaGo was better than humans, and unlike them."""
-    return [
-        _beats(table, "learner-outsiders", "the learner's yield is above that of human outsiders",
-               "learner", "outsiders", "yield")
-    ]  # fmt: skip
+def check_all(table: Summary, budget: str) -> list[Check]:
+    """Every expectation; those that fail first, those that could not be checked last.
 
-
-EXPECTATIONS: list[Callable[[Summary], list[Check]]] = [
-    random_is_last,
-    temperature_trades,
-    no_temperature_is_enough,
-    filters_stay_near,
-    learner_beats_search,
-    learner_beats_outsiders,
-]
-"""Further ones are added here; each may give several checks."""
-
-
-def check_all(table: Summary) -> list[Check]:
-    """Every expectation; those that fail first, those that could not be checked last."""
-    checks = [check for expectation in EXPECTATIONS for check in expectation(table)]
+    Args:
+        table: The figures.
+        budget: Of the comparison; with one of :data:`UNASKED` nothing is met or failed.
+    """
+    checks = []
+    for name, text, outcome in _expectations():
+        try:
+            holds, detail = outcome(table)
+        except _NotMadeError as error:
+            checks.append(Check(name, text, None, f"not made: {error}"))
+            continue
+        asked = budget not in UNASKED
+        checks.append(Check(name, text, holds if asked else None, detail, asked))
     rank = {False: 0, True: 1, None: 2}
     return sorted(checks, key=lambda check: rank[check.holds])

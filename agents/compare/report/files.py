@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from move37.agents.compare.columns import BEST, COLUMNS
+from move37.agents.compare.columns import BEST, COLUMNS, COST, EVIDENCE, NOVELTY, QUALITY
 from move37.agents.compare.comparison_dir import ComparisonDir
+from move37.agents.compare.entries import FIXED
 from move37.agents.compare.joining import join, joined_to
 from move37.agents.compare.report import plane
-from move37.agents.compare.report.expectations import check_all
-from move37.agents.compare.report.sections import SECTIONS, Results
-from move37.agents.compare.report.writing import page
+from move37.agents.compare.report.expectations import UNASKED, check_all
+from move37.agents.compare.report.page import TEMPLATES, page
+from move37.agents.compare.report.tables import Results
 from move37.agents.compare.results import nested, read_rows, summarise
 from move37.envs.base.registry import find_world
 from move37.envs.base.works import write_atomically
@@ -28,6 +29,8 @@ TITLE = "Which of these makers are creative?"
 SHOWN = 30
 """Works on a sheet."""
 SHEET_COLUMNS = 6
+FEW = 50
+"""Files left out that a report names."""
 
 
 def read_results(out: Path) -> Results:
@@ -46,7 +49,7 @@ def read_results(out: Path) -> Results:
     summary = summarise(rows)
     return Results(
         folder, find_world(config["world"])(), config, rows, summary, notes, trials,
-        check_all(summary),
+        check_all(summary, config["budget"]),
     )  # fmt: skip
 
 
@@ -61,39 +64,20 @@ def write_report(out: Path) -> Results:
         ValueError: If the folder holds no comparison, or no works yet.
     """
     results = read_results(out)
-    sheets = write_sheets(results)
-    canvas = plane.draw_plane(results.summary, results.added)
-    plane.save_figure(canvas, out / "plane")
-    write_events(results, sheets, plane.pixels(canvas))
-    plane.close(canvas)
+    sheets = {}
+    for name in results.shown:
+        for best, suffix in ((False, ""), (True, "-best")):
+            picture = sheet(results.world, results.works(name, best)[:SHOWN], SHEET_COLUMNS)
+            save_png(out / "sheets" / f"{name}{suffix}.png", picture, colours=256)
+            sheets[name + suffix] = picture
+    drawn = plane.write_plane(results.summary, results.added, out / "plane")
+    _write_events(results, sheets, drawn)
     text = markdown_of(results)
     write_atomically(out / "report.md", text.encode())
     meanings = {column.title: column.text for column in COLUMNS.values()}
     write_atomically(out / "report.html", page(text, out, meanings).encode())
-    data = json.dumps(plain(results), indent=1, allow_nan=False)
-    write_atomically(out / "comparison.json", data.encode())
-    write_atomically(out / "comparison.csv", results.rows.to_csv(index=False).encode())
-    return results
-
-
-def markdown_of(results: Results) -> str:
-    """The report as Markdown, with pictures named relative to the folder."""
-    config = results.config
-    seeds = "one seed" if config["seeds"] == 1 else f"{config['seeds']} seeds"
-    corpus = f"corpus {config['corpus']}, " if config.get("corpus") else ""
-    exam = f"briefs of the {config['exam']} split, " if config.get("exam") else ""
-    subtitle = (
-        f"World {config['world']}, {corpus}{exam}budget {config['budget']}, {seeds}, "
-        f"{config['works']} fresh works of each maker and seed."
-    )
-    sections = (make(results) for make in SECTIONS)
-    return "\n".join([f"# {TITLE}\n\n{subtitle}\n", *(text for text in sections if text)])
-
-
-def plain(results: Results) -> dict[str, Any]:
-    """What ``comparison.json`` holds."""
     by_maker = nested(results.rows, results.summary)
-    return {
+    data = {
         "makers": {name: by_maker[name] for name in results.names},
         "meta": {
             **results.config,
@@ -101,22 +85,29 @@ def plain(results: Results) -> dict[str, Any]:
             "notes": results.notes,
         },
     }
+    text = json.dumps(data, indent=1, allow_nan=False)
+    write_atomically(out / "comparison.json", text.encode())
+    write_atomically(out / "comparison.csv", results.rows.to_csv(index=False).encode())
+    return results
 
 
-def write_sheets(results: Results) -> dict[str, NDArray[np.uint8]]:
-    """Write a sheet of each maker's unselected works and one of its best; {name: picture}."""
-    out = {}
-    for name in results.shown:
-        for best, suffix in ((False, ""), (True, "-best")):
-            works = results.works(name, best)[:SHOWN]
-            picture = sheet(results.world, works, SHEET_COLUMNS)
-            path = results.folder.path / "sheets" / f"{name}{suffix}.png"
-            save_png(path, picture, colours=256)
-            out[name + suffix] = picture
-    return out
+def markdown_of(results: Results) -> str:
+    """The report as Markdown, with pictures named relative to the folder."""
+
+    def facts(found: Mapping[str, str]) -> str:
+        return ", ".join(f"{key} {value}" for key, value in found.items())
+
+    return TEMPLATES.get_template("report.md.jinja").render(
+        title=TITLE, results=results, quality=QUALITY, novelty=NOVELTY, cost=COST, fixed=FIXED,
+        few=FEW, unasked=UNASKED,
+        facts=facts, title_of=lambda key: COLUMNS[key].title,
+        columns_of=lambda *measures: [c for measure in measures for c in EVIDENCE[measure]],
+        errors=[(name, seed, text) for name, found in results.notes.items()
+                for seed, text in found["errors"].items()],
+    )  # fmt: skip
 
 
-def write_events(
+def _write_events(
     results: Results, sheets: dict[str, NDArray[np.uint8]], drawn: NDArray[np.uint8]
 ) -> None:
     """Write TensorBoard events: one run per maker, its seeds as steps; and the plane."""

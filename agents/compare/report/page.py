@@ -1,22 +1,29 @@
-"""Writes a report as Markdown, and turns the Markdown into one HTML page with its pictures inside.
+"""Turns a report in Markdown into one HTML page with its pictures inside.
 
 The Markdown is plain, so that it reads well anywhere; the page adds what plain Markdown cannot say:
-what a column means, where an interval stands, which rows belong together.
+a list of contents, what a column means, where an interval stands, which rows belong together.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
 import markdown
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown.extensions.toc import TocExtension
 from markdown.treeprocessors import Treeprocessor
 
-TEMPLATE = Path(__file__).with_name("page.html")
+from move37.agents.compare.columns import label
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+)  # fmt: skip
 BEST_TENTH = "best tenth"
 """Name of the rows that belong to the row above."""
 _SPECIAL = re.compile(r"[\\`*_\[\]|]")
@@ -29,35 +36,7 @@ def literal(text: str) -> str:
     return _SPECIAL.sub(lambda found: "\\" + found[0], text)
 
 
-def lead(text: str) -> str:
-    """A paragraph in bold."""
-    return f"**{text}**\n"
-
-
-def note(text: str) -> str:
-    """A paragraph in small."""
-    return f"*{text}*\n"
-
-
-def code(text: str) -> str:
-    """Lines of code."""
-    return "".join(f"    {line}\n" for line in text.splitlines())
-
-
-def bullets(items: Sequence[tuple[str, str]]) -> str:
-    """A list of (head, text); the head may be empty."""
-    return "".join(f"- {f'**{head}** ' if head else ''}{text}\n" for head, text in items)
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = True) -> str:
-    """A table; numbers stand at the right, but for the first column."""
-    rules = ["---", *["---:" if numbers else "---"] * (len(heads) - 1)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in (heads, rules, *rows))
-
-
-def section(title: str, *parts: str) -> str:
-    """A heading with what stands below it; empty parts are left out."""
-    return "\n".join([f"## {title}\n", *(part for part in parts if part)])
+TEMPLATES.filters |= {"literal": literal, "label": label}
 
 
 def page(text: str, folder: Path, meanings: Mapping[str, str]) -> str:
@@ -68,14 +47,14 @@ def page(text: str, folder: Path, meanings: Mapping[str, str]) -> str:
         folder: Where the pictures are.
         meanings: By the title of a column what it means, shown when the mouse rests on it.
     """
-    converter = markdown.Markdown(extensions=["tables"])
-    # After the inline patterns (20): the elements are there, the text is not yet unescaped (0).
+    toc = TocExtension(toc_depth="2-2")
+    converter = markdown.Markdown(extensions=["tables", toc])
+    # After the contents (5): the elements are there, the text is not yet unescaped (0).
     converter.treeprocessors.register(_Dress(folder, meanings), "dress", 1)
     title = text.partition("\n")[0].removeprefix("# ")
-    out = TEMPLATE.read_text()
-    for key, value in (("title", escape(title)), ("body", converter.convert(text))):
-        out = out.replace("{{" + key + "}}", value)
-    return out
+    body = converter.convert(text)
+    contents = converter.toc  # type: ignore[attr-defined]  # the extension sets it
+    return TEMPLATES.get_template("page.html").render(title=title, contents=contents, body=body)
 
 
 class _Dress(Treeprocessor):
@@ -86,7 +65,7 @@ class _Dress(Treeprocessor):
         self._folder, self._meanings = folder, meanings
 
     def run(self, root: Element) -> None:
-        """Change the document in place."""
+        """Change the document in place: a section for each heading of the second level."""
         for paragraph in root.findall("p"):
             only = paragraph[0].tag if len(paragraph) == 1 and not paragraph.text else ""
             kind = {"strong": "lead", "em": "note", "img": "picture"}.get(only)
@@ -97,12 +76,16 @@ class _Dress(Treeprocessor):
             kind = "svg+xml" if path.suffix == ".svg" else "png"
             data = base64.b64encode(path.read_bytes()).decode()
             picture.set("src", f"data:image/{kind};base64,{data}")
-        for i, child in enumerate(root):
+        section, children = root, list(root)
+        root[:] = []
+        for child in children:
+            if child.tag == "h2":
+                section = SubElement(root, "section")
             if child.tag == "table":
                 self._table(child)
-                root[i] = Element("div", {"class": "wide"})
-                root[i].append(child)
-                root[i].tail = "\n"
+                SubElement(section, "div", {"class": "wide", "tabindex": "0"}).append(child)
+            else:
+                section.append(child)
 
     def _table(self, table: Element) -> None:
         numbers = any("right" in cell.get("style", "") for cell in table.iter("th"))
