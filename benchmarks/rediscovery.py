@@ -121,7 +121,7 @@ def found_in(folder: Path) -> tuple[Rows, Pairs]:
     for family, names in known.items():
         wanted = withheld_works(whole, names)
         goals = evaluator.describe(wanted)
-        for saved in comparison.saved():
+        for saved in comparison.saved("works"):
             name, seed = saved.name, saved.seed
             if "error" in saved.facts or name == "human":
                 continue

@@ -5,6 +5,7 @@ import pytest
 import torch
 from toy_world import END, LETTERS, Scripted, ToyCore, rows
 
+from move37.agents.measures import decisions
 from move37.agents.measures.decisions import decision_quality
 from move37.novelty.measures.openings import (
     copy_insertion,
@@ -90,19 +91,19 @@ def ender():
     return Scripted(p).eval()
 
 
-def test_decisions_are_valued_against_the_best_that_was_known():
+def test_decisions_are_valued_against_the_best_that_was_known(monkeypatch):
+    monkeypatch.setattr(decisions, "CANDIDATES", 3)
     torch.manual_seed(0)
     works = rows([7, END], [3, END], [3, 7, END], [END])
     found = decision_quality(
-        ender(), ToyCore, works, np.array([0, 0, 0, -1]), sevens, RNG(0), candidates=3,
-        completions=4,
-    )  # fmt: skip
+        ender(), ToyCore, works, np.array([0, 0, 0, -1]), sevens, RNG(0), completions=4
+    )
     # The seven is the best there is; the imitator proposes END, 7 and one more.
     assert found.work.tolist() == [0, 1, 2]
     assert found.played.tolist() == [1, 0, 0] and found.best.tolist() == [1, 1, 1]
     assert found.index.tolist() == [100, 0, 0]
     later = decision_quality(
-        ender(), ToyCore, works, np.array([9, 1, 1, 9]), sevens, RNG(0), candidates=3, completions=2
+        ender(), ToyCore, works, np.array([9, 1, 1, 9]), sevens, RNG(0), completions=2
     )
     assert later.work.tolist() == [1, 2] and later.index.tolist() == [0, 100]
     none = decision_quality(ender(), ToyCore, works, np.full(4, -1), sevens, RNG(0))
@@ -115,7 +116,7 @@ def test_the_best_of_noisy_values_is_not_too_good_to_be_true():
     works = rows(*([[1, 2, END]] * 150))
     found = decision_quality(
         ender(), ToyCore, works, np.zeros(150, int), lambda w: rng.random(len(w)), RNG(5),
-        candidates=5, completions=8,
+        completions=8,
     )  # fmt: skip
     error = found.index.std() / np.sqrt(len(found.index))
     assert abs(found.index.mean() - 100) < 3.5 * error

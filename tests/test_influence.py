@@ -1,7 +1,5 @@
 """Influence: a culture learns a new kind, and no noise."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from toy_world import END, ToyWorld, climbing, describe, evaluator, rows
@@ -14,8 +12,11 @@ QUIET = lambda text: None  # noqa: E731
 
 @pytest.fixture(scope="module")
 def influences():
-    config = InfluenceConfig(n_learnt=100, n_tested=60, n_samples=600, epochs=40, radius=0.5)
-    return Influences(ToyWorld(400, RNG(0)), evaluator, config, log=QUIET)
+    config = InfluenceConfig(
+        n_learnt=100, n_tested=60, n_samples=600, epochs=40, seed=0, min_quality=0.5, radius=0.5
+    )
+    every = lambda works: np.ones(len(works))  # noqa: E731
+    return Influences(ToyWorld(400, RNG(0)), evaluator, config, every, log=QUIET)
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +31,10 @@ def test_the_imitator_knows_human_works(influences):
 
 
 def test_a_new_kind_becomes_probable(learner):
-    assert (learner.learnt, learner.tested, learner.region) == (100, 60, 60)
+    assert learner.region == 60
     assert learner.share_before < 0.01 and learner.share_after > 0.02
     assert learner.ratio.low > 3 and learner.log_ratio > 1.5
-    assert learner.nats_gain.low > 1 and learner.nats_after < learner.nats_before
+    assert learner.nats_gain.low > 1
     assert learner.progress.progress.low > 15
     assert learner.human_nats_after < learner.human_nats_before + 0.2
 
@@ -56,7 +57,6 @@ def test_noise_is_learnt_by_nobody(influences, learner):
 def test_only_works_of_the_least_quality_count(influences, learner, monkeypatch):
     """Nothing is good where no work reaches the least quality, and the ratio of any works stays."""
     monkeypatch.setattr(influences, "_scorer", lambda works: np.zeros(len(works)))
-    monkeypatch.setattr(influences, "_config", replace(influences._config, min_quality=0.5))
     found = influences.measure(climbing(160, RNG(2), step=-3), "learner")
     assert found.region == 0 and found.share_after == 0 and np.isnan(found.ratio.value)
     # All else is the same: the same seed, the same works.

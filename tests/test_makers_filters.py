@@ -7,10 +7,7 @@ import pytest
 import torch
 
 from move37.agents.makers import deep_style, inceptionism
-from move37.agents.makers.deep_style import DeepStyle, gram
-from move37.agents.makers.deep_style import make as make_deep_style
-from move37.agents.makers.inceptionism import Inceptionism
-from move37.agents.makers.inceptionism import make as make_inceptionism
+from move37.agents.makers.deep_style import gram
 from move37.agents.makers.maker import Budget, TrainContext
 from move37.agents.makers.networks.feature_network import (
     FeatureNetwork,
@@ -129,15 +126,15 @@ def test_without_any_category_there_is_nothing_to_learn():
 def test_the_network_is_trained_once_and_shared(tmp_path):
     said = []
     room = context(tmp_path, log=said.append)
-    first = make_inceptionism(room)
+    first = inceptionism.make(room)
     path = tmp_path / "features.safetensors"
     before = path.read_bytes()
-    second = make_deep_style(room)
+    second = deep_style.make(room)
     assert len(said) == 1 and "clusters" in said[0] and path.read_bytes() == before
     for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True):
         assert torch.equal(a, b) and not a.requires_grad
     path.write_bytes(before[:100])
-    third = make_deep_style(room)
+    third = deep_style.make(room)
     assert "features.safetensors" in said[1] and "damaged" in said[1] and len(said) == 3
     for a, b in zip(first.network.parameters(), third.network.parameters(), strict=True):
         assert torch.equal(a, b)
@@ -185,7 +182,8 @@ def test_an_image_of_any_size_is_seen_and_filtered(network, few_steps, height, w
             "small", np.zeros((len(made), 1), np.int16), images=made.astype(np.uint8)
         ),
     )
-    for maker in (Inceptionism(world, network), DeepStyle(world, network)):
+    for kind in (inceptionism, deep_style):
+        maker = kind.filter_of(world, network)
         made = maker.generate(3, np.random.default_rng(0))
         assert made.images.shape == (3, height, width)
 
@@ -210,9 +208,9 @@ def test_the_margin_of_human_works_stays_free():
 # Both filters
 
 
-@pytest.mark.parametrize("kind", [Inceptionism, DeepStyle])
+@pytest.mark.parametrize("kind", [inceptionism, deep_style])
 def test_filters_make_works_that_answer_briefs(network, few_steps, kind):
-    maker = kind(WORLD, network)
+    maker = kind.filter_of(WORLD, network)
     works = maker.generate(7, np.random.default_rng(0))
     assert len(works) == 7 and maker.env_steps == 0
     assert works.images.shape == (7, 24, 24) and works.images.any((1, 2)).all()
@@ -232,7 +230,7 @@ def test_human_works_that_answer_briefs_become_works_that_answer_them(network, f
     works = human_works(5)
     briefs = pad_moves([BRIEF, BRIEF[:0], BRIEF, BRIEF, BRIEF])
     world = small_world(Works("drawing", works.moves, briefs))
-    made = DeepStyle(world, network).generate(8, np.random.default_rng(0))
+    made = deep_style.filter_of(world, network).generate(8, np.random.default_rng(0))
     answered = made.briefs[:, 0] >= 0
     assert 0 < answered.sum() < 8
     row = made.images[:, 20, 3:21].mean(axis=1)
@@ -249,19 +247,17 @@ def activity(network, soft, layer, unit):
 @pytest.mark.parametrize("layer", [1, 4])
 def test_ascent_raises_the_unit_that_was_drawn(network, layer, monkeypatch):
     monkeypatch.setattr(inceptionism, "LAYER", layer)
-    maker = Inceptionism(WORLD, network)
     soft = soften(IMAGES[:4])
     for unit in (3, 15):
-        after = maker._dream(soft, torch.full((4,), unit), [[0, 0]] * 30)
+        after = inceptionism._dream(network, soft, torch.full((4,), unit), [[0, 0]] * 30)
         before = activity(network, soft, layer, unit)
         assert (activity(network, after, layer, unit)[before > 0] > before[before > 0]).all()
         assert after.min() >= 0 and after.max() <= 1
 
 
 def test_the_same_chance_gives_the_same_dream(network, few_steps):
-    maker = Inceptionism(WORLD, network)
     one, again, other = (
-        maker.enhance(IMAGES[:4], np.random.default_rng(seed)) for seed in (1, 1, 2)
+        inceptionism.enhance(network, IMAGES[:4], np.random.default_rng(seed)) for seed in (1, 1, 2)
     )
     assert torch.equal(one, again) and not torch.allclose(one, other, atol=1e-3)
 
@@ -280,15 +276,14 @@ def test_gram_matrices_are_those_of_the_definition():
 
 
 def test_a_work_in_its_own_style_stays_itself(network, few_steps):
-    maker = DeepStyle(WORLD, network)
-    after = maker.transfer(IMAGES[:4], IMAGES[:4])
+    after = deep_style.transfer(network, IMAGES[:4], IMAGES[:4])
     assert (after - soften(IMAGES[:4])).abs().max() < 1e-3
 
 
 def test_style_comes_nearer_and_more_weight_brings_it_nearer(network, monkeypatch):
     def transferred(weight):
         monkeypatch.setattr(deep_style, "STYLE_WEIGHT", weight)
-        return DeepStyle(WORLD, network).transfer(content, style)
+        return deep_style.transfer(network, content, style)
 
     content, style = IMAGES[:6:2], IMAGES[1:7:2]
 
@@ -306,9 +301,9 @@ def test_style_comes_nearer_and_more_weight_brings_it_nearer(network, monkeypatc
     assert (strong < before).all() and (strong < weak).all()
 
 
-@pytest.mark.parametrize("kind", [Inceptionism, DeepStyle])
+@pytest.mark.parametrize("kind", [inceptionism, deep_style])
 def test_a_filter_names_what_it_was_given(network, few_steps, kind):
-    maker = kind(WORLD, network)
+    maker = kind.filter_of(WORLD, network)
     works = maker.generate(40, np.random.default_rng(3))
     inputs = maker.inputs(40, np.random.default_rng(3))
     made, given = blurred(WORLD.images(works)), blurred(WORLD.images(inputs))

@@ -166,7 +166,7 @@ LINE = np.array([[0], [1], [3], [-1]])
 
 def tiny(**more):
     torch.manual_seed(0)
-    shape = char_rnn.Shape(4, 6, width=24, layers=2, embedding=16, **more)
+    shape = char_rnn.Shape(4, 6, width=24, embedding=16, **more)
     return char_rnn.MoveRNN(shape, torch.from_numpy(LINE)).eval()
 
 
@@ -199,6 +199,25 @@ def test_likelihoods_are_a_distribution_and_samples_follow_it(brief):
     cold = maker.with_temperature(0.25).generate(2000, np.random.default_rng(0), briefs[0])
     share = np.bincount(cold.moves[:, 0], minlength=4) / 2000
     np.testing.assert_allclose(share, first / first.sum(), atol=0.04)
+
+
+def test_the_trail_is_that_of_a_slow_count():
+    rng, none = np.random.default_rng(0), 6
+    placed = np.array([True, True, False, True, False, True, False])
+    moves = rng.integers(0, 6, (40, 9))
+    moves[np.arange(9) >= rng.integers(0, 10, (40, 1))] = PAD
+    for row, found in zip(
+        moves, char_rnn.trail_of(torch.from_numpy(moves), torch.from_numpy(placed)), strict=True
+    ):
+        made = row[row >= 0].tolist()
+        for t, told in enumerate(found.tolist()):
+            past = made[:t]
+            there = [*[move for move in past if placed[move]][::-1], none, none]
+            run = []
+            for move in past:
+                run = [*run, move] if placed[move] else []
+            start = run[0] if run else none
+            assert told == [past[-1] if past else none, *there[:2], start, len(past)]
 
 
 def test_the_likelihood_of_a_work_does_not_depend_on_the_others():

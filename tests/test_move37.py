@@ -50,12 +50,13 @@ def test_probabilities_of_drawings_do_not_depend_on_the_works_beside_them():
     assert move_likelihoods(network, DrawingSimulator, works[:0]).log_p.shape == (0, 48)
 
 
-def test_an_imitator_makes_as_many_improbable_moves_as_it_expects():
+def test_an_imitator_makes_as_many_improbable_moves_as_it_expects(monkeypatch):
+    monkeypatch.setattr("move37.agents.measures.likelihoods.THRESHOLD", 0.01)
     p = np.full(LETTERS + 1, 0.002)
     p[[1, END]] = 0.5, 1 - 0.5 - 0.002 * (LETTERS - 1)
     network = Scripted(p).eval()
     works = sample_works(network, ToyCore(500), "toy", 4000, RNG(1))
-    found = move_likelihoods(network, ToyCore, works, threshold=0.01)
+    found = move_likelihoods(network, ToyCore, works)
     made = (found.log_p <= np.log(0.01)).sum()
     expected = np.nansum(found.expected)
     assert abs(made - expected) < 4 * np.sqrt(expected)
@@ -103,21 +104,20 @@ def test_a_drawing_in_the_middle_is_what_replaying_it_gives():
 def test_a_move_that_makes_the_work_gains_and_one_that_does_not_gains_nothing():
     works = rows([1, RARE, 2, END], [RARE, RARE, END])
     moments = np.array([[0, 1], [1, 1], [0, 2]])
-    first, second, third = counterfactuals(
+    gain, worse = counterfactuals(
         imitator(), ToyCore, works, moments, sevens, RNG(6), completions=64
     )
-    assert first.probability == pytest.approx(P[RARE]) and first.move == RARE
-    assert first.with_move == 1 and first.without < 0.05 and first.gain.low > 0.9
-    assert first.worse > 0.9 and first.quality == 1
+    assert gain[0] > 0.95 and worse[0] > 0.9
     # The seven was there already: neither the second one nor an ordinary move adds anything.
-    assert second.gain.value == third.gain.value == 0 and second.worse == 0
-    assert counterfactuals(imitator(), ToyCore, works, moments[:0], sevens, RNG(0)) == []
+    assert gain[1] == gain[2] == 0 and worse[1] == 0
+    gain, worse = counterfactuals(imitator(), ToyCore, works, moments[:0], sevens, RNG(0))
+    assert len(gain) == len(worse) == 0
 
 
 def test_only_moments_in_good_works_count_and_controls_have_none():
     learner = rows(*([[1, RARE, 2, END]] * 30), *([[1, 2, END]] * 70))
     found = detect(imitator(), ToyCore, learner, sevens, 0.5, RNG(7), completions=16, most=10)
-    assert (found.good, len(found.moments), len(found.examined)) == (30, 30, 10)
+    assert (found.good, len(found.moments)) == (30, 30)
     assert found.share.value == 0.3 and found.per_work.value == 0.3
     assert found.gain.low > 0.8 and found.worse > 0.8
     assert abs(found.control_gain.value) < found.gain.value

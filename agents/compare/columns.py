@@ -151,8 +151,7 @@ COLUMNS = {
 
 def takes_mean(measure: str) -> bool:
     """Whether a seed's value of a measure is the mean over its works, not the median."""
-    key = measure.removeprefix(BEST)
-    return key in SHARES or (key in COLUMNS and COLUMNS[key].mean)
+    return measure in SHARES or (measure in COLUMNS and COLUMNS[measure].mean)
 
 
 def is_evidence(measure: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from move37.agents.compare.comparison_dir import ComparisonDir, terms_of
 from move37.agents.compare.config import CompareConfig
 from move37.agents.compare.entries import SHIFT_TEMPERATURES, Entry
-from move37.agents.compare.evaluation_suite import EvaluationSuite, LanguageModel, judges
-from move37.agents.compare.evidence import DEPTHS, NOISE, Evidence, noise, to_json, withheld_works
+from move37.agents.compare.evaluation_suite import EvaluationSuite, Likelihood, judges
+from move37.agents.compare.evidence import DEPTHS, NOISE, Evidence, to_json, withheld_works
 from move37.agents.compare.joining import check_terms, read_joined
 from move37.agents.compare.model_store import MakerError, ModelStore, check_run
+from move37.agents.measures.influence import noise_works
+from move37.agents.measures.likelihoods import moves_alone
 from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Evaluator, SecondJudge, World
@@ -46,7 +48,7 @@ class Comparison:
         self.options, self.log = options, log
         self.entries = options.entries
         self.folder = ComparisonDir(options.out)
-        self._evidence: dict[int, Evidence] = {}
+        self._evidence = lru_cache(1)(self.new_evidence)  # seeds come one after the other
         torch.set_num_threads(options.threads)
 
     def run(self) -> None:
@@ -99,11 +101,11 @@ class Comparison:
     @cached_property
     def suite(self) -> EvaluationSuite:
         """The frozen judges together; their trials are written when they are not there yet."""
-        language: LanguageModel | None = None
+        language: Likelihood | None = None
         rnn = Entry("rnn", "rnn")
         try:
             maker, _ = self.model_store.maker(rnn, 0)
-            language = maker if isinstance(maker, LanguageModel) else None
+            language = getattr(maker, "log_likelihood", None)
         except MakerError as error:
             self._note_failure(rnn, 0, error)
             self.log(f"no char-RNN to measure description lengths with: {error.text}")
@@ -118,7 +120,9 @@ class Comparison:
         score = self.suite.scorer.score
         given = {"human": self.world.held_out, "outsiders": self.world.outsiders}
         if self.options.evidence:
-            given[NOISE] = noise(self.world.train, self.options.works, np.random.default_rng(39))
+            rng, human = np.random.default_rng(39), moves_alone(self.world.train)
+            rows = rng.integers(0, len(human), self.options.works)
+            given[NOISE] = noise_works(human[rows], rng)
         for name, works in given.items():
             if len(works) and self.folder.facts(name, 0) is None:
                 self._save(name, 0, works, score(works), {})
@@ -140,7 +144,7 @@ class Comparison:
                 self.folder.write_facts(entry.name, seed, {"error": error.text})
                 self.log(f"{entry.name}, seed {seed}: FAILED: {error.text}")
                 continue
-            self._save(entry.name, seed, made.works, made.score, made.facts, made.inputs)
+            self._save(entry.name, seed, *made)
             (self.folder.maker(seed, entry.key) / "error.txt").unlink(missing_ok=True)
         self.model_store.forget_makers()
 
@@ -190,9 +194,7 @@ class Comparison:
         if path.exists() or facts is None or "error" in facts:
             return
         works, best = (self.folder.load_works(name, seed, best) for best in (False, True))
-        if seed not in self._evidence:
-            self._evidence = {seed: self.new_evidence(seed)}
-        found = self._evidence[seed].measure(works, best, name)
+        found = self._evidence(seed).measure(works, best, name)
         write_atomically(path, to_json(found).encode())
         self.log(f"{name}, seed {seed}: evidence taken")
 

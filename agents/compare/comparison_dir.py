@@ -92,17 +92,16 @@ class ComparisonDir:
         path = self.works(name, seed).with_suffix(".json")
         write_atomically(path, json.dumps(facts, indent=2).encode())
 
-    def saved(self) -> Iterator[Saved]:
-        """The facts of all works that were made, or the errors of those that failed."""
-        return _by_name_and_seed(self.path / "works")
+    def saved(self, kind: str) -> Iterator[Saved]:
+        """What stands in ``works``, facts or the errors of those that failed, or ``evidence``."""
+        # The only place where names of files are taken apart.
+        parts = ((*p.stem.rpartition("-")[::2], p) for p in (self.path / kind).glob("*.json"))
+        for name, seed, path in sorted((name, int(seed), path) for name, seed, path in parts):
+            yield Saved(name, seed, read_json(path))
 
     def evidence(self, name: str, seed: int) -> Path:
         """The file of the measures of shift of a maker."""
         return self.path / "evidence" / f"{name}-{seed}.json"
-
-    def saved_evidence(self) -> Iterator[Saved]:
-        """The measures of shift of all makers."""
-        return _by_name_and_seed(self.path / "evidence")
 
     def check(self, options: CompareConfig) -> dict[str, Any]:
         """The configuration of the comparison that is there, if it can be resumed with options.
@@ -141,10 +140,3 @@ class ComparisonDir:
             "depth": asdict(DEPTHS[options.budget]),
         }  # fmt: skip
         write_atomically(self.config_path, json.dumps(config, indent=2).encode())
-
-
-def _by_name_and_seed(folder: Path) -> Iterator[Saved]:
-    """The files NAME-SEED.json of a folder; the only place where file names are taken apart."""
-    parts = ((*path.stem.rpartition("-")[::2], path) for path in folder.glob("*.json"))
-    for name, seed, path in sorted((name, int(seed), path) for name, seed, path in parts):
-        yield Saved(name, seed, read_json(path))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +29,8 @@ VENDI_BANDWIDTH = 0.5
 """Of the Vendi score's kernel, in units of the human median distance."""
 
 
-@runtime_checkable
-class LanguageModel(Protocol):
-    """A maker that gives the likelihood of works."""
-
-    def log_likelihood(self, works: Works) -> NDArray[np.float64]:
-        """(N, T) float64, nats: the log-probability of every move, 0 after the last."""
+Likelihood = Callable[[Works], NDArray[np.float64]]
+"""Gives the log-probability of every move of N works, (N, T) float64, in nats, 0 after the last."""
 
 
 class EvaluationSuite:
@@ -46,7 +41,7 @@ class EvaluationSuite:
         evaluator: The first held-out judge, form, novelty, copying, yield.
         second: The second held-out judge; None in a world that has none.
         scorer: Gives the learner's reward as it was before learning.
-        language: The char-RNN at temperature 1; None if it could not be fitted.
+        language: The likelihood under the char-RNN; None if it could not be fitted.
     """
 
     def __init__(
@@ -55,7 +50,7 @@ class EvaluationSuite:
         evaluator: Evaluator,
         second: SecondJudge | None,
         scorer: RewardScorer,
-        language: LanguageModel | None,
+        language: Likelihood | None,
     ) -> None:
         self.world, self.evaluator, self.second = world, evaluator, second
         self.scorer, self.language = scorer, language
@@ -81,7 +76,7 @@ class EvaluationSuite:
         distances, _ = nearest(self.evaluator.describe(works), self.reference, 1)
         out["nearest_human"] = np.asarray(distances, np.float64)[:, 0] / self.evaluator.scale
         if self.language is not None:
-            out["bits_rnn"] = -self.language.log_likelihood(works).sum(axis=1) / math.log(2)
+            out["bits_rnn"] = -self.language(works).sum(axis=1) / math.log(2)
         literal = math.log2(self.world.simulator(1).n_actions)
         out["bits_deflate"] = deflate_bits(move_bytes(works.moves), self.dictionary, literal)
         return out

@@ -21,7 +21,7 @@ from torch import nn
 
 from move37.agents.learner.rollout import sample_works
 from move37.agents.measures.decisions import decision_quality
-from move37.agents.measures.influence import InfluenceConfig, Influences, noise_works
+from move37.agents.measures.influence import InfluenceConfig, Influences
 from move37.agents.measures.likelihoods import moves_alone
 from move37.agents.measures.move37 import detect
 from move37.envs.base.works import Works, join_works
@@ -290,11 +290,6 @@ class Evidence:
             self.radius, rng,
         )  # fmt: skip
         return _named(found, "found", "expected", "excess", "hits", "withheld")
-
-
-def noise(human: Works, n: int, rng: np.random.Generator) -> Works:
-    """The control: n human works with their moves drawn at random."""
-    return noise_works(moves_alone(human[rng.integers(0, len(human), n)]), rng)
 
 
 def withheld_works(world: World, patterns: Sequence[str]) -> Works:

@@ -6,6 +6,7 @@ machine hands its ``comparison.json`` to the other; works stay where they are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -112,12 +113,10 @@ def join(
         theirs = theirs[~theirs["measure"].map(is_evidence)]
     fixed = {*FIXED, *(name for name, note in meta["notes"].items() if note.get("added"))}
     # Works without seeds are the same there: taken is only what was not measured here.
-    known = set(zip(rows["name"], rows["measure"], strict=True))
-    measured = [
-        name in fixed and (name, measure) in known
-        for name, measure in zip(theirs["name"], theirs["measure"], strict=True)
-    ]
-    both = pd.concat([rows, theirs[[not one for one in measured]]], ignore_index=True)
+    known = pd.MultiIndex.from_frame(rows[["name", "measure"]])
+    measured = pd.MultiIndex.from_frame(theirs[["name", "measure"]]).isin(known)
+    new = theirs[~(theirs["name"].isin(fixed) & measured)]
+    both = pd.concat([rows, new], ignore_index=True)
     # Makers keep the order in which they came, their rows that of the seeds.
     both = both.sort_values("seed", kind="stable", ignore_index=True)
     notes = _joined_notes(notes, meta["notes"], fixed)
@@ -154,23 +153,18 @@ def _measured_otherwise(rows: pd.DataFrame, theirs: pd.DataFrame) -> set[str]:
     Raises:
         ValueError: If the evaluator is another one, or it cannot be told.
     """
-    here, there = (
-        table[table["name"] == "human"].groupby("measure")["value"].mean()
-        for table in (rows, theirs)
-    )
-    if here.empty or there.empty:
+    means = [t[t["name"] == "human"].groupby("measure")["value"].mean() for t in (rows, theirs)]
+    if any(mean.empty for mean in means):
         raise ValueError("without human works it cannot be told who measured what is joined")
+    both = pd.concat(means, axis=1, join="inner", keys=["here", "there"])
     apart = set()
     for key in (*EVALUATOR, *OTHER_JUDGES):
-        if key not in here or key not in there:
-            continue
-        a, b = float(here[key]), float(there[key])
-        if abs(a - b) <= TOLERANCE * max(abs(a), abs(b)):
+        if key not in both.index or math.isclose(*both.loc[key], rel_tol=TOLERANCE):
             continue
         if key in EVALUATOR:
             raise ValueError(
                 f"what is joined was measured by another evaluator: {key} of human works is "
-                f"{b:.4g} there and {a:.4g} here"
+                f"{both.there[key]:.4g} there and {both.here[key]:.4g} here"
             )
         apart.add(key)
     return apart

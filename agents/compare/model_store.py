@@ -14,8 +14,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,23 +66,6 @@ def _maker_code() -> Iterator[None]:
         raise MakerError from error
 
 
-class Made(NamedTuple):
-    """Works of a maker.
-
-    Attributes:
-        works: N works, fresh and unselected.
-        score: (N,) the reward by which the best are chosen: the maker's own, or else the
-            learner's as it was before learning.
-        inputs: The works that a filter made its own from; None for other makers.
-        facts: What fitting and making cost.
-    """
-
-    works: Works
-    score: NDArray[np.float64]
-    inputs: Works | None
-    facts: dict[str, Any]
-
-
 def check_run(run: Path, world: World, options: CompareConfig) -> None:
     """Refuse a run whose learner may not join a comparison.
 
@@ -124,8 +108,8 @@ class ModelStore:
     ) -> None:
         self._options, self._world, self._evaluator, self._log = options, world, evaluator, log
         self._made: dict[tuple[str, int], Maker] = {}
-        self._rewards: dict[int, Reward] = {}
-        self._networks: dict[int, nn.Module] = {}
+        # Seeds come one after the other.
+        self.network, self.reward = lru_cache(1)(self._network), lru_cache(1)(self._reward)
 
     def forget_makers(self) -> None:
         """Free the memory that makers take; they are read from their folders again."""
@@ -136,8 +120,15 @@ class ModelStore:
         reward = self.reward(seed)
         return RewardScorer(lambda: reward)
 
-    def works(self, entry: Entry, seed: int, n: int) -> Made:
+    def works(
+        self, entry: Entry, seed: int, n: int
+    ) -> tuple[Works, NDArray[np.float64], dict[str, Any], Works | None]:
         """N works of a maker, which is fitted unless it is fitted already.
+
+        Returns:
+            Fresh and unselected works; (N,) the reward by which the best are chosen, the maker's
+            own or else the learner's as it was before learning; what fitting and making cost; the
+            works that a filter made its own from, None for other makers.
 
         Raises:
             MakerError: If the maker fails, or does not make n works.
@@ -157,7 +148,7 @@ class ModelStore:
             facts = facts | cost | {"env_steps": maker.env_steps}
         if score is None:
             score = self.scorer(seed).score(works)
-        return Made(works, np.asarray(score, np.float64), inputs, facts)
+        return works, np.asarray(score, np.float64), facts, inputs
 
     def maker(self, entry: Entry, seed: int) -> tuple[Maker, dict[str, Any]]:
         """The maker of a line, fitted, with what fitting it cost.
@@ -192,13 +183,12 @@ class ModelStore:
         network = self.network(seed)
         if entry.maker == "imitator":
             return NetworkMaker(network, self._world)
-        new_reward = lambda: copy.deepcopy(self.reward(seed))  # noqa: E731
         if entry.maker == "learner" and self._options.run_of(seed) is not None:
-            return load_learner(folder, self._world, new_reward)
+            return load_learner(folder, self._world, lambda: copy.deepcopy(self.reward(seed)))
         self.reward(seed)
         folder.mkdir(parents=True, exist_ok=True)
         with _maker_code():
-            context = self._context(entry, seed, folder, network, new_reward)
+            context = self._context(entry, seed, folder)
             torch.manual_seed(seed)
             seconds = _stopwatch()
             maker = find_factory(entry.maker)(context)
@@ -207,14 +197,7 @@ class ModelStore:
             write_atomically(folder / COST, json.dumps(seconds()).encode())
         return maker
 
-    def _context(
-        self,
-        entry: Entry,
-        seed: int,
-        folder: Path,
-        network: nn.Module,
-        new_reward: Callable[[], Reward],
-    ) -> TrainContext:
+    def _context(self, entry: Entry, seed: int, folder: Path) -> TrainContext:
         """What a maker is fitted with."""
         options = self._options
         budget = budget_for(self._world, options.budget)
@@ -226,8 +209,8 @@ class ModelStore:
         return TrainContext(
             world=self._world,
             evaluator=self._evaluator,
-            imitator=network,
-            new_reward=new_reward,
+            imitator=self.network(seed),
+            new_reward=lambda: copy.deepcopy(self.reward(seed)),
             budget=budget,
             seed=seed,
             folder=folder,
@@ -245,11 +228,8 @@ class ModelStore:
             ),
         )
 
-    def network(self, seed: int) -> nn.Module:
+    def _network(self, seed: int) -> nn.Module:
         """The imitator of a seed: of the run given for it, from its folder, or fitted now."""
-        if seed in self._networks:
-            return self._networks[seed]
-        self._networks.clear()
         world, folder = self._world, self._folder("imitator", seed)
         if not (folder / IMITATOR).exists():
             state = folder / "imitation.safetensors"
@@ -263,21 +243,16 @@ class ModelStore:
             state.unlink(missing_ok=True)
         network = world.network().eval()
         load_weights(folder / IMITATOR, network)
-        self._networks[seed] = network
         return network
 
-    def reward(self, seed: int) -> Reward:
+    def _reward(self, seed: int) -> Reward:
         """The learner's reward of a seed before learning; to be copied, never to be asked."""
-        if seed not in self._rewards:
-            self._rewards.clear()  # seeds come one after the other
-            scale = self._options.scale
-            rng = np.random.default_rng((seed, 1))
-            imitator = NetworkMaker(self.network(seed), self._world)
-            imitations = imitator.generate(scale.imitations, rng)
-            self._rewards[seed] = self._world.make_reward(
-                self._evaluator, imitations, scale.critic_updates, seed, scale.pools
-            )
-        return self._rewards[seed]
+        scale = self._options.scale
+        imitator = NetworkMaker(self.network(seed), self._world)
+        imitations = imitator.generate(scale.imitations, np.random.default_rng((seed, 1)))
+        return self._world.make_reward(
+            self._evaluator, imitations, scale.critic_updates, seed, scale.pools
+        )
 
 
 def _stopwatch() -> Callable[[], dict[str, float]]:
@@ -297,5 +272,5 @@ def _timed(maker: Maker, n: int, rng: np.random.Generator) -> tuple[Works, dict[
         # Its stock was paid for while it was fitted: measured is what further works cost.
         seconds, asked = _stopwatch(), max(1, n // STOCK_SHARE)
         maker.generate(maker.stock + asked, rng)
-    names = {"wall_seconds": "seconds_per_1000", "cpu_seconds": "cpu_per_1000"}
-    return works, {names[key]: 1000 * value / asked for key, value in seconds().items()}
+    wall, cpu = (1000 * value / asked for value in seconds().values())
+    return works, {"seconds_per_1000": wall, "cpu_per_1000": cpu}

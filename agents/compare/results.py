@@ -51,52 +51,40 @@ def read_rows(folder: ComparisonDir) -> tuple[pd.DataFrame, Notes]:
     """
     rows: list[Row] = []
     notes: Notes = {}
-    for saved in folder.saved():
+    for saved in folder.saved("works"):
         note = notes.setdefault(saved.name, {"seeds": [], "errors": {}})
         if "error" in saved.facts:
             note["errors"][str(saved.seed)] = saved.facts["error"]
             continue
         note["seeds"].append(saved.seed)
         note |= {k: saved.facts[k] for k in ("added", "found", "left_out") if k in saved.facts}
-        for measure, figure in (*_of_works(folder, saved), *_of_facts(saved.facts)):
+        for measure, figure in _figures(folder, saved):
             rows.append(row_of(saved.name, saved.seed, measure, figure, HERE))
     if not rows:
         errors = [text for note in notes.values() for text in note["errors"].values()]
         raise ValueError(f"{folder.path}: holds no works" + (f" ({errors[0]})" if errors else ""))
-    for saved in folder.saved_evidence():
-        for measure, figure in _of_evidence(saved.facts):
-            rows.append(row_of(saved.name, saved.seed, measure, figure, HERE))
+    for saved in folder.saved("evidence"):
+        for family, figures in saved.facts.items():
+            for key, value in figures.items():
+                figure = number(value)
+                if not math.isnan(figure.value):
+                    rows.append(row_of(saved.name, saved.seed, f"{family}/{key}", figure, HERE))
     return table_of(rows), notes
 
 
-def _of_works(folder: ComparisonDir, saved: Saved) -> Iterator[tuple[str, Interval]]:
-    """The measures of saved works and of their best tenth."""
-    for best in (False, True):
-        works = folder.load_works(saved.name, saved.seed, best)
-        for key, values in works.appraisal.items():
+def _figures(folder: ComparisonDir, saved: Saved) -> Iterator[tuple[str, Interval]]:
+    """The measures of saved works and of their best tenth, the diversity of groups, and costs."""
+    facts = saved.facts
+    for best, vendi in (("", "vendi"), (BEST, "best_vendi")):
+        for key, values in folder.load_works(saved.name, saved.seed, bool(best)).appraisal.items():
             # A single work has no distance to others of its maker: then there is no figure.
             if np.isfinite(values).all():
-                measure = BEST * best + key
-                rng = np.random.default_rng(0)
-                yield measure, works_interval(values, takes_mean(measure), rng)
-
-
-def _of_facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, Interval]]:
-    """What works cost, and the diversity of groups of them."""
-    for key, measure in (("vendi", "vendi"), ("best_vendi", f"{BEST}vendi")):
-        if facts.get(key):
-            yield measure, works_interval(facts[key], True, np.random.default_rng(0))
+                yield best + key, works_interval(values, takes_mean(key), np.random.default_rng(0))
+        if facts.get(vendi):
+            yield best + "vendi", works_interval(facts[vendi], True, np.random.default_rng(0))
     for key, value in facts.items():
         if key in COLUMNS and key != "vendi" and isinstance(value, int | float):
             yield key, number(value)
-
-
-def _of_evidence(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Interval]]:
-    for measure, figures in found.items():
-        for key, value in figures.items():
-            figure = number(value)
-            if not math.isnan(figure.value):
-                yield f"{measure}/{key}", figure
 
 
 def number(value: Any) -> Interval:

@@ -25,7 +25,7 @@ from move37.agents.learner.fitting import BestWeights, OneCycle
 from move37.agents.learner.rollout import BOARDS, Observations, draw_moves, rollout
 from move37.agents.makers.cache import Cache
 from move37.agents.makers.maker import Maker, TrainContext
-from move37.agents.makers.networks.move_rnn import MoveRNN, Shape, Trail
+from move37.agents.makers.networks.move_rnn import MoveRNN, Shape, trail_of
 from move37.envs.base.works import PAD, Works, pad_moves
 from move37.envs.base.world import World
 
@@ -43,10 +43,15 @@ CHUNK = 128
 BriefSteps = Callable[[NDArray[np.int16]], NDArray[np.integer]]
 
 
+def as_long(values: NDArray[np.integer]) -> Tensor:
+    """The same numbers as an int64 tensor."""
+    return torch.from_numpy(np.asarray(values, np.int64))
+
+
 def _tensors(works: Works, steps: BriefSteps | None) -> tuple[Tensor, Tensor, Tensor | None]:
     """Moves (N, T), briefs (N, B) and what the briefs say of each step (N, T, F)."""
-    moves, briefs = torch.from_numpy(works.moves).long(), torch.from_numpy(works.briefs).long()
-    return moves, briefs, None if steps is None else torch.from_numpy(steps(works.briefs)).long()
+    given = None if steps is None else as_long(steps(works.briefs))
+    return as_long(works.moves), as_long(works.briefs), given
 
 
 def _batches(lengths: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
@@ -203,17 +208,23 @@ class CharRNN(Maker):
     ) -> Works:
         """Make n works; see :class:`move37.agents.makers.maker.Maker`."""
         simulator = self.world.simulator(max(1, min(n, BOARDS)))
-        player: _Player | None = None
+        network, steps = self.network, self._steps
+        known: Tensor | None = None
+        state = torch.zeros(0)
 
         def choose(_: Observations, rows: NDArray[np.int64], t: int) -> NDArray[np.int64]:
-            nonlocal player
-            if t == 0 or player is None:
-                player = _Player(self.network, simulator.briefs[rows].copy(), self._steps)
-            moves = draw_moves(player.scores(rows, t), rng, self.temperature)
-            player.add(rows, moves)
-            return moves
+            nonlocal known, state
+            if t == 0:
+                given = simulator.briefs[rows]
+                state = network.start(as_long(given))
+                known = None if steps is None else network.read_given(as_long(steps(given)))
+            now = trail_of(as_long(simulator.moves[rows]), network.placed)[:, t]
+            part = None if known is None else known[rows, t : t + 1]
+            features, state[:, rows] = network(now[:, None], part, state[:, rows])
+            return draw_moves(network.scores(features[:, 0], now[:, 1]), rng, self.temperature)
 
-        moves, briefs = rollout(simulator, n, choose, brief=brief)
+        with torch.no_grad():
+            moves, briefs = rollout(simulator, n, choose, brief=brief)
         return Works(self.world.id, moves, briefs)
 
     def log_likelihood(self, works: Works) -> NDArray[np.float64]:
@@ -229,41 +240,12 @@ class CharRNN(Maker):
         return total / np.maximum(works.lengths, 1)
 
 
-class _Player:
-    """What the network knows of the works in progress on the first boards, one for each brief."""
-
-    def __init__(
-        self, network: MoveRNN, briefs: NDArray[np.int16], steps: BriefSteps | None
-    ) -> None:
-        self._network = network
-        self._trail = Trail(len(briefs), network.placed)
-        self._known: Tensor | None = None
-        with torch.no_grad():
-            self._state = network.start(torch.from_numpy(briefs).long())
-            if steps is not None:
-                self._known = network.read_given(torch.from_numpy(steps(briefs)).long())
-
-    def scores(self, rows: NDArray[np.int64], t: int) -> Tensor:
-        """Logits (R, A) of move t of the works ``rows``."""
-        network, now = self._network, self._trail.columns()[rows]
-        known = None if self._known is None else self._known[rows, t : t + 1]
-        with torch.no_grad():
-            features, self._state[:, rows] = network(now[:, None], known, self._state[:, rows])
-            return network.scores(features[:, 0], now[:, 1])
-
-    def add(self, rows: NDArray[np.int64], moves: NDArray[np.int64]) -> None:
-        """Note one more move, (R,) int64, of the works ``rows``."""
-        made = torch.full((len(self._trail.last),), PAD)
-        made[rows] = torch.from_numpy(moves)
-        self._trail.add(made)
-
-
 def coordinates_of(world: World) -> Tensor:
     """(A, K) int64: where a world's moves lie; K is 0 if it does not say."""
     found = world.coordinates
     if found is None:
         return torch.zeros(world.simulator(1).n_actions, 0, dtype=torch.long)
-    return torch.from_numpy(np.asarray(found, np.int64))
+    return as_long(found)
 
 
 def brief_steps_of(world: World) -> BriefSteps | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from move37.agents.learner.rollout import sample_works
 from move37.agents.makers.maker import BUDGETS, Maker, MakerFactory, TrainContext, find_factory
@@ -44,25 +43,27 @@ def check_maker(factory: MakerFactory | str, world: World | str = "drawing") -> 
         context = smoke_context(world, Path(folder))
         before = copy.deepcopy(context.imitator.state_dict())
         maker = factory(context)
-        if not isinstance(maker, Maker):
-            raise MakerError(
-                f"the factory returned {type(maker).__name__}; derive the class from "
-                "move37.agents.makers.maker.Maker"
-            )
-        _check_figures(maker)
+        _expect(
+            isinstance(maker, Maker),
+            f"the factory returned {type(maker).__name__}; derive the class from "
+            "move37.agents.makers.maker.Maker",
+        )
         works = _check_generate(maker, world)
-        _check_briefs(maker, world)
-        _check_score(maker, works)
-        _check_inputs(maker)
-        for key, value in context.imitator.state_dict().items():
-            if not torch.equal(value, before[key]):
-                raise MakerError("the imitator was changed: copy it before you train it")
-        again = factory(context).generate(N, np.random.default_rng(0))
-        if not _same(again, works):
-            raise MakerError(
-                "fitted again with the same seed it makes other works: draw all randomness of the "
-                "fitting from context.seed"
-            )
+        _check_the_rest(maker, works)
+        _expect(
+            all(torch.equal(v, before[k]) for k, v in context.imitator.state_dict().items()),
+            "the imitator was changed: copy it before you train it",
+        )
+        _expect(
+            _same(factory(context).generate(N, np.random.default_rng(0)), works),
+            "fitted again with the same seed it makes other works: draw all randomness of the "
+            "fitting from context.seed",
+        )
+
+
+def _expect(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise MakerError(otherwise)
 
 
 def smoke_context(world: World, folder: Path) -> TrainContext:
@@ -89,39 +90,46 @@ def smoke_context(world: World, folder: Path) -> TrainContext:
     )
 
 
-def _check_figures(maker: Maker) -> None:
-    for name in ("env_steps", "stock"):
-        value = getattr(maker, name)
-        if not isinstance(value, int | np.integer) or value < 0:
-            raise MakerError(f"{name}: expected a whole number from 0 on, got {value!r}")
-
-
 def _check_generate(maker: Maker, world: World) -> Works:
     works = maker.generate(N, np.random.default_rng(0))
     _check_works(works, N, world)
     _check_works(maker.generate(1, np.random.default_rng(0)), 1, world)
-    if not _same(maker.generate(N, np.random.default_rng(0)), works):
-        raise MakerError(
-            "generate: the same rng gave other works: draw all randomness from rng, and change "
-            "nothing that later works depend on"
-        )
+    _expect(
+        _same(maker.generate(N, np.random.default_rng(0)), works),
+        "generate: the same rng gave other works: draw all randomness from rng, and change nothing "
+        "that later works depend on",
+    )
+    # A brief that human works answer; where they answer none, the beginning of one.
+    brief = world.held_out.moves[world.held_out.lengths.argmax(), :2]
+    answered = np.flatnonzero((world.held_out.briefs != PAD).any(axis=1))
+    if len(answered):
+        brief = world.held_out.briefs[answered[0]]
+    answers = maker.generate(N, np.random.default_rng(1), brief)
+    _check_works(answers, N, world)
+    wanted, given = (
+        brief[brief != PAD].tolist(),
+        [row[row != PAD].tolist() for row in answers.briefs],
+    )
+    _expect(
+        all(row == wanted for row in given),
+        f"generate: works asked to answer {wanted} say that they answer {given}",
+    )
     return works
 
 
 def _check_works(works: Works, n: int, world: World) -> None:
-    if not isinstance(works, Works):
-        raise MakerError(f"generate: expected Works, got {type(works).__name__}")
-    if len(works) != n or works.world != world.id:
-        raise MakerError(
-            f"generate: expected {n} works of {world.id!r}, got {len(works)} of {works.world!r}"
-        )
+    _expect(isinstance(works, Works), f"generate: expected Works, got {type(works).__name__}")
+    _expect(
+        len(works) == n and works.world == world.id,
+        f"generate: expected {n} works of {world.id!r}, got {len(works)} of {works.world!r}",
+    )
     if works.images is not None:
+        size, most = works.images.shape[1:], works.images.max(initial=0)
         expected = world.images(world.train[:1]).shape[1:]
-        if works.images.shape[1:] != expected or works.images.max(initial=0) > 1:
-            raise MakerError(
-                f"generate: expected images {expected} of 0 and 1, got {works.images.shape[1:]} up "
-                f"to {works.images.max(initial=0)}"
-            )
+        _expect(
+            size == expected and most <= 1,
+            f"generate: expected images {expected} of 0 and 1, got {size} up to {most}",
+        )
         return
     simulator = world.simulator(n)
     simulator.reset(np.arange(n), works.briefs)
@@ -131,48 +139,36 @@ def _check_works(works: Works, n: int, world: World) -> None:
             finished |= simulator.step(works.moves[:, t].astype(np.int64))
         except ValueError as error:
             raise MakerError(f"generate: move {t} is not legal: {error}") from error
-    if not finished.all():
-        i = int(np.flatnonzero(~finished)[0])
-        raise MakerError(
-            f"generate: work {i} is not finished after its {works.lengths[i]} moves; play works "
-            "with move37.agents.learner.rollout.rollout"
+    i = int(finished.argmin())
+    _expect(
+        bool(finished[i]),
+        f"generate: work {i} is not finished after its {works.lengths[i]} moves; play works with "
+        "move37.agents.learner.rollout.rollout",
+    )
+
+
+def _check_the_rest(maker: Maker, works: Works) -> None:
+    for name in ("env_steps", "stock"):
+        value = getattr(maker, name)
+        _expect(
+            isinstance(value, int | np.integer) and value >= 0,
+            f"{name}: expected a whole number from 0 on, got {value!r}",
         )
-
-
-def _check_briefs(maker: Maker, world: World) -> None:
-    brief = _some_brief(world)
-    works = maker.generate(N, np.random.default_rng(1), brief)
-    _check_works(works, N, world)
-    given = [row[row != PAD].tolist() for row in works.briefs]
-    wanted = brief[brief != PAD].tolist()
-    if any(row != wanted for row in given):
-        raise MakerError(f"generate: works asked to answer {wanted} say that they answer {given}")
-
-
-def _some_brief(world: World) -> NDArray[np.int16]:
-    """A brief that human works answer; where they answer none, the beginning of one."""
-    works = world.held_out
-    answered = np.flatnonzero((works.briefs != PAD).any(axis=1))
-    brief: NDArray[np.int16] = works.moves[works.lengths.argmax(), :2]
-    if len(answered):
-        brief = works.briefs[answered[0]]
-    return brief
-
-
-def _check_score(maker: Maker, works: Works) -> None:
     score = maker.score(works)
-    if score is None:
-        return
-    if np.shape(score) != (N,) or not np.isfinite(score).all():
-        raise MakerError(f"score: expected {N} finite numbers for {N} works, got {score!r}")
-    if not np.array_equal(np.asarray(maker.score(works)), score):
-        raise MakerError("score: the same works asked twice got other scores")
-
-
-def _check_inputs(maker: Maker) -> None:
+    if score is not None:
+        _expect(
+            np.shape(score) == (N,) and bool(np.isfinite(score).all()),
+            f"score: expected {N} finite numbers for {N} works, got {score!r}",
+        )
+        _expect(
+            np.array_equal(np.asarray(maker.score(works)), score),
+            "score: the same works asked twice got other scores",
+        )
     inputs = maker.inputs(N, np.random.default_rng(0))
-    if inputs is not None and (not isinstance(inputs, Works) or len(inputs) != N):
-        raise MakerError(f"inputs: expected the {N} works that generate starts from, or None")
+    _expect(
+        inputs is None or (isinstance(inputs, Works) and len(inputs) == N),
+        f"inputs: expected the {N} works that generate starts from, or None",
+    )
 
 
 def _same(one: Works, two: Works) -> bool:

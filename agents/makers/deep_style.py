@@ -14,11 +14,12 @@ from torch import Tensor
 
 from move37.agents.makers.maker import TrainContext
 from move37.agents.makers.networks.feature_network import (
+    FeatureNetwork,
     HumanFilter,
     feature_network,
     soften,
 )
-from move37.envs.base.works import Works
+from move37.envs.base.world import World
 
 CONTENT_LAYER = 4
 """Whose activations stay, from 1."""
@@ -33,49 +34,51 @@ LEARNING_RATE = 0.03
 BATCH = 64
 
 
-def make(context: TrainContext) -> DeepStyle:
+def make(context: TrainContext) -> HumanFilter:
     """The filter on the network that the filters share."""
-    return DeepStyle(context.world, feature_network(context))
+    return filter_of(context.world, feature_network(context))
 
 
-class DeepStyle(HumanFilter):
-    """Content from one human work, style from another; see :class:`.HumanFilter`."""
+def filter_of(world: World, network: FeatureNetwork) -> HumanFilter:
+    """Content from one human work, style from another, which is drawn for it."""
 
-    def generate(
-        self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
-    ) -> Works:
-        """Filter n pairs of human works; see :class:`move37.agents.makers.maker.Maker`."""
-        content, style = self.inputs(n, rng), self.inputs(n, rng)
-        soft = self.transfer(self.world.images(content), self.world.images(style))
-        return self.works_of(soft, content, brief)
+    def change(images: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
+        styles = world.train[rng.integers(0, len(world.train), len(images))]
+        return transfer(network, images, world.images(styles))
 
-    def transfer(self, content: NDArray[np.uint8], style: NDArray[np.uint8]) -> Tensor:
-        """Soft images (N, kH, kW) in [0, 1]: contents (N, H, W) in the styles (N, H, W)."""
-        batches = zip(soften(content).split(BATCH), soften(style).split(BATCH), strict=True)
-        return torch.cat([self._transfer(*pair) for pair in batches])
+    return HumanFilter(world, network, change)
 
-    def _transfer(self, content: Tensor, style: Tensor) -> Tensor:
-        depth = max(CONTENT_LAYER, STYLE_LAYERS)
+
+def transfer(
+    network: FeatureNetwork, content: NDArray[np.uint8], style: NDArray[np.uint8]
+) -> Tensor:
+    """Soft images (N, kH, kW) in [0, 1]: contents (N, H, W) in the styles (N, H, W)."""
+    batches = zip(soften(content).split(BATCH), soften(style).split(BATCH), strict=True)
+    return torch.cat([_transfer(network, *pair) for pair in batches])
+
+
+def _transfer(network: FeatureNetwork, content: Tensor, style: Tensor) -> Tensor:
+    depth = max(CONTENT_LAYER, STYLE_LAYERS)
+    with torch.no_grad():
+        wanted = network.activations(content, CONTENT_LAYER)[-1]
+        grams = [gram(found) for found in network.activations(style, STYLE_LAYERS)]
+        content_unit = wanted.square().mean((1, 2, 3)).clamp(min=1e-8)
+        style_units = [g.square().mean((1, 2)).clamp(min=1e-8) for g in grams]
+    x = content.clone().requires_grad_(True)
+    optimizer = torch.optim.Adam([x], LEARNING_RATE)
+    for _ in range(STEPS):
+        found = network.activations(x, depth)
+        kept = (found[CONTENT_LAYER - 1] - wanted).square().mean((1, 2, 3))
+        loss = kept / content_unit
+        for layer, goal, unit in zip(found[:STYLE_LAYERS], grams, style_units, strict=True):
+            away = (gram(layer) - goal).square().mean((1, 2)) / unit
+            loss = loss + STYLE_WEIGHT / len(grams) * away
+        optimizer.zero_grad()
+        loss.sum().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
         with torch.no_grad():
-            wanted = self.network.activations(content, CONTENT_LAYER)[-1]
-            grams = [gram(found) for found in self.network.activations(style, STYLE_LAYERS)]
-            content_unit = wanted.square().mean((1, 2, 3)).clamp(min=1e-8)
-            style_units = [g.square().mean((1, 2)).clamp(min=1e-8) for g in grams]
-        x = content.clone().requires_grad_(True)
-        optimizer = torch.optim.Adam([x], LEARNING_RATE)
-        for _ in range(STEPS):
-            found = self.network.activations(x, depth)
-            kept = (found[CONTENT_LAYER - 1] - wanted).square().mean((1, 2, 3))
-            loss = kept / content_unit
-            for layer, goal, unit in zip(found[:STYLE_LAYERS], grams, style_units, strict=True):
-                away = (gram(layer) - goal).square().mean((1, 2)) / unit
-                loss = loss + STYLE_WEIGHT / len(grams) * away
-            optimizer.zero_grad()
-            loss.sum().backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            with torch.no_grad():
-                x.clamp_(0, 1)
-        return x.detach()
+            x.clamp_(0, 1)
+    return x.detach()
 
 
 def gram(activations: Tensor) -> Tensor:

@@ -22,11 +22,12 @@ from move37.agents.makers.maker import TrainContext
 from move37.agents.makers.networks.feature_network import (
     CHANNELS,
     LEAST,
+    FeatureNetwork,
     HumanFilter,
     feature_network,
     soften,
 )
-from move37.envs.base.works import Works
+from move37.envs.base.world import World
 
 LAYER = 5
 """Whose activations grow, from 1."""
@@ -41,51 +42,47 @@ OCTAVES = (0.5, 0.71, 1.0)
 BATCH = 64
 
 
-def make(context: TrainContext) -> Inceptionism:
-    """The filter with a unit drawn for each work."""
-    return Inceptionism(context.world, feature_network(context))
+def make(context: TrainContext) -> HumanFilter:
+    """The filter on the network that the filters share."""
+    return filter_of(context.world, feature_network(context))
 
 
-class Inceptionism(HumanFilter):
-    """Drives up activations from human works; see :class:`.HumanFilter` for its arguments."""
+def filter_of(world: World, network: FeatureNetwork) -> HumanFilter:
+    """Drives up activations from human works."""
+    return HumanFilter(world, network, lambda images, rng: enhance(network, images, rng))
 
-    def generate(
-        self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
-    ) -> Works:
-        """Filter n human works; see :class:`move37.agents.makers.maker.Maker`."""
-        inputs = self.inputs(n, rng)
-        soft = self.enhance(self.world.images(inputs), rng)
-        return self.works_of(soft, inputs, brief)
 
-    def enhance(self, images: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
-        """Soft images (N, kH, kW) in [0, 1] of images (N, H, W) in {0, 1}."""
-        units = torch.from_numpy(rng.integers(0, CHANNELS[LAYER - 1], len(images)))
-        # The same shifts for every batch: a work does not depend on where it stands.
-        shifts = rng.integers(-JITTER, JITTER + 1, (STEPS * len(OCTAVES), 2)).tolist()
-        batches = zip(soften(images).split(BATCH), units.split(BATCH), strict=True)
-        return torch.cat([self._dream(soft, chosen, shifts) for soft, chosen in batches])
+def enhance(network: FeatureNetwork, images: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
+    """Soft images (N, kH, kW) in [0, 1] of images (N, H, W) in {0, 1}."""
+    units = torch.from_numpy(rng.integers(0, CHANNELS[LAYER - 1], len(images)))
+    # The same shifts for every batch: a work does not depend on where it stands.
+    shifts = rng.integers(-JITTER, JITTER + 1, (STEPS * len(OCTAVES), 2)).tolist()
+    batches = zip(soften(images).split(BATCH), units.split(BATCH), strict=True)
+    return torch.cat([_dream(network, soft, chosen, shifts) for soft, chosen in batches])
 
-    def _dream(self, soft: Tensor, units: Tensor, shifts: list[list[int]]) -> Tensor:
-        height, width = soft.shape[1:]
-        added = torch.zeros_like(soft)
-        for i, scale in enumerate(OCTAVES):
-            size = (max(LEAST, round(height * scale)), max(LEAST, round(width * scale)))
-            base = _resized(soft, size)
-            x = (base + _resized(added, size)).clamp(0, 1)
-            for dy, dx in shifts[i * STEPS : (i + 1) * STEPS]:
-                x = torch.roll(x, (dy, dx), (1, 2))
-                x = (x + RATE * self._direction(x, units)).clamp(0, 1)
-                x = torch.roll(x, (-dy, -dx), (1, 2))
-            added = x - base
-        return x
 
-    def _direction(self, x: Tensor, units: Tensor) -> Tensor:
-        """The gradient (N, H, W) of each image's own objective, of mean size 1."""
-        x = x.detach().requires_grad_(True)
-        found = self.network.activations(x, LAYER)[-1][torch.arange(len(x)), units]
-        objective = found.square().sum() / 2
-        (gradient,) = torch.autograd.grad(objective, x)
-        return gradient / gradient.abs().mean((1, 2), keepdim=True).clamp(min=1e-8)
+def _dream(network: FeatureNetwork, soft: Tensor, units: Tensor, shifts: list[list[int]]) -> Tensor:
+    height, width = soft.shape[1:]
+    added = torch.zeros_like(soft)
+    for i, scale in enumerate(OCTAVES):
+        size = (max(LEAST, round(height * scale)), max(LEAST, round(width * scale)))
+        base = _resized(soft, size)
+        x = (base + _resized(added, size)).clamp(0, 1)
+        for dy, dx in shifts[i * STEPS : (i + 1) * STEPS]:
+            x = torch.roll(x, (dy, dx), (1, 2))
+            x = (x + RATE * _direction(network, x, units)).clamp(0, 1)
+            x = torch.roll(x, (-dy, -dx), (1, 2))
+        added = x - base
+    return x
+
+
+def _direction(network: FeatureNetwork, x: Tensor, units: Tensor) -> Tensor:
+    """The gradient (N, H, W) of each image's own objective, of mean size 1."""
+    x = x.detach().requires_grad_(True)
+    found = network.activations(x, LAYER)[-1][torch.arange(len(x)), units]
+    objective = found.square().sum() / 2
+    (gradient,) = torch.autograd.grad(objective, x)
+    return gradient / gradient.abs().mean((1, 2), keepdim=True).clamp(min=1e-8)
 
 
 def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:

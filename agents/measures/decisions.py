@@ -22,6 +22,8 @@ from move37.agents.measures.likelihoods import Scorer
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import Works
 
+CANDIDATES = 6
+"""Most probable other moves that are tried."""
 CHUNK = 2048
 """Positions that the imitator sees in one pass."""
 
@@ -52,7 +54,6 @@ def decision_quality(
     at: NDArray[np.integer],
     scorer: Scorer,
     rng: np.random.Generator,
-    candidates: int = 6,
     completions: int = 32,
 ) -> Decisions:
     """Value one decision of each work against the best counterfactual.
@@ -69,19 +70,15 @@ def decision_quality(
             left out; as :func:`move37.novelty.measures.openings.first_novel_moves` gives them.
         scorer: Says what works are worth, in [0, 1].
         rng: The only source of chance.
-        candidates: Most probable other moves that are tried.
         completions: Works finished after each move, an even number of at least 2.
 
     Raises:
-        ValueError: If the shapes do not match, or candidates or completions are out of range.
+        ValueError: If the shapes do not match, or the number of completions is odd.
     """
     if np.shape(at) != (len(works),):
         raise ValueError(f"at: expected shape ({len(works)},), got {np.shape(at)}")
-    if candidates < 1 or completions < 2 or completions % 2:
-        raise ValueError(
-            "expected candidates >= 1 and an even number of completions >= 2, "
-            f"got {candidates} and {completions}"
-        )
+    if completions < 2 or completions % 2:
+        raise ValueError(f"completions: expected an even number of at least 2, got {completions}")
     rows = np.flatnonzero((at >= 0) & (at < works.lengths))
     where = np.asarray(at, np.int64)[rows]
     if not len(rows):
@@ -89,7 +86,7 @@ def decision_quality(
         return Decisions(rows, where, none, none, none)
     decided = works[rows]
     played = decided.moves[np.arange(len(rows)), where].astype(np.int64)
-    proposed = _proposals(network, make_simulator, decided, where, played, candidates)
+    proposed = _proposals(network, make_simulator, decided, where, played)
     tried = np.concatenate([played[:, None], proposed], axis=1)
     # One copy of a work for each completion of each move tried at its decision.
     copies = decided[np.repeat(np.arange(len(rows)), tried.shape[1] * completions)]
@@ -109,7 +106,6 @@ def _proposals(
     works: Works,
     at: NDArray[np.int64],
     played: NDArray[np.int64],
-    candidates: int,
 ) -> NDArray[np.int64]:
     """(N, C) int64: the imitator's most probable moves at the decisions, without the one made."""
     observations, _ = positions_of(make_simulator, works)
@@ -122,5 +118,5 @@ def _proposals(
         with torch.no_grad():
             logits = network(seen)[0].clone()
         logits[torch.arange(len(part)), torch.as_tensor(played[begin : begin + CHUNK])] = -torch.inf
-        out.append(logits.topk(min(candidates, logits.shape[1] - 1), dim=1).indices.numpy())
+        out.append(logits.topk(min(CANDIDATES, logits.shape[1] - 1), dim=1).indices.numpy())
     return np.concatenate(out)

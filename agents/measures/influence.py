@@ -9,7 +9,6 @@ compression progress (Schmidhuber, IEEE TAMD 2010).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,7 +24,6 @@ from move37.envs.base.works import Works, join_works
 from move37.envs.base.world import Evaluator, World
 from move37.novelty.knn import nearest
 from move37.novelty.measures.compression import Progress, progress_of
-from move37.novelty.measures.support import human_radius
 from move37.novelty.statistics import Interval, airplane_ratio, bootstrap, log_ratio
 
 BOARDS = 500
@@ -37,12 +35,9 @@ class Influence:
     """What learning a maker's works does to an imitator.
 
     Attributes:
-        learnt: Works of the maker that were added to the human works.
-        tested: Works of the maker that were not.
-        nats_before: Mean negative log-likelihood per move of the tested works, human works learnt.
-        nats_after: The same with the maker's works learnt as well.
-        nats_gain: ``before - after`` with its bootstrap interval over the works. Noise gains too:
-            it need only be expected.
+        nats_gain: How much less the mean negative log-likelihood of a move of the tested works is
+            with the maker's works learnt as well as the human ones, with its bootstrap interval
+            over the works. Noise gains too: it need only be expected.
         progress: Compression progress in bits per work, each observer free to write the work down
             literally. Of noise only the lengths can be learnt.
         region: Tested works that are good and new: of at least ``min_quality``, and no human work
@@ -54,15 +49,11 @@ class Influence:
         log_ratio: Its logarithm with half a hit added: one number per seed, always finite.
         any_ratio: The ratio with every work counted as good. Noise may win this one: an imitator
             that has seen noise makes more of it.
-        human_nats_before: Per move of human works held out.
+        human_nats_before: Mean negative log-likelihood of a move of human works held out.
         human_nats_after: The same after learning the maker's works: if it rises, what was known is
             forgotten.
     """
 
-    learnt: int
-    tested: int
-    nats_before: float
-    nats_after: float
     nats_gain: Interval
     progress: Progress
     region: int
@@ -86,18 +77,17 @@ class InfluenceConfig:
         epochs: Passes of each imitator.
         seed: Of the weights, the order of the positions, the samples and the intervals.
         min_quality: Quality from which a work is good, e.g. the human lower quartile: an airplane
-            flies. Asked only where there is a scorer.
-        radius: Distance up to which two works are of one kind; None: the 95th percentile of the
-            distances of human works to their nearest other.
+            flies.
+        radius: Distance up to which two works are of one kind, in the units of the descriptors.
     """
 
-    n_learnt: int = 500
-    n_tested: int = 250
-    n_samples: int = 2000
-    epochs: int = 8
-    seed: int = 0
-    min_quality: float = -math.inf
-    radius: float | None = None
+    n_learnt: int
+    n_tested: int
+    n_samples: int
+    epochs: int
+    seed: int
+    min_quality: float
+    radius: float
 
 
 class Influences:
@@ -110,28 +100,26 @@ class Influences:
         world: Human works and dynamics.
         evaluator: Describes works.
         config: How it is measured.
-        scorer: Says what works are worth, never a reward; None: every work is good.
+        scorer: Says what works are worth, never a reward.
         log: Takes one line about what happens.
 
     Attributes:
         network: The imitator of human works alone.
         samples: Its works.
-        radius: Distance up to which two works are of one kind, in the units of the descriptors.
     """
 
     def __init__(
         self,
         world: World,
         evaluator: Evaluator,
-        config: InfluenceConfig | None = None,
-        scorer: Scorer | None = None,
+        config: InfluenceConfig,
+        scorer: Scorer,
         log: Callable[[str], None] = print,
     ) -> None:
         self._world, self._evaluator, self._scorer, self._log = world, evaluator, scorer, log
-        self._config = config = config or InfluenceConfig()
+        self._config = config
         self._held_out = positions_of(world.simulator, world.held_out)
         self._human = evaluator.describe(world.train)
-        self.radius = human_radius(self._human) if config.radius is None else config.radius
         self.network, self._human_nats = self._fit(None, "the human works")
         self.samples = self._sample(self.network)
 
@@ -161,8 +149,8 @@ class Influences:
         moves = np.maximum(tested.lengths, 1)
         literal = moves * np.log2(self._world.simulator(1).n_actions)
         progress = progress_of(*(np.minimum(each, literal) for each in bits), rng)
-        nats = [each * np.log(2) for each in bits]
-        gain = bootstrap(_per_move, nats[0] - nats[1], moves, rng=rng, paired=True)
+        gained = bits[0] * np.log(2) - bits[1] * np.log(2)
+        gain = bootstrap(_per_move, gained, moves, rng=rng, paired=True)
         region, before, any_before, after, any_after = self._count_hits(
             tested, self._sample(network)
         )
@@ -172,10 +160,6 @@ class Influences:
             f"progress {progress.progress.value:.1f} bits a work"
         )
         return Influence(
-            learnt=len(learnt),
-            tested=len(tested),
-            nats_before=_per_move(nats[0], moves),
-            nats_after=_per_move(nats[1], moves),
             nats_gain=gain,
             progress=progress,
             region=region,
@@ -194,7 +178,7 @@ class Influences:
         Five numbers: works in the region; samples before, and counting every work as good; after.
         """
         x = self._evaluator.describe(tested)
-        new = nearest(x, self._human, 1)[0][:, 0] > self.radius
+        new = nearest(x, self._human, 1)[0][:, 0] > self._config.radius
         good = self._good(tested)
         counts = [int((new & good).sum())]
         for some in (self.samples, samples):
@@ -225,8 +209,6 @@ class Influences:
 
     def _good(self, works: Works) -> NDArray[np.bool_]:
         """(N,) bool: of at least ``min_quality``."""
-        if self._scorer is None:
-            return np.ones(len(works), np.bool_)
         return np.asarray(self._scorer(works) >= self._config.min_quality)
 
     def _inside(self, works: Works, targets: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -236,7 +218,7 @@ class Influences:
         x = self._evaluator.describe(works)
         to_target = nearest(x, targets, 1)[0][:, 0]
         to_human = nearest(x, self._human, 1)[0][:, 0]
-        inside: NDArray[np.bool_] = (to_target <= self.radius) & (to_target < to_human)
+        inside: NDArray[np.bool_] = (to_target <= self._config.radius) & (to_target < to_human)
         return inside
 
 

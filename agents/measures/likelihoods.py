@@ -34,7 +34,7 @@ class MoveLikelihoods:
     Attributes:
         log_p: (N, T) float64: natural logarithm of each move's probability; nan past the end.
         expected: (N, T) float64: probability, at that position, that the imitator itself makes a
-            move of at most the threshold; nan past the end.
+            move of at most :data:`THRESHOLD`; nan past the end.
     """
 
     log_p: NDArray[np.float64]
@@ -51,7 +51,6 @@ def move_likelihoods(
     network: nn.Module,
     make_simulator: Callable[[int], Simulator],
     works: Works,
-    threshold: float = THRESHOLD,
 ) -> MoveLikelihoods:
     """Probabilities of all moves of works under an imitator, at temperature 1.
 
@@ -59,7 +58,6 @@ def move_likelihoods(
         network: Maps observations to (logits (N, A), features); in eval mode.
         make_simulator: Makes boards.
         works: With moves.
-        threshold: For the expected share of improbable moves.
     """
     shape = works.moves.shape
     log_p, expected = np.full(shape, np.nan), np.full(shape, np.nan)
@@ -77,7 +75,7 @@ def move_likelihoods(
             target = torch.as_tensor(moves[rows])[:, None]
             chosen[rows] = logs.gather(1, target)[:, 0].numpy()
             p = logs.exp()
-            tail[rows] = (p * (p <= threshold)).sum(1).numpy()
+            tail[rows] = (p * (p <= THRESHOLD)).sum(1).numpy()
         there = part.moves != PAD
         log_p[first : first + len(part)][there] = chosen
         expected[first : first + len(part)][there] = tail

@@ -9,6 +9,7 @@ finishes the work many times from the position before the move, and from the pos
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -44,33 +45,6 @@ def left_the_known(log_p: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.where(rare.any(axis=1), rare.argmax(axis=1), -1)
 
 
-@dataclass(frozen=True)
-class Moment:
-    """One improbable move and its counterfactuals.
-
-    Attributes:
-        work: Row of the work.
-        at: Index of the move, from 0.
-        move: The move.
-        probability: Under the imitator.
-        quality: Of the work.
-        without: Mean quality of works that the imitator finished from the position before it.
-        with_move: Mean quality of those finished from the position after it.
-        gain: ``with_move - without`` with its bootstrap interval: what the move itself was worth.
-        worse: Share of the works finished without the move that are worse than the work.
-    """
-
-    work: int
-    at: int
-    move: int
-    probability: float
-    quality: float
-    without: float
-    with_move: float
-    gain: Interval
-    worse: float
-
-
 def counterfactuals(
     network: nn.Module,
     make_simulator: Callable[[int], Simulator],
@@ -79,8 +53,7 @@ def counterfactuals(
     scorer: Scorer,
     rng: np.random.Generator,
     completions: int = 32,
-    log_p: NDArray[np.float64] | None = None,
-) -> list[Moment]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Compare what the imitator makes of each work without the move and with it.
 
     Args:
@@ -91,36 +64,23 @@ def counterfactuals(
         scorer: Says what works are worth; never a reward.
         rng: The only source of chance.
         completions: Works finished from each position.
-        log_p: Of :func:`move_likelihoods`, if it was computed before.
+
+    Returns:
+        gain: (M,) float64: mean quality of the works that were finished with the move, minus that
+            of those without it: what the move itself was worth.
+        worse: (M,) float64: share of the works finished without the move that are worse than the
+            work.
     """
     if not len(moments):
-        return []
-    if log_p is None:
-        log_p = move_likelihoods(network, make_simulator, works).log_p
+        return np.zeros(0), np.zeros(0)
     rows, at = moments.T
     quality = scorer(works[rows])
     copies, kept = works[np.repeat(rows, completions)], np.repeat(at, completions)
     finished = [finish_works(network, make_simulator, copies, kept + i, rng) for i in (0, 1)]
-    # (2, M, completions): without the move, and with it.
-    values = scorer(join_works(finished)).reshape(2, len(moments), completions)
-
-    def difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-        return float(a.mean() - b.mean())
-
-    return [
-        Moment(
-            work=int(row),
-            at=int(t),
-            move=int(works.moves[row, t]),
-            probability=float(np.exp(log_p[row, t])),
-            quality=float(quality[i]),
-            without=float(values[0, i].mean()),
-            with_move=float(values[1, i].mean()),
-            gain=bootstrap(difference, values[1, i], values[0, i], rng=rng, resamples=500),
-            worse=float((values[0, i] < quality[i]).mean()),
-        )
-        for i, (row, t) in enumerate(moments)
-    ]
+    # (M, completions) each: without the move, and with it.
+    without, with_move = scorer(join_works(finished)).reshape(2, len(moments), completions)
+    gain = with_move.mean(axis=1) - without.mean(axis=1)
+    return gain, (without < quality[:, None]).mean(axis=1)
 
 
 @dataclass(frozen=True)
@@ -128,23 +88,21 @@ class Move37:
     """Move-37 moments of one maker.
 
     Attributes:
-        works: Works looked at.
-        good: How many of them have at least ``min_quality``.
+        good: How many of the works have at least ``min_quality``.
         share: Share of all works that are good and have a moment, with its exact interval.
         per_work: Moments in good works, divided by the number of all works, with bootstrap
             interval.
         all_per_work: Improbable moves per work, whatever its quality.
         expected_per_work: How many the imitator itself would make at the same positions.
-        gain: Mean gain of the moments examined, with bootstrap interval; nan if there were none.
+        gain: Mean gain of the moments examined, the least probable one of a work each, with
+            bootstrap interval; nan if there were none.
         control_gain: The same of one ordinary move of each of these works: good works were chosen,
             so that any of their moves looks good, and this is by how much.
         worse: Mean share of works finished without the move that are worse than the work.
         control_worse: The same of the ordinary moves.
         moments: (M, 2) int64: all moments, work and index of the move.
-        examined: At most one of each work, its least probable one.
     """
 
-    works: int
     good: int
     share: Interval
     per_work: Interval
@@ -155,7 +113,6 @@ class Move37:
     worse: float
     control_worse: float
     moments: NDArray[np.int64]
-    examined: tuple[Moment, ...]
 
 
 def detect(
@@ -193,24 +150,22 @@ def detect(
     least = np.nanargmin(log_p[rows], axis=1) if len(rows) else rows
     chosen = np.stack([rows, least], axis=1)
     ordinary = _ordinary_moves(log_p, rows, rng)
-    both = counterfactuals(
+    gain, worse = counterfactuals(
         network, make_simulator, works, np.concatenate([chosen, ordinary]), scorer, rng,
-        completions, log_p,
+        completions,
     )  # fmt: skip
-    examined, control = both[: len(chosen)], both[len(chosen) :]
+    n = len(chosen)
     return Move37(
-        works=len(works),
         good=int(good.sum()),
         share=clopper_pearson(len(with_moment), len(works)),
-        per_work=bootstrap(_mean, counts, rng=rng),
+        per_work=bootstrap(np.mean, counts, rng=rng),
         all_per_work=float((log_p <= np.log(THRESHOLD)).sum() / len(works)),
         expected_per_work=float(np.nansum(likelihoods.expected) / len(works)),
-        gain=_mean_of([m.gain.value for m in examined], rng),
-        control_gain=_mean_of([m.gain.value for m in control], rng),
-        worse=_mean_of([m.worse for m in examined], rng).value,
-        control_worse=_mean_of([m.worse for m in control], rng).value,
+        gain=_mean_of(gain[:n], rng),
+        control_gain=_mean_of(gain[n:], rng),
+        worse=float(worse[:n].mean()) if n else math.nan,
+        control_worse=float(worse[n:].mean()) if len(ordinary) else math.nan,
         moments=moments,
-        examined=tuple(examined),
     )
 
 
@@ -229,11 +184,7 @@ def _ordinary_moves(
     return np.array(moves, np.int64).reshape(-1, 2)
 
 
-def _mean(values: NDArray[np.float64]) -> float:
-    return float(values.mean())
-
-
-def _mean_of(values: list[float], rng: np.random.Generator) -> Interval:
-    if not values:
-        return Interval(float("nan"), float("nan"), float("nan"))
-    return bootstrap(_mean, np.array(values), rng=rng)
+def _mean_of(values: NDArray[np.float64], rng: np.random.Generator) -> Interval:
+    if not len(values):
+        return Interval(math.nan, math.nan, math.nan)
+    return bootstrap(np.mean, values, rng=rng)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from scipy import stats
 
 from move37.agents.compare.columns import (
     BEST,
     COLUMNS,
+    ORDER,
     at_temperatures,
     label,
     split_name,
     written,
 )
+from move37.agents.compare.entries import FIXED
 from move37.agents.compare.results import Summary
 from move37.novelty.statistics import Interval
 
-MAKERS = (
-    "random", "rnn", "imitator", "gan", "inceptionism", "deep_style", "rl_imitation", "selection",
-    "evolution", "evolution_time", "collage", "learner",
-)  # fmt: skip
+MAKERS = {*ORDER, "learner"} - {*FIXED}
 """The built-in makers, for which the expectations were written."""
 FILTERS = ("inceptionism", "deep_style")
 RIVALS = ("selection", "evolution", "evolution_time")
@@ -127,37 +125,25 @@ def _stays_near(table: Summary, name: str) -> Outcome:
     return table[name]["input_rank"].value <= NEAR_INPUT, detail
 
 
-def _expectations() -> Iterator[tuple[str, str, Callable[[Summary], Outcome]]]:
-    """Name, text and outcome of each; further ones are added here."""
+def _state(expect: Callable[..., None]) -> None:
+    """State each expectation: its name, its text, and the function and arguments that judge it."""
     # Entropy is not creativity.
-    yield (
-        "random-last", "random works come last on held-out quality",
-        partial(_is_last, name="random", key="heldout_quality"),
-    )  # fmt: skip
+    text = "random works come last on held-out quality"
+    expect("random-last", text, _is_last, "random", "heldout_quality")
     # A higher temperature is the opposite of coherence.
     for key, title, sign in (("heldout_quality", "quality falls", -1),
                              ("novelty_human", "novelty rises", 1)):  # fmt: skip
-        yield (
-            f"temperature-{key}", f"the char-RNN's {title} with temperature",
-            partial(_follows_temperature, key=key, sign=sign),
-        )  # fmt: skip
+        text = f"the char-RNN's {title} with temperature"
+        expect(f"temperature-{key}", text, _follows_temperature, key, sign)
     # Sampling from what exists is not creativity, at any temperature.
-    yield (
-        "temperature-yield",
-        "no temperature of the char-RNN or the imitator reaches a third of the learner's yield",
-        _no_temperature_is_enough,
-    )
+    text = "no temperature of the char-RNN or the imitator reaches a third of the learner's yield"
+    expect("temperature-yield", text, _no_temperature_is_enough)
     # A filter has no agency: its works are near its inputs.
     for maker in FILTERS:
-        yield (
-            f"{maker}-input", f"{label(maker)} stays near its input: in the middle at most "
-            f"{NEAR_INPUT:.0%} of the human works are nearer", partial(_stays_near, name=maker),
-        )  # fmt: skip
-        yield (
-            f"{maker}-near", f"{label(maker)} adds little: nearer to some human work than new "
-            "human works are",
-            partial(_beats, better=maker, worse="human", key="nearest_human", least=True),
-        )  # fmt: skip
+        near = f"in the middle at most {NEAR_INPUT:.0%} of the human works are nearer"
+        expect(f"{maker}-input", f"{label(maker)} stays near its input: {near}", _stays_near, maker)
+        text = f"{label(maker)} adds little: nearer to some human work than new human works are"
+        expect(f"{maker}-near", text, _beats, maker, "human", "nearest_human", True)
     # Learning pays: further works cost little, and none has to be thrown away.
     for rival in RIVALS:
         for kind, key, text in (
@@ -165,15 +151,11 @@ def _expectations() -> Iterator[tuple[str, str, Callable[[Summary], Outcome]]]:
             ("selected", BEST + "yield", "in yield after equal selection (best tenth)"),
             ("cost", "seconds_per_1000", "in what 1,000 further works cost"),
         ):
-            yield (
-                f"learner-{rival}-{kind}", f"the learner beats {label(rival)} {text}",
-                partial(_beats, better="learner", worse=rival, key=key, least=kind == "cost"),
-            )  # fmt: skip
+            text = f"the learner beats {label(rival)} {text}"
+            expect(f"learner-{rival}-{kind}", text, _beats, "learner", rival, key, kind == "cost")
     # AlphaGo was better than humans, and unlike them.
-    yield (
-        "learner-outsiders", "the learner's yield is above that of human outsiders",
-        partial(_beats, better="learner", worse="outsiders", key="yield"),
-    )  # fmt: skip
+    text = "the learner's yield is above that of human outsiders"
+    expect("learner-outsiders", text, _beats, "learner", "outsiders", "yield")
 
 
 def check_all(table: Summary, budget: str) -> list[Check]:
@@ -183,14 +165,15 @@ def check_all(table: Summary, budget: str) -> list[Check]:
         table: The figures.
         budget: Of the comparison; with one of :data:`UNASKED` nothing is met or failed.
     """
-    checks = []
-    for name, text, outcome in _expectations():
+    checks, asked = [], budget not in UNASKED
+
+    def expect(name: str, text: str, judge: Callable[..., Outcome], *about: object) -> None:
         try:
-            holds, detail = outcome(table)
+            holds, detail = judge(table, *about)
+            checks.append(Check(name, text, holds if asked else None, detail, asked))
         except _NotMadeError as error:
             checks.append(Check(name, text, None, f"not made: {error}"))
-            continue
-        asked = budget not in UNASKED
-        checks.append(Check(name, text, holds if asked else None, detail, asked))
+
+    _state(expect)
     rank = {False: 0, True: 1, None: 2}
     return sorted(checks, key=lambda check: rank[check.holds])

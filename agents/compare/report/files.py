@@ -1,23 +1,18 @@
-"""The report of a comparison, made from its saved works: Markdown, HTML, JSON, CSV, TensorBoard."""
+"""The report of a comparison, made from its saved works: Markdown, HTML, JSON, CSV."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from torch.utils.tensorboard import SummaryWriter
-
-from move37.agents.compare.columns import BEST, COLUMNS, COST, EVIDENCE, NOVELTY, QUALITY
+from move37.agents.compare.columns import COLUMNS, COST, EVIDENCE, NOVELTY, QUALITY
 from move37.agents.compare.comparison_dir import ComparisonDir
 from move37.agents.compare.entries import FIXED
 from move37.agents.compare.joining import join, joined_to
-from move37.agents.compare.report import plane
 from move37.agents.compare.report.expectations import UNASKED, check_all
 from move37.agents.compare.report.page import TEMPLATES, page
+from move37.agents.compare.report.plane import write_plane
 from move37.agents.compare.report.tables import Results
 from move37.agents.compare.results import nested, read_rows, summarise
 from move37.envs.base.registry import find_world
@@ -57,21 +52,17 @@ def write_report(out: Path) -> Results:
     """Make the report of a comparison from its saved works.
 
     Writes ``report.md``, ``report.html``, ``comparison.json``, ``comparison.csv`` (one row for each
-    maker, seed and measure), ``plane.pdf``, ``.svg`` and ``.png``, ``sheets/`` and
-    ``tensorboard/``.
+    maker, seed and measure), ``plane.pdf``, ``.svg`` and ``.png``, and ``sheets/``.
 
     Raises:
         ValueError: If the folder holds no comparison, or no works yet.
     """
     results = read_results(out)
-    sheets = {}
     for name in results.shown:
         for best, suffix in ((False, ""), (True, "-best")):
             picture = sheet(results.world, results.works(name, best)[:SHOWN], SHEET_COLUMNS)
             save_png(out / "sheets" / f"{name}{suffix}.png", picture, colours=256)
-            sheets[name + suffix] = picture
-    drawn = plane.write_plane(results.summary, results.added, out / "plane")
-    _write_events(results, sheets, drawn)
+    write_plane(results.summary, results.added, out / "plane")
     text = markdown_of(results)
     write_atomically(out / "report.md", text.encode())
     meanings = {column.title: column.text for column in COLUMNS.values()}
@@ -105,21 +96,3 @@ def markdown_of(results: Results) -> str:
         errors=[(name, seed, text) for name, found in results.notes.items()
                 for seed, text in found["errors"].items()],
     )  # fmt: skip
-
-
-def _write_events(
-    results: Results, sheets: dict[str, NDArray[np.uint8]], drawn: NDArray[np.uint8]
-) -> None:
-    """Write TensorBoard events: one run per maker, its seeds as steps; and the plane."""
-    folder = results.folder.path / "tensorboard"
-    shutil.rmtree(folder, ignore_errors=True)
-    for name, rows in results.rows.groupby("name"):
-        with SummaryWriter(str(folder / str(name))) as writer:
-            for measure, seed, value in rows[["measure", "seed", "value"]].itertuples(index=False):
-                best = measure.startswith(BEST)
-                writer.add_scalar(measure if best else f"compare/{measure}", value, seed)
-            for suffix, tag in (("", "unselected"), ("-best", "best")):
-                if f"{name}{suffix}" in sheets:  # else only figures of it were joined
-                    writer.add_image(f"sheets/{tag}", sheets[f"{name}{suffix}"], dataformats="HWC")
-    with SummaryWriter(str(folder / "all")) as writer:
-        writer.add_image("compare/plane", drawn, dataformats="HWC")

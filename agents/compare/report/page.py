@@ -36,7 +36,7 @@ def literal(text: str) -> str:
     return _SPECIAL.sub(lambda found: "\\" + found[0], text)
 
 
-TEMPLATES.filters |= {"literal": literal, "label": label}
+TEMPLATES.filters.update(literal=literal, label=label)
 
 
 def page(text: str, folder: Path, meanings: Mapping[str, str]) -> str:

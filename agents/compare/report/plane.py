@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ import matplotlib
 matplotlib.use("Agg")
 import numpy as np
 from matplotlib import pyplot as plt
-from numpy.typing import NDArray
 
-from move37.agents.compare.columns import BEST, at_temperatures, label, order_of, split_name
+from move37.agents.compare.columns import BEST, label, order_of, split_name
 from move37.agents.compare.results import Summary
 from move37.envs.base.works import write_atomically
 
@@ -26,21 +24,23 @@ STYLE: Any = {
     "axes.titlelocation": "left", "axes.titlesize": 8, "legend.frameon": False,
     "pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "move37",
 }  # fmt: skip
-LEARNER, HUMAN, CURVES = "#c8451d", "#2f6690", {"rnn": "#8c867d", "imitator": "#2b2926"}
+HUMAN = "#2f6690"
+LOOKS = {
+    "learner": ("D", "#c8451d"), "human": ("s", HUMAN), "outsiders": ("P", HUMAN),
+    "rnn": (".", "#8c867d"), "imitator": (".", "#2b2926"),
+}  # fmt: skip
+"""Marker and colour of makers that are to be found at once."""
 OTHERS = list(product("o^v", ("#4d7c3a", "#7b4f9d", "#b8860b", "#b0476d", "#3a8a8c")))
-"""Marker and colour of makers that are none of the above, in turn."""
+"""Those of the other makers, in turn."""
 
 
-def write_plane(table: Summary, added: Sequence[str], stem: Path) -> NDArray[np.uint8]:
+def write_plane(table: Summary, added: Sequence[str], stem: Path) -> None:
     """Draw unselected works at the left, the best tenth of each maker at the right.
 
     Args:
         table: The figures.
         added: Names of the works of others.
         stem: The figure is written to ``stem``.pdf, .svg and .png.
-
-    Returns:
-        The figure as an image, (H, W, 3) uint8.
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
@@ -60,11 +60,7 @@ def write_plane(table: Summary, added: Sequence[str], stem: Path) -> NDArray[np.
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
             write_atomically(stem.with_suffix(f".{kind}"), buffer.getvalue())
-        figure.set_dpi(160)
-        figure.canvas.draw()
-        pixels: NDArray[np.uint8] = np.asarray(figure.canvas.buffer_rgba())[:, :, :3].copy()
         plt.close(figure)
-    return pixels
 
 
 def _panel(axis: Any, table: Summary, prefix: str, added: Sequence[str]) -> None:
@@ -72,40 +68,22 @@ def _panel(axis: Any, table: Summary, prefix: str, added: Sequence[str]) -> None
         # Unselected in both panels: the reference is a human work, not the best one.
         axis.axhline(human[QUALITY].value, lw=0.5, color=HUMAN, ls=":", zorder=0)
         axis.axvline(human[NOVELTY].value, lw=0.5, color=HUMAN, ls=":", zorder=0)
-    for maker, colour in CURVES.items():
-        temperatures = at_temperatures(table, maker)
-        if not temperatures:
-            continue
-        title = f"{label(maker)}, T = {min(temperatures):g} to {max(temperatures):g}"
-        names = list(temperatures.values())
-        x, y = _points(axis, table, names, prefix, label=title, marker=".", color=colour, ls="-")
-        for at, t in enumerate(temperatures):
-            if t in (min(temperatures), 1.0, max(temperatures)):
-                axis.annotate(f"{t:g}", (x[at], y[at]), (3, 3), textcoords="offset points",
-                              fontsize=6, color=colour)  # fmt: skip
-    rest = [name for name in table if split_name(name)[0] not in CURVES]
-    looks = iter(OTHERS * (len(rest) // len(OTHERS) + 1))
-    for name in order_of(rest, added):
-        if name == "learner":
-            marker, colour = "D", LEARNER
-        elif name in ("human", "outsiders"):
-            marker, colour = "s" if name == "human" else "P", HUMAN
-        else:
-            marker, colour = next(looks)
-        _points(axis, table, [name], prefix, label=label(name), marker=marker, color=colour, ls="")
-
-
-def _points(
-    axis: Any, table: Summary, names: Sequence[str], prefix: str, **look: Any
-) -> tuple[list[float], list[float]]:
-    """Draw lines of the table as points with their intervals; where they are."""
-    found = [[table[name][prefix + key] for name in names] for key in (NOVELTY, QUALITY)]
-    x, y = ([one.value for one in each] for each in found)
-    errors = [
-        np.transpose([(max(0.0, i.value - i.low), max(0.0, i.high - i.value)) if i.known
-                      else (math.nan, math.nan) for i in each])
-        for each in found
-    ]  # fmt: skip
-    axis.errorbar(x, y, errors[1], errors[0], ms=5, lw=1, elinewidth=0.7, mec="white", mew=0.4,
-                  **look)  # fmt: skip
-    return x, y
+    makers: dict[str, list[str]] = {}
+    for name in order_of(table, added):
+        makers.setdefault(split_name(name)[0], []).append(name)
+    others = cycle(OTHERS)
+    for maker, names in makers.items():
+        marker, colour = LOOKS.get(maker) or next(others)
+        x, y = (
+            np.array([[one.value, one.value - one.low, one.high - one.value] for one in figures]).T
+            for figures in ([table[n][prefix + key] for n in names] for key in (NOVELTY, QUALITY))
+        )
+        axis.errorbar(
+            x[0], y[0], y[1:].clip(0), x[1:].clip(0), marker=marker, color=colour, ms=5, lw=1,
+            elinewidth=0.7, mec="white", mew=0.4, ls="-" if len(names) > 1 else "",
+            label=label(maker),
+        )  # fmt: skip
+        for at in (0, -1) if len(names) > 1 else ():
+            text = f"T = {split_name(names[at])[1]:g}"
+            axis.annotate(text, (x[0, at], y[0, at]), (4, 3), textcoords="offset points",
+                          fontsize=6, color=colour)  # fmt: skip

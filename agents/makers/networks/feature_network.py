@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -69,7 +69,6 @@ class FeatureNetwork(nn.Module):
 
     def __init__(self, categories: int) -> None:
         super().__init__()
-        self.categories = categories
         widths = (1, *CHANNELS)
         sizes = (5, 5, 5, 3, 3)
         self.layers = nn.ModuleList(
@@ -161,11 +160,8 @@ def feature_network(context: TrainContext) -> FeatureNetwork:
     cache = Cache(context, "features", updates=updates, categories=targets.shape[1])
     if cache.load_into(network) is None:
         images = world.images(world.train)
-        loss, hits = train_features(network, images, targets, updates, context.seed)
-        context.log(
-            f"feature network: {targets.shape[1]} {kind}, loss {loss:.2f}, "
-            f"{hits:.0%} of the latest works named right"
-        )
+        loss = train_features(network, images, targets, updates, context.seed)
+        context.log(f"feature network: {targets.shape[1]} {kind}, loss {loss:.2f}")
         cache.save(network.state_dict())
     return network.eval().requires_grad_(False)
 
@@ -201,11 +197,11 @@ def train_features(
     targets: NDArray[np.float32],
     updates: int,
     seed: int,
-) -> tuple[float, float]:
+) -> float:
     """Teach a network the categories of images (N, H, W), shifted, thickened, faded and noisy.
 
     Returns:
-        Mean loss, and share of works whose most likely category is theirs, of the last tenth.
+        The mean loss of the last tenth.
 
     Raises:
         ValueError: If no image has a category.
@@ -216,7 +212,7 @@ def train_features(
         raise ValueError("feature network: no work has a category")
     rng = np.random.default_rng(seed)
     descent = OneCycle(network, 3e-3, 0.02, max(2, updates + 1), rise=0.15)
-    losses, hits = [], []
+    losses = []
     network.train()
     for _ in range(updates):
         rows = rng.choice(known, BATCH)
@@ -225,8 +221,6 @@ def train_features(
         loss = -(target * torch.log_softmax(logits, 1)).sum(1).mean()
         descent.step(loss)
         losses.append(loss.item())
-        named = target.gather(1, logits.argmax(1, keepdim=True)) > 0
-        hits.append(named.float().mean().item())
     # Statistics gathered while the weights changed lag behind (Wu and Johnson 2021, "Rethinking
     # 'Batch' in BatchNorm", section 3.1), most of all after a short training.
     settling = images[rng.choice(known, (SETTLING, BATCH))]
@@ -234,8 +228,7 @@ def train_features(
     network.eval()
     if not np.isfinite(losses).all():
         raise FloatingPointError("feature network: the loss is not finite")
-    last = max(1, updates // 10)
-    return float(np.mean(losses[-last:])), float(np.mean(hits[-last:]))
+    return float(np.mean(losses[-max(1, updates // 10) :]))
 
 
 def _disturbed(soft: Tensor, rng: np.random.Generator) -> Tensor:
@@ -258,30 +251,34 @@ class HumanFilter(Maker):
     Args:
         world: Where the human works come from.
         network: Trained, in eval mode, without gradients.
+        change: Filters images (N, H, W) in {0, 1} to soft ones, see :func:`soften`, with an rng.
     """
 
-    def __init__(self, world: World, network: FeatureNetwork) -> None:
-        self.world, self.network = world, network
+    def __init__(
+        self,
+        world: World,
+        network: FeatureNetwork,
+        change: Callable[[NDArray[np.uint8], np.random.Generator], Tensor],
+    ) -> None:
+        self.world, self.network, self._change = world, network, change
         self.where = drawn_on(world.images(world.train))
 
     def inputs(self, n: int, rng: np.random.Generator) -> Works:
         """The N human works that are filtered, drawn with replacement."""
         return self.world.train[rng.integers(0, len(self.world.train), n)]
 
-    def works_of(
-        self, soft: Tensor, inputs: Works, brief: NDArray[np.int16] | None = None
+    def generate(
+        self, n: int, rng: np.random.Generator, brief: NDArray[np.int16] | None = None
     ) -> Works:
-        """Works of filtered images, each with its brief drawn on top before thinning.
+        """Filter n human works, each with its brief drawn on top; see :class:`.Maker`.
 
-        Args:
-            soft: (N, kH, kW) in [0, 1]; see :func:`soften`.
-            inputs: The N works that were filtered.
-            brief: What every work answers; None: what its input answers.
+        Without a brief each answers what its input answers.
         """
-        images = harden(soft, self.where)
+        inputs = self.inputs(n, rng)
+        images = harden(self._change(self.world.images(inputs), rng), self.where)
         briefs = inputs.briefs
         if brief is not None:
-            briefs = np.repeat(np.asarray(brief, np.int16)[None], len(inputs), axis=0)
+            briefs = np.repeat(np.asarray(brief, np.int16)[None], n, axis=0)
         if briefs.size:
             images = np.maximum(images, images_of_briefs(self.world, briefs))
         return replace(self.world.from_images(images), briefs=briefs)

@@ -24,8 +24,7 @@ class Shape:
         max_moves: Longest work.
         given: Values of each column of what is known step by step from a brief; empty: briefs are
             moves that were made before the work begins.
-        width: Of the recurrent layers.
-        layers: Recurrent layers.
+        width: Of the recurrent layer.
         embedding: Size of what stands for a move.
         dropout: On embeddings and features, while fitting.
     """
@@ -34,43 +33,8 @@ class Shape:
     max_moves: int
     given: tuple[int, ...] = ()
     width: int = 256
-    layers: int = 1
     embedding: int = 96
     dropout: float = 0.3
-
-
-class Trail:
-    """What the network is told of the moves so far, N works at a time.
-
-    Attributes:
-        last: (N,) the last move; ``n_moves`` before the first.
-        at: (N,) the last move that has a place, ``n_moves`` for none; ``before`` the one before it.
-        start: (N,) the first move of the present run of moves that have a place.
-        steps: (N,) moves made.
-    """
-
-    def __init__(self, n: int, placed: Tensor) -> None:
-        self._placed = placed
-        self._none = none = len(placed) - 1
-        self.last, self.at, self.before, self.start = (torch.full((n,), none) for _ in range(4))
-        self.steps = torch.zeros(n, dtype=torch.long)
-
-    def columns(self) -> Tensor:
-        """(N, 5) int64: what :meth:`MoveRNN.forward` reads for the next move."""
-        return torch.stack([self.last, self.at, self.before, self.start, self.steps], 1)
-
-    def add(self, moves: Tensor) -> None:
-        """Note one more move, (N,) int64, of each work; -1 changes nothing."""
-        made = moves >= 0
-        moves = torch.where(made, moves, self._none)
-        placed = self._placed[moves]
-        begins = placed & ~self._placed[self.last]
-        self.before = torch.where(placed, self.at, self.before)
-        self.at = torch.where(placed, moves, self.at)
-        self.start = torch.where(begins, moves, self.start)
-        self.start = torch.where(made & ~placed, self._none, self.start)
-        self.last = torch.where(made, moves, self.last)
-        self.steps = self.steps + made
 
 
 class MoveRNN(nn.Module):
@@ -109,10 +73,7 @@ class MoveRNN(nn.Module):
         if shape.given:
             self.around = nn.Conv1d(len(shape.given) * size // 4, size, 9, padding=4)
             n_inputs += size
-        self.rnn = nn.GRU(
-            n_inputs, shape.width, shape.layers, batch_first=True,
-            dropout=shape.dropout if shape.layers > 1 else 0.0,
-        )  # fmt: skip
+        self.rnn = nn.GRU(n_inputs, shape.width, batch_first=True)
         self.drop = nn.Dropout(shape.dropout)
         self.head = nn.Linear(shape.width, n)
         self.axis_heads = nn.ModuleList(
@@ -149,9 +110,9 @@ class MoveRNN(nn.Module):
         """Read T steps.
 
         Args:
-            trail: (N, T, 5) int64, from :meth:`Trail.columns`.
+            trail: (N, T, 5) int64, from :func:`trail_of`.
             given: (N, T, E) from :meth:`read_given`, in worlds whose briefs say something of steps.
-            state: (layers, N, width), zero for None.
+            state: (1, N, width), zero for None.
 
         Returns:
             features (N, T, width) and the state after them.
@@ -179,9 +140,9 @@ class MoveRNN(nn.Module):
         return logits
 
     def start(self, briefs: Tensor) -> Tensor:
-        """The state (layers, N, width) in which works begin: after the moves of briefs (N, B)."""
+        """The state (1, N, width) in which works begin: after the moves of briefs (N, B)."""
         shape = self.shape
-        state = torch.zeros(shape.layers, len(briefs), shape.width)
+        state = torch.zeros(1, len(briefs), shape.width)
         lengths = (briefs >= 0).sum(1)
         if shape.given or not lengths.any():
             return state
@@ -229,10 +190,24 @@ def _offsets(places: Tensor, placed: Tensor) -> Tensor:
 
 
 def trail_of(moves: Tensor, placed: Tensor) -> Tensor:
-    """What is told before each move and after the last one: (N, T + 1, 5) int64."""
-    trail = Trail(len(moves), placed)
-    columns = [trail.columns()]
-    for t in range(moves.shape[1]):
-        trail.add(moves[:, t])
-        columns.append(trail.columns())
-    return torch.stack(columns, 1)
+    """What is told before each move of works (N, T) and after the last one: (N, T + 1, 5) int64.
+
+    The last move; the last one that has a place; the one before that; the first move of the present
+    run of moves that have a place; how many moves were made. ``len(placed) - 1`` is no move.
+    """
+    none, made = len(placed) - 1, moves >= 0
+    moves = torch.where(made, moves, none)
+    there = placed[moves]
+
+    def latest(event: Tensor, values: Tensor) -> Tensor:
+        """The value (N, T + 1) at the latest event (N, T) before each move."""
+        before = torch.full((len(moves), 1), none)
+        at = (event * torch.arange(1, moves.shape[1] + 1)).cummax(1).values
+        return torch.cat([before, torch.cat([before, values], 1).gather(1, at)], 1)
+
+    last, at = latest(made, moves), latest(there, moves)
+    before = latest(there, at[:, :-1])
+    begins = there & ~placed[last[:, :-1]]
+    start = latest(begins | (made & ~there), torch.where(begins, moves, none))
+    steps = functional.pad(made.cumsum(1), (1, 0))
+    return torch.stack([last, at, before, start, steps], 2)
