@@ -64,7 +64,7 @@ class Comparison:
             self.take_evidence(name, seed)
 
     def begin(self) -> Added:
-        """Check what is asked for, and claim the folder.
+        """Check what is asked for, claim the folder and fit the judges.
 
         Returns:
             The works of other makers.
@@ -80,6 +80,7 @@ class Comparison:
             check_run(run, world, options)
         added = [(name, *world.read_folder(folder)) for name, folder in options.added]
         self.folder.claim(options, before)
+        _ = self._judges  # before other processes need them
         return added
 
     @cached_property

@@ -41,8 +41,12 @@ def _entered(options: CompareConfig) -> Comparison:
     return Comparison(options)
 
 
-def _fit(options: CompareConfig, entry: Entry, seed: int) -> str:
-    store = _entered(options).model_store
+def _do(task: Callable[..., str | None], options: CompareConfig, *arguments: Any) -> str | None:
+    return task(_entered(options), *arguments)
+
+
+def _fit(comparison: Comparison, entry: Entry, seed: int) -> str:
+    store = comparison.model_store
     try:
         store.maker(entry, seed)
     except MakerError as error:  # tried again, and noted, when its works are made
@@ -50,14 +54,6 @@ def _fit(options: CompareConfig, entry: Entry, seed: int) -> str:
     finally:
         store.forget_makers()
     return f"{entry.key}, seed {seed}: fitted"
-
-
-def _make(options: CompareConfig, entries: Sequence[Entry], seed: int) -> None:
-    _entered(options).make(entries, seed)
-
-
-def _take_evidence(options: CompareConfig, name: str, seed: int) -> None:
-    _entered(options).take_evidence(name, seed)
 
 
 def run(comparison: Comparison) -> None:
@@ -72,7 +68,7 @@ def run(comparison: Comparison) -> None:
     pool = ProcessPoolExecutor(options.jobs, spawn, _end_with, (os.getpid(),))
 
     def do(task: Callable[..., str | None], arguments: Sequence[tuple[Any, int]]) -> None:
-        for future in as_completed([pool.submit(task, options, *pair) for pair in arguments]):
+        for future in as_completed([pool.submit(_do, task, options, *pair) for pair in arguments]):
             if line := future.result():
                 comparison.log(line)
 
@@ -80,8 +76,8 @@ def run(comparison: Comparison) -> None:
         for makers in _in_order_of_fitting([each[0] for each in lines.values()], seeds):
             do(_fit, makers)
         comparison.measure_given(added)
-        do(_make, [(each, seed) for seed in seeds for each in lines.values()])
-        do(_take_evidence, comparison.evidence_tasks())
+        do(Comparison.make, [(each, seed) for seed in seeds for each in lines.values()])
+        do(Comparison.take_evidence, comparison.evidence_tasks())
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise

@@ -127,7 +127,7 @@ def _check_works(works: Works, n: int, world: World) -> None:
         size, most = works.images.shape[1:], works.images.max(initial=0)
         expected = world.images(world.train[:1]).shape[1:]
         _expect(
-            size == expected and most <= 1,
+            size == expected and int(most) <= 1,
             f"generate: expected images {expected} of 0 and 1, got {size} up to {most}",
         )
         return
@@ -151,7 +151,7 @@ def _check_the_rest(maker: Maker, works: Works) -> None:
     for name in ("env_steps", "stock"):
         value = getattr(maker, name)
         _expect(
-            isinstance(value, int | np.integer) and value >= 0,
+            isinstance(value, int | np.integer) and bool(value >= 0),
             f"{name}: expected a whole number from 0 on, got {value!r}",
         )
     score = maker.score(works)

@@ -53,7 +53,9 @@ def transfer(
     network: FeatureNetwork, content: NDArray[np.uint8], style: NDArray[np.uint8]
 ) -> Tensor:
     """Soft images (N, kH, kW) in [0, 1]: contents (N, H, W) in the styles (N, H, W)."""
-    batches = zip(soften(content).split(BATCH), soften(style).split(BATCH), strict=True)
+    batches = zip(
+        torch.split(soften(content), BATCH), torch.split(soften(style), BATCH), strict=True
+    )
     return torch.cat([_transfer(network, *pair) for pair in batches])
 
 

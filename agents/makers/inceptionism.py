@@ -57,7 +57,7 @@ def enhance(network: FeatureNetwork, images: NDArray[np.uint8], rng: np.random.G
     units = torch.from_numpy(rng.integers(0, CHANNELS[LAYER - 1], len(images)))
     # The same shifts for every batch: a work does not depend on where it stands.
     shifts = rng.integers(-JITTER, JITTER + 1, (STEPS * len(OCTAVES), 2)).tolist()
-    batches = zip(soften(images).split(BATCH), units.split(BATCH), strict=True)
+    batches = zip(torch.split(soften(images), BATCH), torch.split(units, BATCH), strict=True)
     return torch.cat([_dream(network, soft, chosen, shifts) for soft, chosen in batches])
 
 

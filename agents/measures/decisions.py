@@ -34,14 +34,12 @@ class Decisions:
 
     Attributes:
         work: (M,) int64: row of the work.
-        at: (M,) int64: index of the move.
         played: (M,) float64: value of the move that was made.
         best: (M,) float64: value of the best counterfactual, the move made among them.
         index: (M,) float64: ``100 (1 - (best - played))``; 100: nothing better was known.
     """
 
     work: NDArray[np.int64]
-    at: NDArray[np.int64]
     played: NDArray[np.float64]
     best: NDArray[np.float64]
     index: NDArray[np.float64]
@@ -83,7 +81,7 @@ def decision_quality(
     where = np.asarray(at, np.int64)[rows]
     if not len(rows):
         none = np.zeros(0)
-        return Decisions(rows, where, none, none, none)
+        return Decisions(rows, none, none, none)
     decided = works[rows]
     played = decided.moves[np.arange(len(rows)), where].astype(np.int64)
     proposed = _proposals(network, make_simulator, decided, where, played)
@@ -97,7 +95,7 @@ def decision_quality(
     halves = scorer(finished).reshape(*tried.shape, 2, completions // 2).mean(axis=3)
     chosen = halves[:, :, 0].argmax(axis=1)
     own, best = halves[:, 0, 1], halves[np.arange(len(rows)), chosen, 1]
-    return Decisions(rows, where, own, best, 100 * (1 - (best - own)))
+    return Decisions(rows, own, best, 100 * (1 - (best - own)))
 
 
 def _proposals(

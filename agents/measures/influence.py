@@ -148,7 +148,8 @@ class Influences:
         ]
         moves = np.maximum(tested.lengths, 1)
         literal = moves * np.log2(self._world.simulator(1).n_actions)
-        progress = progress_of(*(np.minimum(each, literal) for each in bits), rng)
+        free = np.minimum(bits, literal)
+        progress = progress_of(free[0], free[1], rng)
         gained = bits[0] * np.log(2) - bits[1] * np.log(2)
         gain = bootstrap(_per_move, gained, moves, rng=rng, paired=True)
         region, before, any_before, after, any_after = self._count_hits(

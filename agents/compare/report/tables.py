@@ -119,14 +119,13 @@ class Results:
         if len(names) < 2 or not self.trials:
             return None
         rng = np.random.default_rng(0)
-        over_makers = rank_agreement(
-            *([self.summary[n][key].value for n in names] for key in JUDGES), rng
-        )
-        single = [
+        one, two = ([self.summary[n][key].value for n in names] for key in JUDGES)
+        over_makers = rank_agreement(one, two, rng)
+        first, second = (
             np.concatenate([self.works(n).appraisal[key][:200] for n in names])[::5]
             for key in JUDGES
-        ]
-        over_works = rank_agreement(*single, rng, resamples=200)
+        )
+        over_works = rank_agreement(first, second, rng, resamples=200)
         kinds = next(iter(self.trials.values()))
         pairs = [("human", kind) for kind in kinds if kind != "human"]
         pairs += [(kind, "random") for kind in kinds if kind not in ("human", "random")]
