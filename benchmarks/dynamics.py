@@ -128,7 +128,8 @@ def write_drawing() -> None:
         if done.any():
             simulator.reset(np.flatnonzero(done))
 
-    dynamics(actions[0])
+    simulator.reset(np.arange(BOARDS))
+    dynamics(actions[0])  # compiles
     simulator.reset(np.arange(BOARDS))
     rows = {"dynamics alone, 1,024 boards": steps_per_second(dynamics, actions)}
 
@@ -141,6 +142,7 @@ def write_drawing() -> None:
     full = Appraisal(quality, novelty)
     for name, appraisal in (("form alone", Appraisal(form_quality)), ("the full appraisal", full)):
         batch = WorldBatch(DrawingSimulator(BOARDS), appraisal)
+        batch.reset()
         batch.step(actions[0])
         batch.reset()
         rows[f"with {name}, 1,024 boards"] = steps_per_second(batch.step, actions[:100])

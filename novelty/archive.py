@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from move37.novelty.knn import Table, as_rows, direct_distances, row_means
 from move37.novelty.storage import StorageError, StrPath, parse_json, read_npz, write_npz
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+# pandas and matplotlib are slow to import: only what shows the archive needs them.
 
 FORMAT = "move37-archive-1"
 CHUNK = 128
 """Rows of a batch compared with each other at once."""
 
+RESERVED = {
+    "allow_pickle", "entries", "file", "ids", "index", "measures", "next", "order", "pinned",
+    "quality", "self", "settings", "x",
+}  # fmt: skip
+"""What a field of a user's own may not be called."""
+
 Rows = NDArray[np.float32]
 """Descriptors, (N, D)."""
+Columns = dict[str, NDArray[Any]]
+"""Arrays by name, with one row for each entry."""
 
 
 class ArchiveError(ValueError):
@@ -45,6 +59,7 @@ class NoveltyArchive:
         empty_novelty: Novelty of everything while the archive is empty.
         min_distance: A row is admitted only if its nearest entry is further than this, in units of
             ``scale``: twins do not enter twice, whatever the threshold.
+        extra_fields: What else is remembered of each entry: name to (shape, dtype), numbers only.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -60,6 +75,7 @@ class NoveltyArchive:
         scale: float = 1.0,
         empty_novelty: float = 1.0,
         min_distance: float = 1e-6,
+        extra_fields: Mapping[str, tuple[tuple[int, ...], DTypeLike]] | None = None,
     ) -> None:
         """Make an empty archive."""
         for name, value in (("dim", dim), ("k_neighbors", k_neighbors), ("capacity", capacity)):
@@ -84,15 +100,30 @@ class NoveltyArchive:
         self.scale = float(scale)
         self.empty_novelty = float(empty_novelty)
         self.min_distance = float(min_distance)
-        self._clear()
+        self.extra_fields = _checked_fields(extra_fields or {})
+        self.clear()
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Forget every entry, pinned ones too; the settings stay."""
         self._table = Table(self.dim)
-        self._pinned = np.zeros(0, np.bool_)
-        self._ids = np.zeros(0, np.int64)
-        # Running number of each entry; the smallest among the unpinned is the oldest.
-        self._order = np.zeros(0, np.int64)
+        # The running number of each entry; the smallest among the unpinned is the oldest.
+        kinds = {"pinned": ((), np.bool_), "ids": ((), np.int64), "order": ((), np.int64)}
+        self._columns: Columns = {
+            name: np.zeros((0, *shape), dtype)
+            for name, (shape, dtype) in (kinds | self.extra_fields).items()
+        }
         self._next = 0
+
+    def __repr__(self) -> str:
+        """The settings that matter most, and how many entries there are."""
+        pinned = int(self.pinned.sum())
+        fields = f", fields {', '.join(self.extra_fields)}" if self.extra_fields else ""
+        return (
+            f"NoveltyArchive(dim={self.dim}, k_neighbors={self.k_neighbors}, "
+            f"novelty_threshold={self.novelty_threshold:g}, scale={self.scale:g}: {len(self)} "
+            f"entries, {pinned} pinned, {len(self) - pinned} of at most {self.capacity} "
+            f"admitted{fields})"
+        )
 
     def __len__(self) -> int:
         """Number of entries, pinned ones included."""
@@ -106,12 +137,103 @@ class NoveltyArchive:
     @property
     def pinned(self) -> NDArray[np.bool_]:
         """(M,) bool: entries that are never evicted. A view: do not write."""
-        return self._pinned[: len(self)]
+        return self._columns["pinned"][: len(self)]
 
     @property
     def ids(self) -> NDArray[np.int64]:
         """(M,) int64: id of each entry, as given or its running number. A view: do not write."""
-        return self._ids[: len(self)]
+        return self._columns["ids"][: len(self)]
+
+    @property
+    def field_list(self) -> list[str]:
+        """Names of what :meth:`data` gives."""
+        return ["index", "ids", "pinned", "measures", *self.extra_fields]
+
+    def data(self, fields: Iterable[str] | None = None) -> Columns:
+        """What is known of the M entries, by the names that pyribs has.
+
+        Args:
+            fields: Which of :attr:`field_list`; None: all of them.
+
+        Returns:
+            Copies, in the order of :attr:`entries`: ``index`` (M,), running numbers in the order in
+            which entries came; ``ids`` (M,); ``pinned`` (M,); ``measures`` (M, D), the descriptors;
+            and every extra field, (M, ...).
+
+        Raises:
+            ValueError: If there is no such field.
+        """
+        names = self.field_list if fields is None else list(fields)
+        unknown = [name for name in names if name not in self.field_list]
+        if unknown:
+            raise ValueError(f"fields: {unknown[0]!r} is unknown; known: {self.field_list}")
+        found = self.state()
+        found |= {"index": found["order"], "measures": found["entries"]}
+        return {name: found[name] for name in names}
+
+    def to_frame(self, fields: Iterable[str] | None = None) -> DataFrame:
+        """What :meth:`data` gives as a table of pandas: one row for each entry.
+
+        A field with several numbers has a column for each: ``measures_0``, ``measures_1``, ...
+        """
+        import pandas as pd
+
+        columns: Columns = {}
+        for name, values in self.data(fields).items():
+            if values.ndim == 1:
+                columns[name] = values
+            else:
+                flat = values.reshape(len(values), math.prod(values.shape[1:]))
+                columns |= {f"{name}_{i}": flat[:, i] for i in range(flat.shape[1])}
+        return pd.DataFrame(columns)
+
+    def plot(self, ax: Axes | None = None, color_by: str | None = None) -> Axes:
+        """Draw the entries as points in a plane.
+
+        One descriptor is drawn over the running number, two are drawn as they are, and more are
+        projected onto the two directions in which the entries vary most (PCA).
+
+        Args:
+            ax: Where to draw; None: a new figure of ``matplotlib.pyplot``.
+            color_by: A field with one number for each entry; None: pinned and admitted entries
+                differ.
+
+        Returns:
+            The axes.
+
+        Raises:
+            ValueError: If there is no such field, or it has several numbers.
+        """
+        from matplotlib import pyplot
+
+        if ax is None:
+            ax = pyplot.subplots()[1]
+        points, names = self._projected()
+        if color_by is None:
+            for name, chosen in (("pinned", self.pinned), ("admitted", ~self.pinned)):
+                ax.scatter(*points[chosen].T, s=8, label=f"{name} ({chosen.sum()})")
+            ax.legend()
+        else:
+            values = self.data([color_by])[color_by]
+            if values.ndim != 1:
+                raise ValueError(f"color_by: {color_by!r} has {values.shape[1:]} numbers an entry")
+            drawn = ax.scatter(*points.T, s=8, c=values)
+            ax.figure.colorbar(drawn, ax=ax, label=color_by)
+        ax.set(xlabel=names[0], ylabel=names[1])
+        return ax
+
+    def _projected(self) -> tuple[NDArray[np.float64], tuple[str, str]]:
+        """The entries as points (M, 2), and what the two numbers are."""
+        x = self.entries.astype(np.float64)
+        if self.dim == 1:
+            return np.column_stack([self.data(["index"])["index"], x]), ("index", "measures_0")
+        if self.dim == 2 or len(self) == 0:
+            return x[:, :2], ("measures_0", "measures_1")
+        x -= x.mean(axis=0)
+        variances, directions = np.linalg.eigh(x.T @ x)
+        shares = variances / max(float(variances.sum()), np.finfo(float).tiny)
+        names = (f"component 1 ({shares[-1]:.0%})", f"component 2 ({shares[-2]:.0%})")
+        return x @ directions[:, :-3:-1], names
 
     def novelty(self, x: ArrayLike) -> NDArray[np.float64]:
         """How new each row is against the archive as it stands.
@@ -128,7 +250,11 @@ class NoveltyArchive:
         return self._novelty(self._distances(as_rows(x, self.dim, "x")))
 
     def add(
-        self, x: ArrayLike, quality: ArrayLike | None = None, ids: ArrayLike | None = None
+        self,
+        x: ArrayLike,
+        quality: ArrayLike | None = None,
+        ids: ArrayLike | None = None,
+        **fields: ArrayLike,
     ) -> NDArray[np.bool_]:
         """Admit the rows that are good, new and no twins, one after another.
 
@@ -142,6 +268,7 @@ class NoveltyArchive:
                 quality is NaN is refused.
             ids: (N,) integers to know the entries by; None: each gets its running number, counting
                 every entry that ever came in.
+            **fields: (N, ...) of every one of ``extra_fields``.
 
         Returns:
             (N,) bool: admitted.
@@ -151,6 +278,7 @@ class NoveltyArchive:
         """
         rows = as_rows(x, self.dim, "x")
         labels = _labels(ids, len(rows))
+        payloads = self._payloads(fields, len(rows))
         good = np.ones(len(rows), np.bool_)
         if quality is not None:
             values = np.asarray(quality, np.float64)
@@ -160,21 +288,27 @@ class NoveltyArchive:
         admitted = np.zeros(len(rows), np.bool_)
         if good.any():
             admitted[good] = self._admissible(rows[good])
-        self._enter(rows[admitted], None if labels is None else labels[admitted])
+        self._enter(
+            rows[admitted],
+            None if labels is None else labels[admitted],
+            {name: values[admitted] for name, values in payloads.items()},
+        )
         return admitted
 
-    def pin(self, x: ArrayLike, ids: ArrayLike | None = None) -> None:
+    def pin(self, x: ArrayLike, ids: ArrayLike | None = None, **fields: ArrayLike) -> None:
         """Add rows for good, whatever their novelty: they never leave and take no capacity.
 
         Args:
             x: (N, D) finite descriptors.
             ids: (N,) integers to know the entries by; None: running numbers.
+            **fields: (N, ...) of every one of ``extra_fields``.
 
         Raises:
             ValueError: If shapes do not match, or a row holds NaN or infinity.
         """
         rows = as_rows(x, self.dim, "x")
-        self._append(rows, _labels(ids, len(rows)), pinned=True)
+        labels, payloads = _labels(ids, len(rows)), self._payloads(fields, len(rows))
+        self._append(rows, labels, payloads, pinned=True)
 
     def save(self, path: StrPath) -> None:
         """Write everything to ``path`` (.npz, no pickle), atomically.
@@ -222,7 +356,9 @@ class NoveltyArchive:
                 raise ValueError(f"next: expected a whole number, got {running!r}")
             if arrays["entries"].shape[1:] != (settings["dim"],):
                 raise ValueError(f"entries: expected width {settings['dim']!r:.20}")
-            archive = cls(**settings)
+            own = arrays.keys() - {"entries", "pinned", "ids", "order"}
+            kinds = {name: (arrays[name].shape[1:], arrays[name].dtype) for name in sorted(own)}
+            archive = cls(**settings, extra_fields=kinds)
             archive.load_state(arrays | {"next": np.array(running)})
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ArchiveError(f"{path}: not a novelty archive ({error})") from error
@@ -230,13 +366,8 @@ class NoveltyArchive:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Copies of everything that changes: what :meth:`load_state` takes."""
-        return {
-            "entries": self.entries.copy(),
-            "pinned": self.pinned.copy(),
-            "ids": self.ids.copy(),
-            "order": self._order[: len(self)].copy(),
-            "next": np.array(self._next),
-        }
+        columns = {name: column[: len(self)].copy() for name, column in self._columns.items()}
+        return {"entries": self.entries.copy(), **columns, "next": np.array(self._next)}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Become the archive that :meth:`state` was taken of; the settings stay as they are.
@@ -246,13 +377,10 @@ class NoveltyArchive:
             ValueError: If the arrays are no archive of this width and capacity.
         """
         n = len(state["entries"])
-        expected = {
-            "entries": ((n, self.dim), np.float32),
-            "pinned": ((n,), np.bool_),
-            "ids": ((n,), np.int64),
-            "order": ((n,), np.int64),
-            "next": ((), np.int64),
+        expected: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
+            name: ((n, *column.shape[1:]), column.dtype) for name, column in self._columns.items()
         }
+        expected |= {"entries": ((n, self.dim), np.float32), "next": ((), np.int64)}
         for name, (shape, dtype) in expected.items():
             if state[name].shape != shape or state[name].dtype != dtype:
                 raise ValueError(
@@ -267,9 +395,9 @@ class NoveltyArchive:
         if (~pinned).sum() > self.capacity:
             raise ValueError(f"pinned: more than {self.capacity} entries are not")
         rows = as_rows(state["entries"], self.dim, "entries")
-        self._clear()
-        self._append(rows, state["ids"], pinned=False)
-        self._pinned[:n], self._order[:n] = pinned, order
+        self.clear()
+        self._append(rows, state["ids"], {name: state[name] for name in self.extra_fields})
+        self._columns["pinned"][:n], self._columns["order"][:n] = pinned, order
         self._next = running
 
     def _distances(self, rows: Rows) -> NDArray[np.float64]:
@@ -313,37 +441,81 @@ class NoveltyArchive:
             batch.extend(here[taken])
         return admitted
 
-    def _append(self, rows: Rows, labels: NDArray[np.int64] | None, *, pinned: bool) -> None:
+    def _payloads(self, fields: Mapping[str, ArrayLike], n: int) -> Columns:
+        """Extra fields of n rows, each of the kind that was declared."""
+        if fields.keys() != self.extra_fields.keys():
+            wrong = sorted(fields.keys() ^ self.extra_fields.keys())[0]
+            what = "is missing" if wrong in self.extra_fields else "is no field"
+            raise ValueError(f"{wrong}: {what}; extra_fields: {list(self.extra_fields)}")
+        payloads: Columns = {}
+        for name, (shape, dtype) in self.extra_fields.items():
+            values = np.asarray(fields[name])
+            if values.shape != (n, *shape) or not np.can_cast(values.dtype, dtype, "same_kind"):
+                raise ValueError(
+                    f"{name}: expected {np.dtype(dtype)} {(n, *shape)}, got {values.dtype} "
+                    f"{values.shape}"
+                )
+            payloads[name] = values.astype(dtype)
+            if values.dtype.kind in "iu" and (payloads[name] != values).any():
+                raise ValueError(f"{name}: a number does not fit {np.dtype(dtype)}")
+        return payloads
+
+    def _append(
+        self,
+        rows: Rows,
+        labels: NDArray[np.int64] | None,
+        payloads: Columns,
+        *,
+        pinned: bool = False,
+    ) -> None:
         """Put rows (n, D) into new slots."""
         first, n = len(self), len(rows)
         self._table.extend(rows)
-        short = self._table.capacity - len(self._ids)
+        short = self._table.capacity - len(self._columns["ids"])
         if short:
-            self._pinned = np.pad(self._pinned, (0, short))
-            self._ids = np.pad(self._ids, (0, short))
-            self._order = np.pad(self._order, (0, short))
-        slots = slice(first, first + n)
-        self._order[slots] = np.arange(self._next, self._next + n)
-        self._ids[slots] = self._order[slots] if labels is None else labels
-        self._pinned[slots] = pinned
+            for name, column in self._columns.items():
+                more = np.zeros((short, *column.shape[1:]), column.dtype)
+                self._columns[name] = np.concatenate([column, more])
+        order = np.arange(self._next, self._next + n)
+        known = {"order": order, "ids": order if labels is None else labels}
+        for name, values in (payloads | known).items():
+            self._columns[name][first : first + n] = values
+        self._columns["pinned"][first : first + n] = pinned
         self._next += n
 
-    def _enter(self, rows: Rows, labels: NDArray[np.int64] | None) -> None:
+    def _enter(self, rows: Rows, labels: NDArray[np.int64] | None, payloads: Columns) -> None:
         """Append rows (n, D) while there is room; the others replace the oldest entries."""
         room = min(self.capacity - int((~self.pinned).sum()), len(rows))
-        self._append(rows[:room], None if labels is None else labels[:room], pinned=False)
+        begun = {name: values[:room] for name, values in payloads.items()}
+        self._append(rows[:room], None if labels is None else labels[:room], begun)
         rows, labels = rows[room:], None if labels is None else labels[room:]
         if len(rows) == 0:
             return
         (unpinned,) = (~self.pinned).nonzero()
-        ring = unpinned[np.argsort(self._order[unpinned])]
+        ring = unpinned[np.argsort(self._columns["order"][unpinned])]
         # Of more newcomers than places only the last survive, each where its turn puts it.
         last = np.arange(len(rows))[-self.capacity :]
         slots, order = ring[last % self.capacity], self._next + last
         self._table.put(slots, rows[last])
-        self._order[slots] = order
-        self._ids[slots] = order if labels is None else labels[last]
+        known = {"order": order, "ids": order if labels is None else labels[last]}
+        rest = {name: values[room:][last] for name, values in payloads.items()}
+        for name, values in (rest | known).items():
+            self._columns[name][slots] = values
         self._next += len(rows)
+
+
+def _checked_fields(
+    fields: Mapping[str, tuple[tuple[int, ...], DTypeLike]],
+) -> dict[str, tuple[tuple[int, ...], DTypeLike]]:
+    """Fields of a user's own, with the names and types that files can hold."""
+    checked: dict[str, tuple[tuple[int, ...], DTypeLike]] = {}
+    for name, (shape, dtype) in fields.items():
+        if not name.isidentifier() or name in RESERVED:
+            raise ValueError(f"extra_fields: {name!r} is no name for a field")
+        if np.dtype(dtype).kind not in "biuf":
+            raise ValueError(f"extra_fields: {name}: expected numbers, got {np.dtype(dtype)}")
+        checked[name] = (tuple(int(size) for size in shape), np.dtype(dtype))
+    return checked
 
 
 def _labels(ids: ArrayLike | None, n: int) -> NDArray[np.int64] | None:

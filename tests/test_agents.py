@@ -30,6 +30,7 @@ def test_positions_are_those_a_single_replay_sees():
     observations, moves = positions_of(DrawingSimulator, HUMAN)
     assert moves.tolist() == [30, 40, 50, END, 100, 101, END]
     simulator = DrawingSimulator(1)
+    simulator.reset(np.arange(1))
     for at, move in enumerate(HUMAN.moves[0]):
         for key, value in simulator.observations.items():
             np.testing.assert_array_equal(observations[key][at], value[0])

@@ -228,11 +228,166 @@ def test_an_archive_of_version_0_1_is_loaded_if_it_forgets_the_oldest(tmp_path):
                 NoveltyArchive.load(path)
 
 
-def test_the_package_is_imported_without_torch():
+def test_the_package_is_imported_without_torch_until_an_archive_is_made():
     code = (
-        "import sys; from move37.novelty import NoveltyArchive; assert 'torch' not in sys.modules"
+        "import sys\n"
+        "import move37.novelty, move37.envs\n"
+        "slow = {'torch', 'pandas', 'matplotlib', 'stable_baselines3'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+        "move37.novelty.NoveltyArchive(2)\n"
+        "assert 'torch' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+FIELDS = {"score": ((), np.float32), "moves": ((2, 2), np.int16), "kept": ((), np.bool_)}
+
+
+def payloads(values):
+    values = np.asarray(values)
+    moves = values[:, None, None] * np.array([[1, 2], [3, 4]])
+    return {"score": values / 2, "moves": moves, "kept": values % 2 == 0}
+
+
+def remembering(**kwargs):
+    """Entry i is at (i, 0), and its payloads are those of i."""
+    archive = NoveltyArchive(2, 1, extra_fields=FIELDS, **kwargs)
+    archive.pin([[-1, 0]], ids=[77], **payloads([-1]))
+    return archive
+
+
+def at(*values):
+    return np.array([[value, 0] for value in values], np.float32)
+
+
+def assert_payloads_are_those_of_the_entries(archive):
+    data = archive.data()
+    for name, values in payloads(data["measures"][:, 0].astype(int)).items():
+        np.testing.assert_array_equal(data[name], values.astype(FIELDS[name][1]), err_msg=name)
+        assert data[name].dtype == FIELDS[name][1]
+
+
+def test_payloads_stay_beside_their_entries(tmp_path):
+    archive = remembering(capacity=4)
+    for values in ([3, 4, 4], [10], [20, 30, 30, 40], [50, 60, 70, 80, 90, 100]):
+        archive.add(at(*values), **payloads(values))
+        assert_payloads_are_those_of_the_entries(archive)
+    assert sorted(archive.entries[:, 0]) == [-1, 70, 80, 90, 100]
+    archive.save(tmp_path / "a.npz")
+    again = NoveltyArchive.load(tmp_path / "a.npz")
+    assert again.extra_fields == archive.extra_fields
+    for each in (archive, again):
+        each.add(at(200, 300), **payloads([200, 300]))
+        assert_payloads_are_those_of_the_entries(each)
+    for name, values in archive.data().items():
+        np.testing.assert_array_equal(again.data([name])[name], values)
+    other = NoveltyArchive(2, 1, extra_fields=FIELDS, capacity=4)
+    other.load_state(archive.state())
+    assert_payloads_are_those_of_the_entries(other)
+
+
+def test_data_are_copies_in_the_order_of_the_entries():
+    archive = remembering()
+    archive.add(at(5, 6), ids=[8, 9], **payloads([5, 6]))
+    data = archive.data()
+    assert list(data) == archive.field_list
+    assert data["index"].tolist() == [0, 1, 2] and data["ids"].tolist() == [77, 8, 9]
+    assert data["pinned"].tolist() == [True, False, False]
+    data["measures"][:] = 0
+    assert archive.entries[:, 0].tolist() == [-1, 5, 6]
+    with pytest.raises(ValueError, match="fields: 'colour' is unknown; known: "):
+        archive.data(["ids", "colour"])
+
+
+def test_the_frame_has_a_row_for_each_entry_and_a_column_for_each_number():
+    archive = remembering()
+    archive.add(at(5, 6), **payloads([5, 6]))
+    frame = archive.to_frame()
+    assert list(frame.columns) == [
+        "index", "ids", "pinned", "measures_0", "measures_1", "score",
+        "moves_0", "moves_1", "moves_2", "moves_3", "kept",
+    ]  # fmt: skip
+    assert frame.measures_0.tolist() == [-1, 5, 6] and frame.moves_3.tolist() == [-4, 20, 24]
+    assert frame[~frame.pinned].score.tolist() == [2.5, 3]
+    assert list(archive.to_frame(["score"]).columns) == ["score"]
+    assert len(NoveltyArchive(3).to_frame()) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"score": None}, "score: is missing; extra_fields: "),
+        ({"colour": [1.0, 2.0]}, "colour: is no field"),
+        ({"score": [1.0]}, r"score: expected float32 \(2,\), got float64 \(1,\)"),
+        ({"moves": np.zeros((2, 2, 2))}, r"moves: expected int16 \(2, 2, 2\), got float64"),
+        ({"moves": np.full((2, 2, 2), 70_000)}, "moves: a number does not fit int16"),
+        ({"kept": ["yes", "no"]}, "kept: expected bool"),
+    ],
+)
+def test_payloads_of_another_kind_are_refused_and_nothing_changes(change, words):
+    archive = remembering()
+    fields = {k: v for k, v in (payloads([5, 6]) | change).items() if v is not None}
+    for call in (archive.add, archive.pin):
+        with pytest.raises(ValueError, match=words):
+            call(at(5, 6), **fields)
+    assert len(archive) == 1
+
+
+@pytest.mark.parametrize(
+    "fields", [{"ids": ((), int)}, {"a b": ((), int)}, {"name": ((), "U5")}, {"file": ((), int)}]
+)
+def test_fields_that_no_file_can_hold_are_refused(fields):
+    with pytest.raises(ValueError, match="extra_fields: "):
+        NoveltyArchive(2, extra_fields=fields)
+
+
+def test_a_cleared_archive_is_as_new(tmp_path):
+    archive, new = remembering(), NoveltyArchive(2, 1, extra_fields=FIELDS)
+    archive.add(at(1, 2, 3), **payloads([1, 2, 3]))
+    archive.clear()
+    assert len(archive) == 0 and archive.novelty(at(1)).tolist() == [1]
+    for each in (archive, new):
+        each.add(at(3, 4), **payloads([3, 4]))
+    for name, values in new.state().items():
+        np.testing.assert_array_equal(archive.state()[name], values)
+
+
+def test_repr_says_what_is_in_it():
+    archive = remembering(capacity=9, scale=0.5)
+    archive.add(at(5, 6), **payloads([5, 6]))
+    assert repr(archive) == (
+        "NoveltyArchive(dim=2, k_neighbors=1, novelty_threshold=0, scale=0.5: 3 entries, 1 pinned, "
+        "2 of at most 9 admitted, fields score, moves, kept)"
+    )
+    assert "0 entries, 0 pinned, 0 of at most 100000 admitted)" in repr(NoveltyArchive(3))
+
+
+def test_the_plot_shows_every_entry_in_the_directions_of_most_variance():
+    from matplotlib import pyplot
+
+    rng = np.random.default_rng(0)
+    archive = NoveltyArchive(5, extra_fields={"score": ((), float), "two": ((2,), float)})
+    x = rng.normal(size=(60, 5)) * [1, 30, 2, 10, 3]
+    archive.pin(x[:20], score=x[:20, 0], two=x[:20, :2])
+    archive.add(x[20:], score=x[20:, 0], two=x[20:, :2])
+    pinned, admitted = archive.plot().collections
+    points = np.concatenate([pinned.get_offsets(), admitted.get_offsets()])
+    assert len(pinned.get_offsets()) == 20 and len(points) == 60
+    for component, original in ((0, 1), (1, 3)):
+        assert abs(np.corrcoef(points[:, component], x[:, original])[0, 1]) > 0.95
+    ax = pyplot.subplots()[1]
+    assert archive.plot(ax, color_by="score") is ax
+    np.testing.assert_allclose(ax.collections[0].get_array(), x[:, 0])
+    with pytest.raises(ValueError, match="color_by: 'two' has"):
+        archive.plot(color_by="two")
+    for dim in (1, 2, 3):
+        small = NoveltyArchive(dim)
+        assert small.plot().collections
+        small.add(x[:4, :dim])
+        drawn = small.plot().collections[1].get_offsets()
+        if dim < 3:
+            np.testing.assert_allclose(drawn[:, -dim:], x[:4, :dim], rtol=1e-6)
+    pyplot.close("all")
 
 
 def test_an_empty_archive_can_be_saved(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
@@ -71,6 +72,8 @@ def make_ppo(env: WorldVecEnv, imitator: nn.Module, config: Config) -> KLPenalty
         imitator: The fitted imitator, observations -> (logits, features); copied.
         config: PPO's options and the seed.
     """
+    # SB3 would seed the boards too, and each would then draw its own briefs.
+    set_random_seed(config.seed)
     return KLPenaltyPPO(
         PriorPolicy,
         env,
@@ -85,7 +88,6 @@ def make_ppo(env: WorldVecEnv, imitator: nn.Module, config: Config) -> KLPenalty
         max_grad_norm=config.max_grad_norm,
         kl_weight=config.kl_weight,
         policy_kwargs={"network": imitator, "own_value": config.value_network == "own"},
-        seed=config.seed,
         device="cpu",
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Appraiser
@@ -32,7 +33,7 @@ class Step:
 
     Attributes:
         rewards: (N,) float32.
-        finished: (R,) int64: the boards whose work is finished (and already started anew).
+        finished: (R,) int64: the boards whose work is finished.
         works: the R finished works, with every term of their appraisal.
         final_observations: the last observation of the finished works, each (R, ...).
     """
@@ -44,32 +45,58 @@ class Step:
 
 
 class WorldBatch:
-    """Steps N boards, appraises finished works, starts their boards anew."""
+    """Steps N boards, appraises finished works, starts their boards anew.
+
+    Attributes:
+        simulator: The boards.
+        appraiser: Appraises finished works.
+        observation_space: Of one board.
+        action_space: Of one board.
+    """
 
     def __init__(self, simulator: Simulator, appraiser: Appraiser) -> None:
         self.simulator = simulator
         self.appraiser = appraiser
+        self.observation_space = simulator.observation_space()
+        self.action_space = spaces.Discrete(simulator.n_actions)
 
     def observations(self) -> dict[str, NDArray[Any]]:
         """Copies of the observations, each (N, ...)."""
         return {key: value.copy() for key, value in self.simulator.observations.items()}
 
-    def reset(self, brief: NDArray[np.int16] | None = None) -> None:
-        """Start every board anew, from ``brief`` if given, else from the world's default."""
-        self.simulator.set_brief(brief)
-        self.simulator.reset(np.arange(self.simulator.n))
+    def reset(self, briefs: NDArray[np.int16] | None = None) -> None:
+        """Start every board anew, from briefs (N, B) if given, else from the world's next ones."""
+        self.simulator.reset(np.arange(self.simulator.n), briefs)
 
-    def step(self, actions: NDArray[np.int64], autoreset: bool = True) -> Step:
-        """Play one move ((N,) int64) on every board; here no board waits.
+    def step(
+        self,
+        actions: NDArray[np.int64],
+        autoreset: bool = True,
+        rows: NDArray[np.int64] | None = None,
+    ) -> Step:
+        """Play one move on every board.
+
+        Args:
+            actions: (N,) int64; (R,) if there are rows.
+            autoreset: Whether boards whose work is finished start anew, from the world's next
+                briefs.
+            rows: (R,) int64: the boards that move; the others wait. None: all of them.
 
         Raises:
             ValueError: If an action is no move.
             NotFiniteError: If the appraiser gives a reward that is not finite.
         """
         simulator = self.simulator
-        if (np.asarray(actions) == PAD).any():
+        actions = np.asarray(actions)
+        if (actions == PAD).any():
             last = simulator.n_actions - 1
             raise ValueError(f"actions: {PAD} is no move; moves are 0 to {last}")
+        if rows is not None:
+            if actions.shape != rows.shape:
+                raise ValueError(f"actions: expected shape {rows.shape}, got {actions.shape}")
+            moving = np.full(simulator.n, PAD, np.result_type(actions, np.int64))
+            moving[rows] = actions
+            actions = moving
         finished = np.flatnonzero(simulator.step(actions))
         rewards = np.zeros(simulator.n, np.float32)
         works = simulator.works(finished)

@@ -63,9 +63,10 @@ class Simulator(ABC):
 
     What a subclass must have: ``n_actions``, ``max_moves``, :meth:`observation_space`,
     :attr:`observations` and :meth:`_play`. What it may have: ``end_move`` or :meth:`_ends`;
-    ``brief_width``, :meth:`_check_briefs`, :meth:`_default_briefs` and :meth:`parse_brief` if works
-    answer briefs; :meth:`_begin` if boards hold more than their moves. A board must depend on its
-    brief and its moves alone: that is how a batch is restored (:meth:`load_state`).
+    ``brief_width``, :meth:`_check_briefs`, :meth:`_default_briefs`, :meth:`draw_brief` and
+    :meth:`parse_brief` if works answer briefs; :meth:`_begin` if boards hold more than their moves.
+    A board must depend on its brief and its moves alone: that is how a batch is restored
+    (:meth:`load_state`).
 
     Args:
         n: Number of boards.
@@ -143,6 +144,13 @@ class Simulator(ABC):
         """The next n briefs (n, B) that the world lays before its boards; by default empty ones."""
         return np.full((n, self.brief_width or 0), PAD, np.int16)
 
+    def draw_brief(self, rng: np.random.Generator) -> NDArray[np.int16]:
+        """A brief (B,) drawn at random, for a board that has a seed of its own.
+
+        By default the next of the default briefs, whatever the seed.
+        """
+        return self._default_briefs(1)[0]
+
     @classmethod
     def parse_brief(cls, brief: Any) -> NDArray[np.int16]:
         """A brief (B,) int16 of what a user gives for one; (0,) for None.
@@ -159,9 +167,6 @@ class Simulator(ABC):
         moves: NDArray[np.int16] = given[given != PAD].astype(np.int16)
         return moves
 
-    def seed(self, seed: int) -> None:  # noqa: B027  # may stay empty
-        """Draw default briefs from now on as a new simulator with this seed does."""
-
     # What everybody calls.
 
     def set_brief(self, brief: NDArray[np.int16] | None) -> None:
@@ -174,13 +179,16 @@ class Simulator(ABC):
         if brief is not None and len(brief):
             self._brief = self._checked_briefs(np.asarray(brief)[None], 1)[0]
 
+    def next_briefs(self, n: int) -> NDArray[np.int16]:
+        """The briefs (n, B) of the next n boards that are reset without one."""
+        return self._default_briefs(n) if self._brief is None else np.tile(self._brief, (n, 1))
+
     def reset(self, rows: NDArray[np.int64], briefs: NDArray[np.int16] | None = None) -> None:
         """Start the boards ``rows`` (R,) anew.
 
         Args:
             rows: Indices of boards.
-            briefs: (R, B) int16, padded with -1; (R, 0): empty ones. None: the brief of
-                :meth:`set_brief`, or else the world's default.
+            briefs: (R, B) int16, padded with -1; (R, 0): empty ones. None: :meth:`next_briefs`.
 
         Raises:
             ValueError: If there is no such board, or something is no brief.
@@ -190,12 +198,8 @@ class Simulator(ABC):
             return
         if rows.min() < 0 or rows.max() >= self.n:
             raise ValueError(f"rows: boards are 0 to {self.n - 1}, got {rows.min()}..{rows.max()}")
-        if briefs is None:
-            if self._brief is None:
-                briefs = self._default_briefs(len(rows))
-            else:
-                briefs = np.tile(self._brief, (len(rows), 1))
-        briefs = self._checked_briefs(np.asarray(briefs), len(rows))
+        given = self.next_briefs(len(rows)) if briefs is None else np.asarray(briefs)
+        briefs = self._checked_briefs(given, len(rows))
         wider = briefs.shape[1] - self.briefs.shape[1]
         if wider > 0:
             self.briefs = np.pad(self.briefs, ((0, 0), (0, wider)), constant_values=PAD)

@@ -83,7 +83,7 @@ class CompositionSimulator(Simulator):
         n: How many.
         pool: (M, 67) int16: briefs to draw from, each once before any comes again, in an order
             that begins anew with every :meth:`set_brief`. None: :func:`.briefs.default_briefs`.
-        seed: Of that order; see also :meth:`seed`.
+        seed: Of that order.
         group: How often a brief is dealt before the next: several answers to one brief can be
             compared with each other.
 
@@ -107,7 +107,7 @@ class CompositionSimulator(Simulator):
         self._given = np.zeros((n, 3, BEHIND + EIGHTHS + AHEAD), np.int16)
         self._scores = scores_of(self.moves, self.briefs, self.mode)
         self._pool, self._group = pool, group
-        self.seed(seed)
+        self._seed, self._drawn = seed, 0
 
     @property
     def observations(self) -> dict[str, NDArray[Any]]:
@@ -173,10 +173,6 @@ class CompositionSimulator(Simulator):
         """Check a brief that a user gives; see :func:`.briefs.parse_brief`."""
         return parse_brief(brief, cls.mode)
 
-    def seed(self, seed: int) -> None:
-        """Draw briefs from now on as a new simulator with this seed does."""
-        self._seed, self._drawn = seed, 0
-
     def set_brief(self, brief: NDArray[np.int16] | None) -> None:
         """Give every board reset from now on this brief (67,); None: the pool's, from its first."""
         super().set_brief(brief)
@@ -200,6 +196,12 @@ class CompositionSimulator(Simulator):
             rows[deals == deal] = order[places[deals == deal]]
         self._drawn += n
         return pool[rows]
+
+    def draw_brief(self, rng: np.random.Generator) -> NDArray[np.int16]:
+        """A brief (67,) of the pool, each as probable as the others."""
+        pool = self.pool()
+        brief: NDArray[np.int16] = pool[rng.integers(len(pool))]
+        return brief
 
     def state(self) -> dict[str, NDArray[Any]]:
         """As in the base class, and how far the pool is dealt."""

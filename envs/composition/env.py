@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Appraisal, Appraiser
-from move37.envs.base.gym_views import Observation, WorldEnv, WorldVectorEnv
+from move37.envs.base.gym_views import WorldEnv, WorldVectorEnv
 from move37.envs.base.simulator import Simulator
 from move37.envs.composition.dynamics import CompositionSimulator, FourSimulator, FreeSimulator
 from move37.envs.composition.rules.form import form_quality
@@ -83,21 +83,13 @@ class CompositionEnv(WorldEnv):
         render_mode: str | None = None,
         render_size: int = 512,
     ) -> None:
-        self._simulator = self.make_simulator(1, pool)
         super().__init__(
-            self._simulator,
+            self.make_simulator(1, pool),
             appraiser or Appraisal(form_quality),
             _render,
             render_mode,
             render_size,
         )
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Start a work: from ``options["brief"]`` if given, else from one of the pool."""
-        self._simulator.seed(int(self.np_random.integers(1 << 31)) if seed is None else seed)
-        return super().reset(seed=seed, options=options)
 
 
 class CompositionVectorEnv(WorldVectorEnv):
@@ -113,26 +105,13 @@ class CompositionVectorEnv(WorldVectorEnv):
         render_mode: str | None = None,
         render_size: int = 256,
     ) -> None:
-        self._simulator = self.make_simulator(num_envs, pool)
         super().__init__(
-            self._simulator,
+            self.make_simulator(num_envs, pool),
             appraiser or Appraisal(form_quality),
             _render,
             render_mode,
             render_size,
         )
-
-    def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Start every board anew, all from ``options["brief"]`` if given, else from the pool."""
-        if isinstance(seed, list):
-            # One batch draws for all boards: their seeds make one.
-            known = [one for one in seed if one is not None]
-            seed = int(np.random.SeedSequence(known).generate_state(1)[0]) if known else None
-        drawn = int(self.np_random.integers(1 << 31))
-        self._simulator.seed(drawn if seed is None else seed)
-        return super().reset(seed=seed, options=options)
 
 
 class FreeEnv(CompositionEnv):

@@ -128,7 +128,7 @@ def pictures_of(works: Works) -> NDArray[np.uint8]:
 
 
 class DrawingSimulator(Simulator):
-    """N boards; empty from the beginning.
+    """N boards to draw on.
 
     Attributes:
         observations: ``ink`` (N, 576) uint8: 0 empty, 1 drawn, 2 given by the brief. ``recent``
@@ -151,7 +151,7 @@ class DrawingSimulator(Simulator):
             "recent": np.full((n, N_RECENT), NO_MOVE, np.int16),
             "pen": np.zeros((n, 4), np.int16),
         }
-        self.reset(np.arange(n))
+        self._begin(np.arange(n))
 
     @property
     def observations(self) -> dict[str, NDArray[Any]]:
@@ -190,23 +190,30 @@ def parse_brief(brief: Any) -> NDArray[np.int16]:
     """Turn a brief into moves: an array of moves, or a list of strokes ((P, 2) of x, y).
 
     Raises:
-        ValueError: If a move or a point lies outside the board.
+        ValueError: If a move or a point lies outside the board, or is no whole number.
     """
     if brief is None or len(brief) == 0:
         return np.zeros(0, np.int16)
     if np.ndim(brief[0]) == 0:
-        moves = np.asarray(brief, np.int64)
+        moves = _whole(brief)
         moves = moves[(moves != END) & (moves != PAD)]
         if ((moves < 0) | (moves >= N_MOVES)).any():
             raise ValueError(f"brief: moves must be points 0 to {POINTS - 1} or LIFT ({LIFT})")
         return np.asarray(moves, np.int16)
     parts: list[int] = []
     for i, stroke in enumerate(brief):
-        points = np.asarray(stroke)
+        points = _whole(stroke)
         if points.ndim != 2 or points.shape[1] != 2:
             raise ValueError(f"brief: stroke {i} has shape {points.shape}, expected (P, 2)")
-        points = points.astype(np.int64)
         if ((points < 0) | (points >= SIZE)).any():
             raise ValueError(f"brief: stroke {i} leaves the {SIZE} x {SIZE} board")
         parts += ([LIFT] if parts else []) + (points[:, 1] * SIZE + points[:, 0]).tolist()
     return np.array(parts, np.int16)
+
+
+def _whole(numbers: Any) -> NDArray[np.int64]:
+    """Numbers of a brief as integers; ValueError if they are no whole numbers."""
+    given = np.asarray(numbers)
+    if given.dtype.kind not in "iuf" or (given != np.round(given)).any():
+        raise ValueError(f"brief: expected whole numbers, got {numbers!r:.80}")
+    return given.astype(np.int64)

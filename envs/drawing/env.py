@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,10 +84,7 @@ class DrawingVectorEnv(WorldVectorEnv):
         appraiser: Appraiser | None = None,
         render_mode: str | None = None,
         render_size: int = 256,
-        **kwargs: Any,
     ) -> None:
-        if kwargs:
-            raise TypeError(f"unknown arguments for Move37/Drawing-v0: {sorted(kwargs)}")
         simulator = DrawingSimulator(num_envs)
         appraiser = appraiser or Appraisal(form_quality)
         super().__init__(simulator, appraiser, _render, render_mode, render_size)
