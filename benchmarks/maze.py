@@ -35,6 +35,7 @@ WALLS = ((0.6, 0.2, 0.6, 0.8), (0.3, 0.2, 0.6, 0.2), (0.3, 0.8, 0.6, 0.8))
 """A cup that is open to the left, each side from (x, y) to (x, y). The goal is behind it."""
 NEAR = 0.08
 """Distance from the goal at which it is reached."""
+PRIZE = 5.0
 STRIDE = 0.05
 STEPS = 60
 """Of an episode, at most."""
@@ -73,12 +74,14 @@ class Maze(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         self.y = moved(self.y, dy, [(y, a, b) for a, y, b, z in WALLS if y == z], self.x)
         self.t += 1
         arrived = self._distance() < NEAR
-        reward = before - self._distance() + arrived
+        reward = before - self._distance() + PRIZE * arrived
         info = {"end": (self.x, self.y), "arrived": arrived}
         return self._seen(), reward, arrived, self.t == STEPS, info
 
 
-def moved(at: float, by: float, walls: Sequence[tuple[float, float, float]], across: float) -> float:
+def moved(
+    at: float, by: float, walls: Sequence[tuple[float, float, float]], across: float
+) -> float:
     """Where one coordinate comes to: walls are (place, from, to) in the other coordinate."""
     to = min(max(at + by, 0.0), 1.0)
     for wall, low, high in walls:
@@ -122,12 +125,28 @@ def ppo(steps: int, seed: int, mix: str | None, weight: float = 1.0) -> NDArray[
     model.learn(steps)
     return np.array(ends.ends)
 
+
 if __name__ == "__main__":
     import sys
+
     torch.set_num_threads(1)
-    for seed in (0,1):
-      for mix, w in ((None,0),("add",0.3),("add",1.0),("replace",1.0)):
-        b=time.perf_counter()
-        e = ppo(150_000, seed, mix, w)
-        arr = e[:,3]>0
-        print(seed, mix, w, round(time.perf_counter()-b,1), "first", e[arr][:1,0], "n", arr.sum(), "last share", arr[-300:].mean(), "end", e[-300:,1:3].mean(0).round(2), flush=True)
+    for seed in (0, 1):
+        for mix, w in ((None, 0), ("add", 0.3), ("add", 1.0), ("replace", 1.0)):
+            b = time.perf_counter()
+            e = ppo(150_000, seed, mix, w)
+            arr = e[:, 3] > 0
+            print(
+                seed,
+                mix,
+                w,
+                round(time.perf_counter() - b, 1),
+                "first",
+                e[arr][:1, 0],
+                "n",
+                arr.sum(),
+                "last share",
+                arr[-300:].mean(),
+                "end",
+                e[-300:, 1:3].mean(0).round(2),
+                flush=True,
+            )

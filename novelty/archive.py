@@ -211,13 +211,15 @@ class NoveltyArchive:
         points, names = self._projected()
         if color_by is None:
             for name, chosen in (("pinned", self.pinned), ("admitted", ~self.pinned)):
-                ax.scatter(*points[chosen].T, s=8, label=f"{name} ({chosen.sum()})")
+                ax.scatter(
+                    points[chosen, 0], points[chosen, 1], s=8, label=f"{name} ({chosen.sum()})"
+                )
             ax.legend()
         else:
             values = self.data([color_by])[color_by]
             if values.ndim != 1:
                 raise ValueError(f"color_by: {color_by!r} has {values.shape[1:]} numbers an entry")
-            drawn = ax.scatter(*points.T, s=8, c=values)
+            drawn = ax.scatter(points[:, 0], points[:, 1], s=8, c=values)
             ax.figure.colorbar(drawn, ax=ax, label=color_by)
         ax.set(xlabel=names[0], ylabel=names[1])
         return ax

@@ -340,7 +340,7 @@ class WorldVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             return None
         return cast(tuple[NDArray[np.uint8], ...], self.call("render"))
 
-    @property
+    @property  # type: ignore[misc]  # as in SyncVectorEnv, nobody sets it
     def np_random(self) -> Any:
         """The N generators of the boards."""
         return self.get_attr("np_random")

@@ -149,7 +149,8 @@ class Simulator(ABC):
 
         By default the next of the default briefs, whatever the seed.
         """
-        return self._default_briefs(1)[0]
+        brief: NDArray[np.int16] = self._default_briefs(1)[0]
+        return brief
 
     @classmethod
     def parse_brief(cls, brief: Any) -> NDArray[np.int16]:

@@ -203,10 +203,10 @@ class VectorNoveltyReward(VectorWrapper[Any, Any, Any, Any, NDArray[Any]]):
         ended = np.flatnonzero(over)
         if self._same_step:
             last = [infos["final_obs"][i] for i in ended]
-            said = [info_of(infos["final_info"], i) for i in ended]
+            said = [info_of(infos["final_info"], int(i)) for i in ended]
         else:
             each = list(iterate(self.env.observation_space, observations)) if len(ended) else []
-            last, said = [each[i] for i in ended], [info_of(infos, i) for i in ended]
+            last, said = [each[i] for i in ended], [info_of(infos, int(i)) for i in ended]
         rewards, novelty, admitted = self.episodes.pay(rewards, ended, last, said)
         if len(ended):
             found = {"novelty": novelty, "admitted": admitted}
