@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import tempfile
+import secrets
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 MOST_JSON = 4 << 20
 """Largest JSON file read, in bytes."""
+
+NO_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""Errors of file systems that cannot flush (some network and shared folders): what is written there
+survives this program, but perhaps no power failure."""
 
 StrPath = str | os.PathLike[str]
 
@@ -21,29 +28,52 @@ class StorageError(ValueError):
 def write_atomically(path: StrPath, data: bytes | memoryview) -> None:
     """Write a file so that ``path`` always holds all of the old or all of the new content.
 
-    The data goes to a temporary file beside ``path``, which is flushed to the disk and renamed.
+    The data goes to a temporary file beside ``path``, which is flushed to the disk and renamed. The
+    file keeps the mode that it had; a new one has the mode of any new file (umask).
 
     Raises:
-        OSError: If it cannot be written; ``path`` is then unchanged.
+        OSError: If it cannot be written; names ``path``, which is then unchanged.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            _flush(file.fileno())
+        with suppress(OSError):  # there is no file yet, or the file system knows no modes
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    # The new name is on the disk only once the folder is.
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
+        _flush_folder(target.parent)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        # A full disk names no file, and other errors name the temporary one.
+        raise OSError(error.errno, error.strerror, str(target)) from error
     finally:
-        os.close(folder)
+        temporary.unlink(missing_ok=True)
+
+
+def _flush(descriptor: int) -> None:
+    """Write a file or folder to the disk, where its file system can."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NO_FLUSH:
+            raise
+
+
+def _flush_folder(folder: Path) -> None:
+    """Write a folder to the disk: a new name is there only once its folder is."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # it may be written but not read; Windows opens no folders at all
+        return
+    try:
+        _flush(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_json(path: StrPath) -> dict[str, Any]:
