@@ -54,6 +54,7 @@ import torch
 
 from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_checkpoint
 from move37.agents.runs.config import load_config, make_config, save_config
+from move37.envs.base.corpus import Parsed, _read_cache, _write_cache
 from move37.envs.base.works import Works, WorksError, pad_moves
 from move37.envs.composition.corpus.melody import MelodyError, read_melody
 from move37.envs.composition.modes import FREE
@@ -61,7 +62,7 @@ from move37.envs.composition.moves import BRIEF
 from move37.envs.composition.score import notation
 from move37.envs.composition.score.midi import midi
 from move37.envs.composition.scores import scores_of
-from move37.envs.drawing.corpus.icons import _read_cache, _write_cache
+from move37.envs.drawing.corpus.icons import _check
 from move37.envs.drawing.corpus.quickdraw import read_drawing
 from move37.envs.drawing.corpus.svg import SvgError, read_svg
 from move37.envs.drawing.dynamics import pictures_of
@@ -172,13 +173,14 @@ def _write_drawing(path: Path) -> None:
 
 
 def _write_corpus(path: Path) -> None:
-    _write_cache(path, Works("drawing", _moves(), names=("a",) * 20), (("b", "c"),))
+    works = Works("drawing", _moves(), names=("a",) * 20)
+    _write_cache(path, Parsed(works, (("b", "c"),)))
 
 
 def _load_cache(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _read_cache(path)
+        _read_cache(path, "drawing", _check)
 
 
 def _write_melody(path: Path, make: Callable[..., bytes]) -> None:

@@ -11,8 +11,6 @@ CHUNK = 128
 """Rows compared with each other at once."""
 GROUP = 400
 """Rows whose novelty is measured among themselves."""
-SMALL_GROUP = 64
-"""Groups up to this size are left out by asking for that many neighbours more."""
 
 
 def leave_one_out_novelty(
@@ -40,22 +38,13 @@ def leave_one_out_novelty(
         if values.shape != (n,):
             raise ValueError(f"groups: expected shape ({n},), got {values.shape}")
         label = np.unique(values, return_inverse=True)[1]
-    sizes = np.bincount(label, minlength=1)
-    small = sizes <= SMALL_GROUP
-    extra = int(sizes[small].max(initial=1)) - 1
-    out = np.full(n, np.inf)
-
-    (some,) = small[label].nonzero()
-    near, slots = Table.of(rows).nearest(rows[some], k + extra, some)
+    # A row's own group is left out by asking for so many neighbours more.
+    extra = int(np.bincount(label).max(initial=1)) - 1
+    near, slots = Table.of(rows).nearest(rows, k + extra, np.arange(n))
     # Members of the own group go to the end as if infinitely far.
-    mine = label[slots] == label[some][:, None]
+    mine = label[slots] == label[:, None]
     found = np.where(mine | (slots < 0), np.inf, near.astype(np.float64))
-    out[some] = row_means(np.sort(found, axis=1)[:, :k])
-    for group in (~small).nonzero()[0]:
-        inside = label == group
-        distances, _ = Table.of(rows[~inside]).nearest(rows[inside], k)
-        out[inside] = row_means(distances.astype(np.float64))
-    return out
+    return row_means(np.sort(found, axis=1)[:, :k])
 
 
 def novelty_in_groups(x: ArrayLike, k_neighbors: int) -> NDArray[np.float64]:
