@@ -5,7 +5,7 @@ The package has one part for each layer; imports go down only:
     move37.novelty   archive, k-nearest neighbours, measures of shift: arrays in, numbers out
     move37.envs      the worlds: dynamics, human works, judges, rendering
     move37.agents    whatever makes works: the PPO learner and the contrast agents
-    move37.train, move37.replay, move37.compare   the commands, where it is all put together
+    move37.train, move37.create, move37.replay, move37.compare   the commands
 """
 
 from importlib.metadata import PackageNotFoundError, version

@@ -9,6 +9,7 @@ import move37
 
 COMMANDS = {
     "train": "train a learner: imitate human works, then PPO for quality x novelty",
+    "create": "let a learner make new works, from a brief of yours if you like",
     "replay": "look at works again: sheets, pages, files, checks",
     "compare": "compare makers under the same judges",
 }

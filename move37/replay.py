@@ -6,6 +6,7 @@ move37 replay RUN --id 3 7 --svg icons/ --gif drawn.gif
 move37 replay RUN --works admitted --newest 100 --sheet newest.png
 move37 replay RUN --best 25 --moments moments.png   # which moves would the imitator not make?
 move37 replay RUN --verify                          # do the judges give the same values again?
+move37 replay WORKS.npz --html works.html           # works that `move37 create` made
 """
 
 from __future__ import annotations
@@ -13,9 +14,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +23,14 @@ from numpy.typing import NDArray
 
 from move37.agents.measures.likelihoods import THRESHOLD, move_likelihoods
 from move37.agents.measures.move37 import find_moments, left_the_known
-from move37.agents.runs.terminal import Parser, prog
-from move37.envs.base.registry import find_world, known_worlds, load_works
-from move37.envs.base.works import Works, WorksError, write_atomically
+from move37.agents.runs.terminal import Parser, one_line_errors, prog
+from move37.envs.base.registry import load_works
+from move37.envs.base.works import Works, WorksError
 from move37.envs.base.world import World
 from move37.envs.files import sheets
 from move37.envs.files.pictures import save_png
 from move37.novelty.storage import load_weights, read_json
-
-Log = Callable[[str], None]
-"""Takes one line of text."""
+from move37.outputs import Log, add_output_options, check_exports, paths_of, write_files
 
 SHOWN = ("reward", "quality", "novelty_reward", "judged/heldout_quality", "judged/novelty_human")
 """Terms in the table of works."""
@@ -49,6 +47,7 @@ def replay(
     run: Path,
     *,
     which: str = "fresh",
+    world: str = "",
     best: int | None = None,
     newest: int | None = None,
     random: int | None = None,
@@ -64,9 +63,11 @@ def replay(
     """List works of a run, and write files of them.
 
     Args:
-        run: Folder of a finished run.
+        run: Folder of a finished run, or a file of works, as :func:`move37.create.create` writes.
         which: ``"fresh"``: works of the finished learner; ``"admitted"``: works that were admitted
             to the archive while it learned.
+        world: The name of the works' world, if it is neither known by the name in the file nor
+            the one that the run was started with.
         best: This many works of highest reward; ten of them if no works are chosen.
         newest: This many of the last works.
         random: This many works at random.
@@ -86,54 +87,56 @@ def replay(
         ValueError: If the run cannot be read, has no such works, or cannot be written so.
         OSError: If a file cannot be written.
     """
-    world, works = load_run(run, which)
+    found, works = load_run(run, which, world)
     exports = list(exports)
-    for kind, _ in exports:
-        if kind not in world.exports:
-            kinds = ", ".join(world.exports) or "no other files"
-            raise WorksError(f"--{kind}: the world {world.id} writes {kinds}")
+    check_exports(found, exports)
     rows = choose(works, best, newest, random, ids, seed)
     shown = replace(works[rows], names=tuple(works.names[i] or f"{i:05d}" for i in rows))
     captions = [f"#{i}" for i in rows]
     log_p, labels, marks = None, captions, None
+    if moments and run.is_file():
+        raise WorksError(f"--moments: {run} is a file of works; the imitator is in a run's folder")
     if moments or (html and shown.images is None and (run / IMITATOR).exists()):
-        log_p = imitator_log_p(run, world, shown)
+        log_p = imitator_log_p(run, found, shown)
         labels = [f"{c}: {text}" for c, text in zip(captions, first_moves(log_p), strict=True)]
         marks = improbable_moves(log_p)
 
     # Files first: whoever reads the table may stop reading it.
-    for kind, path in exports:
-        world.exports[kind][2](shown, path)
-        log(f"wrote {path}")
-    if sheet:
-        save_png(sheet, sheets.sheet(world, shown, 10, captions))
-        log(f"wrote {sheet}")
+    write_files(
+        found, shown, f"Works of {run.name}", sheet=sheet, html=html, exports=exports,
+        captions=captions, labels=labels, marks=marks, log=log,
+    )  # fmt: skip
     if moments and log_p is not None and marks is not None:
-        save_png(moments, sheets.marked_sheet(world, shown, left_the_known(log_p), marks, labels))
+        save_png(moments, sheets.marked_sheet(found, shown, left_the_known(log_p), marks, labels))
         log(f"wrote {moments}")
-    if html:
-        page = world.page(shown, f"Works of {run.name}", labels, marks)
-        write_atomically(html, page.encode())
-        log(f"wrote {html}")
 
-    log_table(rows, shown, world.explain(shown) if explain else None, log)
+    log_table(rows, shown, found.explain(shown) if explain else None, log)
     if moments and log_p is not None:
         log_moments(run, rows, shown, log_p, log)
     return shown
 
 
-def load_run(run: Path, which: str = "fresh") -> tuple[World, Works]:
+def load_run(run: Path, which: str = "fresh", world: str = "") -> tuple[World, Works]:
     """The world and the works of a run, with the terms that version 0.1 wrote renamed.
+
+    Args:
+        run: Folder of the run, or a file of works.
+        which: See :func:`replay`.
+        world: The name of the works' world; empty: the one that the run was started with.
 
     Raises:
         ValueError: If they cannot be read, or there is no such world.
     """
+    if run.is_file():
+        if which != "fresh":
+            raise WorksError(f"--works: {run} is a file of works, not the folder of a run")
+        return load_works(run, world)
     # A world that is no part of Move37 is found by the name that the run was started with.
     config = run / "config.json"
-    name = str(read_json(config).get("world", "")) if config.exists() else ""
-    world, works = load_works(run / FILES[which], name)
+    name = world or (str(read_json(config).get("world", "")) if config.exists() else "")
+    loaded, works = load_works(run / FILES[which], name)
     terms = {OLD_TERMS.get(key, key): values for key, values in works.appraisal.items()}
-    return world, works.with_appraisal(terms)
+    return loaded, works.with_appraisal(terms)
 
 
 def choose(
@@ -263,7 +266,7 @@ def verify(run: Path, which: str = "fresh", log: Log = print) -> bool:
     """Play every work again, judge it again, and compare with what the run wrote, bit by bit.
 
     Args:
-        run: Folder of a finished run.
+        run: Folder of a run.
         which: See :func:`replay`.
         log: Takes what is printed.
 
@@ -273,6 +276,8 @@ def verify(run: Path, which: str = "fresh", log: Log = print) -> bool:
     Raises:
         ValueError: If the run cannot be read.
     """
+    if run.is_file():
+        raise WorksError(f"--verify: {run} is a file of works; the judges are in a run's folder")
     world, works = load_run(run, which)
     columns = world.judge_again(run, works)
     same = True
@@ -294,11 +299,17 @@ def verify(run: Path, which: str = "fresh", log: Log = print) -> bool:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; the names are those of the arguments of :func:`replay`."""
     parser = Parser(prog("replay"), __doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run")
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="folder of a finished run, or a file of works"
+    )
     parser.add_argument(
         "--works", dest="which", choices=tuple(FILES), default="fresh",
         help="works of the finished learner, or works that were admitted to the archive while it "
         "learned (default: fresh)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--world", default="", metavar="MODULE:CLASS",
+        help="the works' own world, for a file of works of a world that has no registered name",
     )  # fmt: skip
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--best", type=int, metavar="N", help="the N works of highest reward")
@@ -308,18 +319,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--id", dest="ids", type=int, nargs="+", metavar="ID", help="works by number"
     )
     parser.add_argument("--seed", type=int, default=0, help="of --random (default: 0)")
-    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="write a contact sheet")
     parser.add_argument(
         "--moments", type=Path, metavar="FILE.png",
         help=f"write a sheet with the moves marked that have p <= {short(THRESHOLD)} under the "
         "imitator",
     )  # fmt: skip
-    parser.add_argument(
-        "--html", type=Path, metavar="FILE.html",
-        help="write a page that plays the works; improbable moves are marked if the run has an "
+    add_output_options(
+        parser, "write a page that plays the works; improbable moves are marked if the run has an "
         "imitator",
     )  # fmt: skip
-    _add_exports(parser)
     parser.add_argument(
         "--explain", action="store_true", help="list what the rules found in each work"
     )
@@ -333,41 +341,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _export(kind: str, path: str) -> tuple[str, str]:
-    return kind, path
-
-
-def _add_exports(parser: Parser) -> None:
-    """Add an option for each kind of file that some world writes, and one for any kind."""
-    kinds: dict[str, tuple[str, str, list[str]]] = {}
-    for name in known_worlds():
-        for kind, (metavar, text, _) in find_world(name).exports.items():
-            kinds.setdefault(kind, (metavar, text, []))[2].append(name)
-    for kind, (metavar, text, worlds) in kinds.items():
-        parser.add_argument(
-            f"--{kind}", dest="exports", action="append", metavar=metavar,
-            type=partial(_export, kind), help=f"{text} ({', '.join(worlds)})",
-        )  # fmt: skip
-    parser.add_argument(
-        "--export", dest="exports", action="append", nargs=2, metavar=("KIND", "PATH"),
-        help="write files of a kind that only the run's own world has",
-    )  # fmt: skip
-
-
 def main() -> None:
     """Run from the command line."""
     sys.path.append(os.getcwd())  # for a world of one's own, module:Class
     options = vars(parse(sys.argv[1:]))
-    try:
+    with one_line_errors("replay"):
         if options.pop("verify"):
             raise SystemExit(0 if verify(options["run"], options["which"]) else 1)
-        exports = [(kind, Path(path)) for kind, path in options.pop("exports") or ()]
-        replay(**options, exports=exports)
-    except BrokenPipeError:  # the reader, say `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError, KeyError) as error:
-        print(f"{prog('replay')}: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        replay(**options, exports=paths_of(options.pop("exports")))
 
 
 if __name__ == "__main__":

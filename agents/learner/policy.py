@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
@@ -120,6 +121,10 @@ class PriorPolicy(ActorCriticPolicy):
         divergence = (log_p.exp() * (log_p - log_prior)).sum(1)
         log_prob = log_p.gather(1, actions.long()[:, None]).squeeze(1)
         return self._values(obs, features), log_prob, -divergence
+
+    def get_distribution(self, obs: Any) -> Distribution:
+        """The distribution of moves, for algorithms and users who ask for all of it."""
+        return self.action_dist.proba_distribution(self.network(obs)[0])
 
     def predict_values(self, obs: Any) -> Tensor:
         """Values (N, 1)."""

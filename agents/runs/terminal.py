@@ -11,7 +11,8 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
@@ -116,6 +117,22 @@ def prog(name: str) -> str:
     return f"{name}.py" if Path(sys.argv[0]).suffix == ".py" else f"move37 {name}"
 
 
+@contextmanager
+def one_line_errors(name: str) -> Iterator[None]:
+    """Print what a command refuses in one line, and exit with status 1.
+
+    Args:
+        name: Of the command.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # the reader, say `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError, KeyError, MemoryError) as error:
+        print(f"{prog(name)}: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
 def module_command(module: str, *arguments: str | Path) -> str:
     """How to type ``python -m module`` with the interpreter that runs this program."""
     return shlex.join([_python(), "-m", module, *map(str, arguments)])
@@ -130,13 +147,15 @@ def _python() -> str:
     return sys.executable if here.startswith("..") else here
 
 
-def print_summaries(makers: Mapping[str, Mapping[str, Any]]) -> None:
+def print_summaries(
+    makers: Mapping[str, Mapping[str, Any]], log: Callable[[str], None] = print
+) -> None:
     """Print the decisive measures of several makers side by side; - where a world has none."""
-    print(" " * 20 + "".join(f"{name:>11}" for name in makers))
+    log(" " * 20 + "".join(f"{name:>11}" for name in makers))
     for key in HEADLINES:
         values = [summary.get(key) for summary in makers.values()]
         if all(value is None for value in values):
             continue
         share = key.startswith("yield") or key in ("repeats", "copied")
         row = ["-" if v is None else f"{v:.2%}" if share else f"{v:.2f}" for v in values]
-        print(f"  {key:18}" + "".join(f"{text:>11}" for text in row))
+        log(f"  {key:18}" + "".join(f"{text:>11}" for text in row))

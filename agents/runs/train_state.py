@@ -51,16 +51,26 @@ def checkpoint_path(folder: Path, steps: int) -> Path:
     return folder / "checkpoints" / f"state-{steps:010d}.safetensors"
 
 
+def checkpoint_paths(folder: Path) -> list[Path]:
+    """The checkpoints of a run, the newest first."""
+    return sorted((folder / "checkpoints").glob("state-*.safetensors"), reverse=True)
+
+
+def steps_of(checkpoint: Path) -> int:
+    """How many moves had been made, by the name of a checkpoint."""
+    return int(checkpoint.stem.removeprefix("state-"))
+
+
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write a run's newest checkpoint and remove all but the last two."""
     save_checkpoint(checkpoint_path(folder, int(checkpoint.facts["num_timesteps"])), checkpoint)
-    for old in sorted((folder / "checkpoints").glob("state-*.safetensors"))[:-KEPT_CHECKPOINTS]:
+    for old in checkpoint_paths(folder)[KEPT_CHECKPOINTS:]:
         old.unlink(missing_ok=True)
 
 
 def newest_checkpoint(folder: Path, log: Callable[[str], None]) -> Checkpoint | None:
     """A run's newest intact checkpoint, or None; a damaged one is logged and renamed."""
-    for path in sorted((folder / "checkpoints").glob("state-*.safetensors"), reverse=True):
+    for path in checkpoint_paths(folder):
         found = load_intact_checkpoint(path, log)
         if found:
             return found

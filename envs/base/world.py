@@ -265,6 +265,16 @@ class World(ABC):
             raise WorksError(f"{folder}: no works of the world {self.id} ({reasons})")
         return join_works(found), left_out
 
+    def read_brief(self, path: Path) -> tuple[NDArray[np.int16], list[str]]:
+        """A brief (B,) int16 from a user's file, and what to tell the user of it, a line each.
+
+        By default there are none.
+
+        Raises:
+            ValueError: If the file holds no brief, or the world reads none.
+        """
+        raise WorksError(f"{path}: the world {self.id} reads no briefs from files")
+
     def check_works(self, works: Works) -> None:
         """Refuse what cannot be works of this world.
 

@@ -15,7 +15,7 @@ from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Evaluator, Export, World
 from move37.envs.drawing.corpus.augment import vary
 from move37.envs.drawing.corpus.icons import load_corpus
-from move37.envs.drawing.corpus.reading import read_folder
+from move37.envs.drawing.corpus.reading import read_brief, read_folder
 from move37.envs.drawing.corpus.trace import from_images
 from move37.envs.drawing.dynamics import DrawingSimulator, images_of, pictures_of
 from move37.envs.drawing.judging.craft import PatchCritic
@@ -29,6 +29,7 @@ from move37.envs.drawing.network import DrawingNetwork
 from move37.envs.drawing.rules.explain import explain
 from move37.envs.drawing.rules.form import form_quality, form_terms
 from move37.envs.drawing.view import page, render
+from move37.envs.files.pictures import save_png
 from move37.envs.judging.critics import judge
 from move37.envs.judging.novelty_reward import ArchiveNovelty
 from move37.envs.judging.reward import LearningReward, reward_archive
@@ -36,13 +37,23 @@ from move37.novelty.storage import load_weights
 
 
 def _write_svgs(works: Works, folder: Path) -> None:
-    for i, moves in enumerate(works.moves):
+    for i, (moves, brief) in enumerate(zip(works.moves, works.briefs, strict=True)):
         name = works.names[i] or f"{i:05d}"
-        write_atomically(folder / f"{name}.svg", render.svg(moves).encode())
+        write_atomically(folder / f"{name}.svg", render.svg(moves, brief).encode())
+
+
+def _write_pngs(works: Works, folder: Path) -> None:
+    for i in range(len(works)):
+        name = works.names[i] or f"{i:05d}"
+        save_png(folder / f"{name}.png", render.tile(works, i, PNG_SIZE))
 
 
 def _write_gif(works: Works, path: Path) -> None:
-    render.gif(works.moves[0], path)
+    render.gif(works.moves[0], path, brief=works.briefs[0])
+
+
+PNG_SIZE = 512
+"""Width and height of a drawing's own picture, in pixels."""
 
 
 CAP = 1.15
@@ -61,6 +72,7 @@ class DrawingWorld(World):
     env_id = "Move37/Drawing-v0"
     exports: ClassVar[Mapping[str, tuple[str, str, Export]]] = {
         "svg": ("FOLDER", "write one SVG per work", _write_svgs),
+        "png": ("FOLDER", "write one PNG per work", _write_pngs),
         "gif": ("FILE.gif", "animate the drawing hand of the first work", _write_gif),
     }
     coordinates = COORDINATES
@@ -69,6 +81,7 @@ class DrawingWorld(World):
     images = staticmethod(pictures_of)
     from_images = staticmethod(from_images)
     read_folder = staticmethod(read_folder)
+    read_brief = staticmethod(read_brief)
     mutate = staticmethod(mutate)
     parts = staticmethod(parts_of)
     assemble = staticmethod(assemble)

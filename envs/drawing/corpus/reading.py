@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from move37.envs.base.works import Works, WorksError, check_moves, join_works, pad_moves
+from move37.envs.base.works import PAD, Works, WorksError, check_moves, join_works, pad_moves
 from move37.envs.drawing.corpus.icons import CorpusError, load_corpus
 from move37.envs.drawing.corpus.svg import MAX_BYTES, SvgError, read_svg
 from move37.envs.drawing.corpus.trace import from_images, trace
 from move37.envs.drawing.dynamics import images_of
-from move37.envs.drawing.moves import MAX_MOVES, N_MOVES, SIZE, moves_of
+from move37.envs.drawing.moves import END, MAX_MOVES, N_MOVES, SIZE, moves_of
 
 MAX_SIDE = 4096
 """Widest and highest picture read, in pixels."""
@@ -29,6 +29,7 @@ WORKING_SIDE = 384
 """Larger pictures are averaged down to at most this many pixels a side before thinning."""
 LEAST_CONTRAST = 0.1
 """A picture whose colours differ less than this (of 1) from its border has no ink."""
+PICTURES = (".png", ".jpg", ".jpeg")
 KINDS = ".svg, .png, .jpg, .jpeg, .npz and .ndjson"
 
 
@@ -91,7 +92,7 @@ def _read(path: Path, name: str) -> tuple[Works, list[str]]:
         raise ReadingError("not a file")
     if kind == ".svg":
         return _read_svg(path, name), []
-    if kind not in (".png", ".jpg", ".jpeg", ".npz", ".ndjson"):
+    if kind not in (*PICTURES, ".npz", ".ndjson"):
         raise ReadingError(f"not one of {KINDS}")
     size = path.stat().st_size
     if size > MAX_FILE:
@@ -142,6 +143,31 @@ def _read_saved(path: Path, name: str) -> Works:
     names = tuple(own or f"{name}-{i}" for i, own in enumerate(works.names))
     moves = works.moves[:, :MAX_MOVES]
     return Works("drawing", moves, works.briefs, names, works.appraisal, works.images)
+
+
+def read_brief(path: Path) -> tuple[NDArray[np.int16], list[str]]:
+    """The strokes of a drawing that others go on from.
+
+    Args:
+        path: A file of SVG, or a picture (PNG or JPEG), which is traced.
+
+    Returns:
+        Moves (B,) int16, as many as it takes, and nothing that had to be said.
+
+    Raises:
+        ReadingError: If it is another file, broken, or empty.
+    """
+    try:
+        if path.suffix.lower() == ".svg":
+            with path.open("rb") as file:
+                moves = moves_of(read_svg(file.read(MAX_BYTES + 1)))
+        elif path.suffix.lower() in PICTURES:
+            moves = _read(path, "")[0].moves[0]
+        else:
+            raise ReadingError(f"no strokes are read from it; .svg, {', '.join(PICTURES)} are")
+    except (ValueError, OSError) as error:
+        raise ReadingError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+    return moves[(moves != PAD) & (moves != END)], []
 
 
 def _as_images(works: Works) -> Works:

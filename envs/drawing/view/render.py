@@ -131,21 +131,20 @@ def tile(
     return picture(works.moves[i], size, brief=works.briefs[i], first=first or 0, marks=marks)
 
 
-def svg(moves: NDArray[np.integer]) -> str:
+def svg(moves: NDArray[np.integer], brief: NDArray[np.integer] | None = None) -> str:
     """Write one work as SVG: one path per stroke that leaves ink, its numbers the board's points.
 
     Args:
         moves: (T,) int. The moves; -1 or END ends them.
+        brief: (B,) int. Given moves, the first paths, of the class ``brief``; -1 pads.
 
     Returns:
         An SVG document, 24 x 24 units, in the proportions of :func:`picture`. A dot is a line of
         no length, which round caps make visible. Strokes of one point (no ink) are left out.
     """
-    paths = [
-        "M" + "L".join(f"{x} {y}" for x, y in stroke.tolist())
-        for stroke in strokes_of(moves)
-        if len(stroke) > 1
-    ]
+    paths = [f'<path d="{path}"/>' for path in _paths(moves)]
+    if brief is not None:
+        paths = [f'<path class="brief" d="{path}"/>' for path in _paths(brief)] + paths
     # Points are the centres of cells, so the board spans -0.5 to 23.5. Less than half a unit off,
     # a reader that moves the viewBox to 0, 0 and rounds still finds the same points.
     return "\n".join(
@@ -153,13 +152,27 @@ def svg(moves: NDArray[np.integer]) -> str:
             '<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24"'
             f' viewBox="-0.4 -0.4 {SIZE} {SIZE}" fill="none" stroke="currentColor"'
             f' stroke-width="{STROKE}" stroke-linecap="round" stroke-linejoin="round">',
-            *(f'  <path d="{path}"/>' for path in paths),
+            *(f"  {path}" for path in paths),
             "</svg>\n",
         ]
     )
 
 
-def gif(moves: NDArray[np.integer], path: str | os.PathLike[str], size: int = 256) -> None:
+def _paths(moves: NDArray[np.integer]) -> list[str]:
+    """What SVG calls the data of a path, for each stroke that leaves ink."""
+    return [
+        "M" + "L".join(f"{x} {y}" for x, y in stroke.tolist())
+        for stroke in strokes_of(moves)
+        if len(stroke) > 1
+    ]
+
+
+def gif(
+    moves: NDArray[np.integer],
+    path: str | os.PathLike[str],
+    size: int = 256,
+    brief: NDArray[np.integer] | None = None,
+) -> None:
     """Write an animated GIF of the pen drawing one work, atomically.
 
     The pen moves at an even pace, on the paper and through the air; the finished work is held for
@@ -169,12 +182,14 @@ def gif(moves: NDArray[np.integer], path: str | os.PathLike[str], size: int = 25
         moves: (T,) int. The moves; -1 or END ends them.
         path: Where to write.
         size: Width and height in pixels.
+        brief: (B,) int. Given moves, on the paper from the beginning; -1 pads.
     """
     # One palette for all frames, from pictures with every pair of colours that can touch.
-    samples = [picture(moves[:end], size, pen=True) for end in (1, len(moves))]
+    samples = [picture(moves[:end], size, brief=brief, pen=True) for end in (1, len(moves))]
     palette = Image.fromarray(np.concatenate(samples)).quantize(64)
     frames = [
-        frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in _frames(moves, size)
+        frame.quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in _frames(moves, size, brief)
     ]
     buffer = io.BytesIO()
     frames[0].save(
@@ -188,9 +203,13 @@ def gif(moves: NDArray[np.integer], path: str | os.PathLike[str], size: int = 25
     write_atomically(path, buffer.getvalue())
 
 
-def _frames(moves: NDArray[np.integer], size: int) -> Iterator[Image.Image]:
+def _frames(
+    moves: NDArray[np.integer], size: int, brief: NDArray[np.integer] | None
+) -> Iterator[Image.Image]:
     """Frames of the pen drawing; the last is the finished work."""
     drawn = _Canvas(size)
+    if brief is not None:
+        drawn.lines(_lines(np.asarray(brief)), STROKE, GIVEN)
     paper = drawn.image
     before: Point | None = None
     for stroke in strokes_of(moves):

@@ -1,0 +1,203 @@
+"""Let the learner of a run make new works.
+
+move37 create --run RUN                             # 16 works: a sheet, SVGs and a file of works
+move37 create --run RUN --n 100 --seed 7 --temperature 0.8 --sheet new.png --html new.html
+move37 create --run RUN --brief mine.svg --svg icons/ --works icons.npz
+move37 create --run runs/composition-default-0 --brief melody.musicxml --midi answers/
+move37 replay icons.npz --id 3 --gif drawn.gif      # look at them again
+
+The works are fresh and unselected; the same seed gives the same works. RUN may still be learning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from move37.agents.learner.loading import SavedLearner, load_learner, load_reward, read_learner
+from move37.agents.learner.rollout import BOARDS, sample_works
+from move37.agents.runs.run_dir import SUMMARY
+from move37.agents.runs.terminal import Parser, command, one_line_errors, print_summaries, prog
+from move37.envs.base.simulator import Simulator
+from move37.envs.base.works import PAD, Works
+from move37.envs.base.world import World
+from move37.novelty.storage import read_json
+from move37.outputs import Log, add_output_options, check_exports, paths_of, write_files
+
+__all__ = ["create", "load_learner", "load_reward"]
+
+MOST = 1 << 20
+"""Largest number of works."""
+COLDEST, HOTTEST = 0.01, 100.0
+"""Temperatures between the surest move and any move."""
+
+
+def create(
+    run: str | os.PathLike[str],
+    *,
+    n: int = 16,
+    seed: int = 0,
+    temperature: float = 1.0,
+    brief: Any = None,
+    works: Path | None = None,
+    sheet: Path | None = None,
+    html: Path | None = None,
+    exports: Iterable[tuple[str, Path]] = (),
+    folder: Path | None = None,
+    log: Log = print,
+) -> Works:
+    """Let the learner of a run make works, fresh and unselected.
+
+    Args:
+        run: Folder of a run, finished or still learning; of the latter the newest checkpoint works.
+        n: Works to make, 1 to 1,048,576.
+        seed: Of all chance, also of which briefs of the world's are answered; at least 0.
+        temperature: Divides the logits; 1 is what the learner learnt, lower is more certain.
+        brief: What every work answers: a file (see the world's ``read_brief``), or what the
+            world's environment takes as ``options={"brief": ...}``. None: the briefs that the run
+            was examined with, where its world has any.
+        works: Where to write the works (.npz), for :func:`move37.replay.replay`.
+        sheet: Where to write a contact sheet (PNG).
+        html: Where to write a page that plays the works.
+        exports: (kind, path) of other files; the world's ``exports`` say which kinds there are.
+        folder: Gets ``sheet.png``, ``works.npz``, and SVGs where the world writes them.
+        log: Takes what is printed.
+
+    Returns:
+        The works. What the run's judges and its reward say of them is in their ``appraisal``.
+
+    Raises:
+        ValueError: If the run or the brief cannot be read, an option is out of range, or the world
+            does not write such files.
+        OSError: If a file cannot be written.
+    """
+    _check_range("n", n, 1, MOST)
+    _check_range("seed", seed, 0, float("inf"))
+    _check_range("temperature", temperature, COLDEST, HOTTEST)
+    learner = read_learner(run, log)
+    world, exports = learner.world, list(exports)
+    if folder is not None:
+        sheet, works = folder / "sheet.png", folder / "works.npz"
+        exports += [("svg", folder / "svg")] if "svg" in world.exports else []
+    check_exports(world, exports)
+    boards = world.exam(min(n, BOARDS))
+    boards.seed(seed)
+    given = None if brief is None else _read_brief(world, boards, brief, log)
+    log(_title(Path(run), learner, n, seed, temperature))
+
+    rng = np.random.default_rng(seed)
+    made = sample_works(learner.network, boards, world.id, n, rng, temperature, given)
+    made = _appraised(Path(run), learner, made, log)
+    if works is not None:
+        made.save(works)
+        log(f"wrote {works}")
+    write_files(
+        world, made, f"Works of {Path(run).name}", sheet=sheet, html=html, exports=exports,
+        captions=[f"#{i}" for i in range(n)], log=log,
+    )  # fmt: skip
+    return made
+
+
+def _check_range(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        limit = f"from {least} to {most}" if most < float("inf") else f"at least {least}"
+        raise ValueError(f"--{name}: must be {limit}, got {value}")
+
+
+def _read_brief(world: World, boards: Simulator, brief: Any, log: Log) -> NDArray[np.int16]:
+    """A brief (B,) of a file or of what an environment takes, checked against the boards."""
+    if isinstance(brief, str | os.PathLike):
+        moves, said = world.read_brief(Path(brief))
+        for line in said:
+            log(line)
+    else:
+        moves = world.simulator_class.parse_brief(brief)
+    boards.reset(np.arange(boards.n))
+    if (boards.briefs == PAD).all():
+        log("this learner practised without briefs: how it answers one was never rewarded")
+    boards.set_brief(moves)
+    return moves
+
+
+def _title(run: Path, learner: SavedLearner, n: int, seed: int, temperature: float) -> str:
+    state = f"after {learner.steps:,} moves"
+    if not learner.finished:
+        state = f"unfinished: its newest checkpoint, {state} of {learner.config.env_steps:,}"
+    return f"{n} works of {run} ({state}), temperature {temperature:g}, seed {seed}"
+
+
+def _appraised(run: Path, learner: SavedLearner, made: Works, log: Log) -> Works:
+    """The works with what the run's judges and its reward say of them; prints the medians."""
+    try:
+        judges = learner.world.load_evaluator(run)
+        measured = judges.measure(made)
+        terms = {f"judged/{key}": values for key, values in measured.items()}
+        terms |= load_reward(run)(made)
+    except (ValueError, OSError) as error:  # a learner alone makes works too
+        log(f"not appraised: {error}")
+        return made
+    n = len(made)
+    terms |= {"step": np.full(n, float(learner.steps)), "seed": np.full(n, learner.config.seed)}
+    columns = {"these": judges.summarise(measured)}
+    if (run / SUMMARY).exists():
+        summary = read_json(run / SUMMARY)
+        columns |= {"the run's": summary, "human": summary["human"]}
+    print_summaries(columns, log)
+    return made.with_appraisal(terms)
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; the names are those of the arguments of :func:`create`."""
+    parser = Parser(prog("create"), __doc__)
+    parser.add_argument(
+        "--run", type=Path, required=True, metavar="RUN",
+        help="folder of a run, whose learner makes the works; it may still be learning",
+    )  # fmt: skip
+    parser.add_argument("--n", type=int, default=16, help="works to make (default: 16)")
+    parser.add_argument("--seed", type=int, default=0, help="of all chance (default: 0)")
+    parser.add_argument(
+        "--temperature", type=float, default=1.0, metavar="T",
+        help="divides the logits: lower is more certain, higher more daring (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--brief", type=Path, metavar="FILE",
+        help="what every work answers. Drawing: strokes that are on the board already (.svg, .png, "
+        ".jpg). Composition: the soprano (.musicxml, .xml, .mxl, .mid)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--works", type=Path, metavar="FILE.npz", help="write the works, for `move37 replay`"
+    )
+    add_output_options(parser, "write a page that plays the works")
+    return parser.parse_args(arguments)
+
+
+def unused_folder(name: str) -> Path:
+    """``name``, or the first of ``name-2``, ``name-3`` ... that does not exist."""
+    names = (Path(name if i == 1 else f"{name}-{i}") for i in count(1))
+    return next(path for path in names if not path.exists())
+
+
+def main() -> None:
+    """Run from the command line."""
+    sys.path.append(os.getcwd())  # for a world of one's own, module:Class
+    options = vars(parse(sys.argv[1:]))
+    options["exports"] = paths_of(options["exports"])
+    if not any(options[name] for name in ("works", "sheet", "html", "exports")):
+        options["folder"] = unused_folder("created")
+    with one_line_errors("create"):
+        create(**options)
+        if "folder" in options:
+            works = options["folder"] / "works.npz"
+            print(f"next: {command('replay', works, '--html', 'works.html')}")
+
+
+if __name__ == "__main__":
+    main()
