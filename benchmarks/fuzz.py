@@ -63,8 +63,9 @@ from move37.envs.composition.score import notation
 from move37.envs.composition.score.midi import midi
 from move37.envs.composition.scores import scores_of
 from move37.envs.drawing.corpus.icons import _check
+from move37.envs.drawing.corpus.lines import SvgError
 from move37.envs.drawing.corpus.quickdraw import read_drawing
-from move37.envs.drawing.corpus.svg import SvgError, read_svg
+from move37.envs.drawing.corpus.svg import read_svg
 from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.judging.craft import PatchCritic
 from move37.envs.drawing.judging.descriptor import N_FEATURES, features_of

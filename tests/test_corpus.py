@@ -13,15 +13,9 @@ from safetensors.numpy import save_file
 
 from move37.envs.drawing.corpus import icons as corpus_module
 from move37.envs.drawing.corpus.icons import Corpus, CorpusError, load_corpus
+from move37.envs.drawing.corpus.lines import SvgError, simplify
 from move37.envs.drawing.corpus.sources import PACKAGES, installed
-from move37.envs.drawing.corpus.svg import (
-    MAX_BYTES,
-    MAX_DEPTH,
-    MAX_TOKENS,
-    SvgError,
-    read_svg,
-    simplify,
-)
+from move37.envs.drawing.corpus.svg import MAX_BYTES, MAX_DEPTH, MAX_TOKENS, read_svg
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, SIZE, moves_of, strokes_of
 
 HEAD = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#000">'
@@ -29,7 +23,7 @@ SQUARE = '<path d="M4 4h8v8h-8z"/>'
 
 
 def draw(body: str, head: str = HEAD) -> list[list[list[int]]]:
-    return [stroke.tolist() for stroke in read_svg(f"{head}{body}</svg>".encode())]
+    return [stroke.tolist() for stroke in read_svg(f"{head}{body}</svg>".encode())[0]]
 
 
 def write(folder: Path, name: str, body: str) -> None:
@@ -68,14 +62,15 @@ def test_each_moveto_lifts_the_pen_even_where_it_is() -> None:
 
 def test_relative_moveto_after_close_starts_from_the_subpath_start() -> None:
     assert draw('<path d="M2 2h4v4zm10 10h3"/>')[1] == [[12, 12], [15, 12]]
-    assert draw('<path d="M2 2h3m0 5zm1 1h2"/>')[1:] == [[[5, 7], [5, 7]], [[6, 8], [8, 8]]]
+    dot = '<path stroke-linecap="round" d="M2 2h3m0 5zm1 1h2"/>'
+    assert draw(dot)[1:] == [[[5, 7], [5, 7]], [[6, 8], [8, 8]]]
 
 
 @pytest.mark.parametrize(
     "d", ["M5 7h.01", "M5 7z", "M5 7l0 0", "M4.5 7a.5 .5 0 1 0 1 0a.5 .5 0 1 0 -1 0"]
 )
 def test_a_stroke_that_collapses_is_a_dot(d: str) -> None:
-    assert draw(f'<path d="{d}"/>') == [[[5, 7], [5, 7]]]
+    assert draw(f'<path stroke-linecap="round" d="{d}"/>') == [[[5, 7], [5, 7]]]
 
 
 def test_arc_bulges_to_the_side_its_sweep_says() -> None:
@@ -131,11 +126,11 @@ def test_basic_shapes() -> None:
     ],
 )
 def test_transforms_nest(transform: str, expected: list[list[int]]) -> None:
-    clipped = [[max(x, 0), max(y, 0)] for x, y in expected]
+    clipped = [[x, max(y, 0)] for x, y in expected]  # upright where it leaves the board
     path = '<path d="M1 1h4"/>'
     assert draw(f'<g transform="{transform}"><g>{path}</g></g>') == [clipped]
     wrapped = f'<g transform="translate(1 1)"><g transform="{transform}">{path}</g></g>'
-    shifted = [[max(x + 1, 0), max(y + 1, 0)] for x, y in expected]
+    shifted = [[x + 1, max(y + 1, 0)] for x, y in expected]
     assert draw(wrapped) == [shifted]
 
 
@@ -143,17 +138,16 @@ def test_nested_svg_is_placed_and_scaled() -> None:
     inner = '<svg x="2" y="4" width="10" height="10" viewBox="0 0 5 5"><path d="M0 0h5v5"/></svg>'
     assert draw(inner) == [[[2, 4], [12, 4], [12, 14]]]
     inner = inner.replace('width="10"', 'width="14"').replace("0 0 5 5", "-1 -1 5 5")
-    assert draw(inner) == [[[6, 6], [16, 6], [16, 16]]]
+    assert draw(inner) == [[[6, 6], [16, 6], [16, 14]]]  # cut off where its view ends
 
 
 def test_other_boxes_are_centred_with_a_margin() -> None:
-    path = '<path d="M0 0h100v50h-100z"/>'
+    path = '<path stroke="#000" fill="none" d="M0 0h100v50h-100z"/>'
     expected = [[[1, 6], [22, 6], [22, 17], [1, 17], [1, 6]]]
     assert draw(path, '<svg viewBox="0 0 100 50">') == expected
     assert draw(path, '<svg width="100px" height="50">') == expected
-    assert draw(path, '<svg width="100%" height="1em">') == expected  # from the bounding box
-    offset = '<path d="M10 -20h100v50h-100z"/>'
-    assert draw(offset, '<svg viewBox="10 -20 100 50">') == expected
+    assert draw(path, '<svg width="100%" height="50">') == expected  # from the bounding box
+    assert draw(path.replace("M0 0", "M10 -20"), '<svg viewBox="10 -20 100 50">') == expected
 
 
 def test_points_are_clipped_to_the_board() -> None:
@@ -187,7 +181,7 @@ def test_simplify_keeps_every_point_within_tolerance() -> None:
 def test_entity_declarations_are_refused() -> None:
     laughs = "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10 if i else "ha"}">' for i in range(9))
     data = f"<!DOCTYPE svg [{laughs}]>{HEAD}<text>&a8;</text>{SQUARE}</svg>"
-    with pytest.raises(SvgError, match="entity 'a0'"):
+    with pytest.raises(SvgError, match="entity 'a1'"):
         read_svg(data.encode())
     external = f'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>{HEAD}{SQUARE}</svg>'
     with pytest.raises(SvgError, match="entity 'x'"):
@@ -199,7 +193,7 @@ def test_a_doctype_with_attributes_only_is_read() -> None:
         '<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.0//EN" "http://localhost/none.dtd" '
         "[<!ATTLIST g xmlns:kvg CDATA #FIXED 'http://localhost' kvg:element CDATA #IMPLIED>]>"
     )
-    assert len(read_svg(f"{doctype}{HEAD}{SQUARE}</svg>".encode())) == 1
+    assert len(read_svg(f"{doctype}{HEAD}{SQUARE}</svg>".encode())[0]) == 1
 
 
 @pytest.mark.parametrize("name", sorted(PACKAGES))
@@ -220,21 +214,17 @@ def test_works_of_every_packaged_corpus_are_read(name: str) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (f'{SQUARE}{SQUARE}<path d=""/>', "^path 3 has no points"),
-        ('<path d="M5 5"/>', "^path 1 has no points"),
-        ('<path d="M5 5 L"/>', "^path 1 cannot be read"),
-        ('<path d="L5 5"/>', "^path 1 .*start with M"),
-        ('<path d="M5 5 evil"/>', "^path 1 "),
-        ('<path d="M1e999 5h4"/>', "not finite"),
-        ('<polygon points=""/>', "^polygon 1 has no points"),
-        ('<polyline points="1 2 3"/>', "^polyline 1 has an odd"),
-        ('<circle cx="5" cy="5" r="0"/>', "^circle 1 has no points"),
-        ('<circle cx="5mm" cy="5" r="1"/>', "^circle 1 has cx='5mm'"),
-        ('<g transform="spin(3)"><path d="M1 1h4"/></g>', "^g 1 .*spin"),
-        ('<use href="#a"/>', "^use 1 refers"),
+        ('<path d=""/>', r"^nothing is drawn \(path 1 has no points"),
+        ('<path d="M5 5"/>', "path 1 has no points"),
+        ('<path d="M5 5 L"/>', "path 1 is drawn up to 'L'"),
+        ('<path d="L5 5"/>', "path 1 is drawn up to 'L5 5'"),
+        ('<path d="M1e999 5h4"/>', "path 1 is drawn up to 'M1e999"),
+        ('<polygon points=""/>', "polygon 1 has no points"),
+        ('<circle cx="5" cy="5" r="0"/>', "circle 1 has no points"),
+        ('<use href="#a"/>', "use 1 refers to '#a'"),
         ("<g>", "not well-formed"),
         (f"{'<g>' * MAX_DEPTH}{'</g>' * MAX_DEPTH}", "deep"),
-        (f'<path d="M0 0{"h1" * MAX_TOKENS}"/>', "past"),
+        (f'<path d="M0 0{"h1" * MAX_TOKENS}"/>', "more than 20000 path commands"),
         (" " * MAX_BYTES, "bytes"),
         ("<!-- nothing -->", "nothing is drawn"),
     ],
@@ -267,22 +257,24 @@ def test_folder_round_trip(icons: Path) -> None:
 
 
 def test_works_that_are_broken_or_too_long_are_skipped_and_named(icons: Path) -> None:
-    write(icons, "broken/plane.svg", SQUARE * 2 + "<path/>")
+    write(icons, "broken/plane.svg", "<path/>")
+    write(icons, "partly.svg", f"{SQUARE}<path/>")
     write(icons, "long.svg", "".join(f'<path d="M1 {y}h9"/>' for y in range(17)))
     write(icons, "fits.svg", "".join(f'<path d="M1 {y}h9"/>' for y in range(16)))
     corpus = load(icons)
     assert corpus.skipped == (
-        ("broken/plane.svg", "path 3 has no points"),
+        ("broken/plane.svg", "nothing is drawn (path 1 has no points)"),
         ("long.svg", "51 moves, at most 48 fit"),
+        ("partly.svg", "path 2 has no points"),
     )
-    assert corpus.works.lengths.tolist() == [48, 6, 6, 4]
+    assert corpus.works.lengths.tolist() == [48, 6, 6, 6, 4]
 
 
 def test_nothing_left_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"no \.svg files"):
         load(tmp_path)
     write(tmp_path / "icons", "a.svg", "<path/>")
-    with pytest.raises(CorpusError, match=r"no works left.*a\.svg: path 1 has no points"):
+    with pytest.raises(CorpusError, match=r"no works left.*a\.svg: .*path 1 has no points"):
         load(tmp_path / "icons")
 
 

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.fuzz import LOADERS, break_file, one_input, search
-from move37.envs.drawing.corpus.svg import SvgError, read_svg
+from move37.envs.drawing.corpus.lines import SvgError
+from move37.envs.drawing.corpus.svg import read_svg
 
 OFTEN = settings(
     max_examples=60, deadline=None, derandomize=True,
@@ -69,7 +70,7 @@ def test_any_shapes(shapes, box):
     text = f'<svg viewBox="{" ".join(box)}" stroke="#000">{"".join(shapes)}</svg>'
     with np.errstate(all="ignore"):
         try:
-            strokes = read_svg(text.encode())
+            strokes, _ = read_svg(text.encode())
         except SvgError as error:
             assert "\n" not in str(error)
         else:

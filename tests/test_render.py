@@ -162,7 +162,7 @@ def test_svg_holds_the_same_points(strokes):
 
 @pytest.mark.parametrize("strokes", [HOUSE, FACE, EDGE])
 def test_svg_reads_back_as_human_works_are_read(strokes):
-    read = read_svg(render.svg(moves_of(strokes)).encode())
+    read, _ = read_svg(render.svg(moves_of(strokes)).encode())
     np.testing.assert_array_equal(moves_of(read), moves_of(strokes))
 
 

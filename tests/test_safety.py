@@ -21,8 +21,10 @@ from move37.agents.runs.config import load_config
 from move37.envs.base.corpus import CACHE_FORMAT, CorpusError
 from move37.envs.base.registry import load_works
 from move37.envs.base.works import Works, WorksError, write_npz
+from move37.envs.drawing.corpus.css import MAX_STYLE
 from move37.envs.drawing.corpus.icons import load_corpus
-from move37.envs.drawing.corpus.svg import MAX_ELEMENTS, SvgError, read_svg
+from move37.envs.drawing.corpus.lines import SvgError
+from move37.envs.drawing.corpus.svg import MAX_ELEMENTS, read_svg
 from move37.envs.drawing.dynamics import DrawingSimulator, images_of
 from move37.envs.drawing.judging.craft import PatchCritic
 from move37.envs.drawing.judging.descriptor import N_FEATURES, features_of
@@ -322,6 +324,7 @@ def svg(body, declarations="", attributes=""):
 
 
 LINE = '<path d="M1 1h9"/>'
+NESTED = '<g id="a{}">{}</g>'
 LAUGHS = "".join(f"<!ENTITY a{i} '{f'&a{i - 1};' * 10}'>" for i in range(1, 10))
 
 
@@ -336,17 +339,48 @@ LAUGHS = "".join(f"<!ENTITY a{i} '{f'&a{i - 1};' * 10}'>" for i in range(1, 10))
             svg("<g/>" * 40_000, f"<!DOCTYPE svg [<!ATTLIST g style CDATA '{'a:b;' * 99_999}'>]>"),
             "declares long defaults",
         ),
-        (svg('<use href="http://localhost/x.svg"/>'), "refers to another element"),
+        (svg('<use href="http://localhost/x.svg"/>'), "refers to 'http"),
         (svg("<g>" * 5000 + LINE + "</g>" * 5000), "nested more than"),
         (svg("<g/>" * (MAX_ELEMENTS + 1)), "more than 20000 elements"),
-        (svg(f'<g transform="{"rotate(1)" * 90_000}"/>'), "past 20000"),
+        (svg(f'<g transform="{"rotate(1)" * 90_000}"/>'), "more than 20000 path"),
         # Numbers that end wrong after very many digits or blanks: tried in every way once.
-        (svg(f'<rect width="{"1" * 900_000}x" height="1"/>'), "expected a number"),
-        (svg(f'<rect width="1{" " * 900_000}x" height="1"/>'), "expected a number"),
-        (svg(f'<path d="M{"1" * 900_000} 1h1"/>'), "not finite"),
-        (svg(f'<path d="M1 1{" 1" * 400_000}"/>'), "past 20000"),
-        (svg('<path d="M1e308 1e308h1e308"/>'), "not finite"),
-        (svg('<path d="M1 1a1 1 0 0 1 nan 3"/>'), "path 1"),
+        (svg(f'<rect width="{"1" * 900_000}x" height="1"/>'), "rect 1 has no points"),
+        (svg(f'<rect width="1{" " * 900_000}x" height="1"/>'), "rect 1 has no points"),
+        (svg(f'<path d="M{"1" * 900_000} 1h1"/>'), "path 1 is drawn up to 'M111"),
+        (svg(f'<path d="M1 1{" 1" * 400_000}"/>'), "more than 20000 path"),
+        (svg('<path d="M1e308 1e308h1e308"/>'), "path 1 is drawn up to 'M1e308"),
+        (svg('<g transform="scale(1e99)">' * 9 + LINE + "</g>" * 9), "that are not finite"),
+        # Each refers ten times to the one before; each to the next; each to the other; to itself.
+        (
+            svg(
+                "".join(NESTED.format(i, f'<use href="#a{i - 1}"/>' * 10) for i in range(1, 21))
+                + NESTED.format(0, LINE)
+            ),
+            "more than 20000",
+        ),
+        (svg("".join(NESTED.format(i, f'<use href="#a{i + 1}"/>') for i in range(99))), "deep"),
+        (
+            svg(NESTED.format(1, '<use href="#a2"/>') + NESTED.format(2, '<use href="#a1"/>')),
+            "which contains it",
+        ),
+        (
+            svg(
+                '<linearGradient id="a" href="#a"/><path d="M1 1h9" stroke="url(#a)" fill="none"/>'
+            ),
+            "nothing is drawn",
+        ),
+        # Style: long, compared very often, nested, and variables that double.
+        (svg(f"<style>{'a{b:c}' * (MAX_STYLE // 5)}</style>{LINE}"), "characters of style"),
+        (svg(f"<style>{'* g{fill:red}' * 9000}</style>{'<g/>' * 9000}"), "too long for"),
+        (svg(f"<style>path{{fill:{'(' * 100_000}}}</style><g/>"), "nothing is drawn"),
+        (
+            svg(
+                f'<g style="--a:{"var(--a)" * 20}">' * 60 + "</g>" * 60, "", 'style="--a:xxxxxxxxx"'
+            ),
+            "nothing is drawn",
+        ),
+        # An entity that is read a hundred thousand times.
+        (svg(f"<g id='{'&a;' * 100_000}'/>", f"<!DOCTYPE svg [<!ENTITY a '{'x' * 99}'>]>"), "long"),
         (b"<svg>" + b"\x00" * 99, "not well-formed"),
         (svg(LINE) + svg(LINE), "not well-formed"),
         (b'<?xml version="1.0" encoding="none"?><svg/>', "not well-formed"),

@@ -271,7 +271,7 @@ def test_broken_files_are_named_with_the_reason(tmp_path):
     (tmp_path / "bomb.png").write_bytes(png_of_size(60_000, 60_000))
     (tmp_path / "wide.png").write_bytes(png_of_size(MAX_SIDE + 1, 1))
     (tmp_path / "gif.png").write_bytes(b"GIF89a" + bytes(40))
-    (tmp_path / "entity.svg").write_text('<!DOCTYPE svg [<!ENTITY a "b">]>' + svg("&a;"))
+    (tmp_path / "entity.svg").write_text('<!DOCTYPE svg [<!ENTITY a "&b;">]>' + svg("&a;"))
     np.savez(tmp_path / "evil.npz", moves=np.array([Evil()], object))
     (tmp_path / "pickle.npz").write_bytes(pickle.dumps(Evil()))
     Works("composition", np.zeros((1, 3), np.int16)).save(tmp_path / "other.npz")

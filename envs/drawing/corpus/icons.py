@@ -17,11 +17,11 @@ from tqdm import tqdm
 
 from move37.envs.base.corpus import CorpusError, Parsed, Skipped, read_corpus
 from move37.envs.base.works import Works, check_moves, pad_moves
+from move37.envs.drawing.corpus.lines import SvgError
 from move37.envs.drawing.corpus.sources import Source, find_source
-from move37.envs.drawing.corpus.svg import SvgError
 from move37.envs.drawing.moves import MAX_MOVES, N_MOVES, moves_of
 
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 """Raised whenever the same files would give other works, so that old caches are not used."""
 
 __all__ = ["Corpus", "CorpusError", "load_corpus"]
@@ -34,7 +34,7 @@ class Corpus:
     Attributes:
         name: The corpus: "tabler", or a folder's or file's name.
         works: The N works with their names; moves (N, 48) int16, each ending with END.
-        skipped: (label, reason) of everything that was found but left out.
+        skipped: (label, reason) of everything that was found but left out, parts of works too.
         fingerprint: SHA-256 over moves and names, in hexadecimal.
         designer: Who drew the works; empty if unknown.
         licence: SPDX identifier of the works' licence; empty if unknown.
@@ -92,13 +92,14 @@ def _parse(source: Source, progress: bool) -> Parsed:
     bar = tqdm(source.records, desc=f"reading {source.name}", unit="work", disable=not progress)
     for label, data in bar:
         try:
-            name, strokes = source.read(label, data)
+            name, strokes, parts = source.read(label, data)
             moves = moves_of(strokes)
             if len(moves) > MAX_MOVES:
                 raise SvgError(f"{len(moves)} moves, at most {MAX_MOVES} fit")
         except SvgError as error:
             skipped.append((label, str(error)))
             continue
+        skipped += [(label, part) for part in parts]
         names.append(name)
         rows.append(moves)
     works = Works("drawing", pad_moves(rows, MAX_MOVES), names=tuple(names))

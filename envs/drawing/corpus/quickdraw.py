@@ -6,15 +6,8 @@ import json
 
 import numpy as np
 
-from move37.envs.drawing.corpus.svg import (
-    MAX_BYTES,
-    MAX_TOKENS,
-    Strokes,
-    SvgError,
-    bounding_box,
-    fit,
-    to_stroke,
-)
+from move37.envs.drawing.corpus.lines import Strokes, SvgError, bounding_box, fit, to_stroke
+from move37.envs.drawing.corpus.svg import MAX_BYTES, MAX_TOKENS
 from move37.envs.drawing.moves import SIZE
 
 

@@ -16,7 +16,8 @@ from PIL import Image
 
 from move37.envs.base.works import PAD, Works, WorksError, check_moves, join_works, pad_moves
 from move37.envs.drawing.corpus.icons import CorpusError, load_corpus
-from move37.envs.drawing.corpus.svg import MAX_BYTES, SvgError, read_svg
+from move37.envs.drawing.corpus.lines import SvgError
+from move37.envs.drawing.corpus.svg import MAX_BYTES, read_svg
 from move37.envs.drawing.corpus.trace import from_images, trace
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.moves import END, MAX_MOVES, N_MOVES, SIZE, moves_of
@@ -91,7 +92,7 @@ def _read(path: Path, name: str) -> tuple[Works, list[str]]:
     if not path.is_file():
         raise ReadingError("not a file")
     if kind == ".svg":
-        return _read_svg(path, name), []
+        return _read_svg(path, name)
     if kind not in (*PICTURES, ".npz", ".ndjson"):
         raise ReadingError(f"not one of {KINDS}")
     size = path.stat().st_size
@@ -111,17 +112,18 @@ def _read(path: Path, name: str) -> tuple[Works, list[str]]:
     return Works("drawing", works.moves, names=(name,), images=works.images), []
 
 
-def _read_svg(path: Path, name: str) -> Works:
+def _read_svg(path: Path, name: str) -> tuple[Works, list[str]]:
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     try:
-        moves = moves_of(read_svg(data))[None]
+        strokes, skipped = read_svg(data)
     except SvgError as error:
         raise ReadingError(str(error)) from error
+    moves = moves_of(strokes)[None]
     if moves.shape[1] <= MAX_MOVES:
-        return Works("drawing", pad_moves([moves[0]], MAX_MOVES), names=(name,))
+        return Works("drawing", pad_moves([moves[0]], MAX_MOVES), names=(name,)), skipped
     images = images_of(moves)
-    return Works("drawing", trace(images), names=(name,), images=images)
+    return Works("drawing", trace(images), names=(name,), images=images), skipped
 
 
 def _read_saved(path: Path, name: str) -> Works:

@@ -14,16 +14,20 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from move37.envs.base.corpus import CorpusError, Record, bytes_of, installed
+from move37.envs.drawing.corpus.lines import Strokes
 from move37.envs.drawing.corpus.quickdraw import read_drawing
-from move37.envs.drawing.corpus.svg import MAX_BYTES, Strokes, read_svg
+from move37.envs.drawing.corpus.svg import MAX_BYTES, read_svg
 
 MAX_NDJSON = 1 << 30
 """Largest .ndjson file read, in bytes."""
 
+Reading = tuple[str, Strokes, list[str]]
+"""A work's name, its strokes, and what of it was skipped."""
 
-def read_icon(label: str, data: bytes) -> tuple[str, Strokes]:
-    """The name (its file's) and strokes of an icon."""
-    return PurePosixPath(label).stem, read_svg(data)
+
+def read_icon(label: str, data: bytes) -> Reading:
+    """Read an icon; its name is its file's."""
+    return PurePosixPath(label).stem, *read_svg(data)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Source:
     Attributes:
         name: Of the corpus.
         records: The works as they were found, in a fixed order.
-        read: From a record to the work's name and strokes; SvgError if it cannot be read.
+        read: From a record to the work; SvgError if it cannot be read.
         kind: What the file in the cache is called by.
         designer: Who drew the works; empty if unknown.
         licence: SPDX identifier of the works' licence; empty if unknown.
@@ -41,7 +45,7 @@ class Source:
 
     name: str
     records: list[Record]
-    read: Callable[[str, bytes], tuple[str, Strokes]] = read_icon
+    read: Callable[[str, bytes], Reading] = read_icon
     kind: str = ""
     designer: str = ""
     licence: str = ""
@@ -95,9 +99,10 @@ def kanjivg() -> Source:
     # Variants of a character have a suffix: 04e8c-Kaisho.svg.
     paths = sorted(p for p in folder.glob("*.svg") if re.fullmatch("[0-9a-f]{5}", p.stem))
 
-    def read(label: str, data: bytes) -> tuple[str, Strokes]:
+    def read(label: str, data: bytes) -> Reading:
         code = PurePosixPath(label).stem
-        return f"{chr(int(code, 16))} {code}", read_svg(data)
+        strokes, _ = read_svg(data)  # what is skipped are the numbers of the strokes
+        return f"{chr(int(code, 16))} {code}", strokes, []
 
     records = [(p.name, bytes_of(p, MAX_BYTES)) for p in paths]
     return Source("kanjivg", records, read, designer="Ulrich Apel", licence="CC-BY-SA-3.0")
@@ -127,8 +132,8 @@ def _folder(path: Path) -> Source:
         raise CorpusError(f"{path}: no .svg files in this folder")
     records = [(label, bytes_of(files[label], MAX_BYTES)) for label in sorted(files)]
 
-    def read(label: str, data: bytes) -> tuple[str, Strokes]:
-        return label.removesuffix(".svg"), read_svg(data)
+    def read(label: str, data: bytes) -> Reading:
+        return label.removesuffix(".svg"), *read_svg(data)
 
     return Source(path.resolve().name, records, read, kind="svg")
 
@@ -141,7 +146,7 @@ def _quickdraw(path: Path) -> Source:
     return Source(
         path.stem,
         records,
-        lambda _, data: read_drawing(data),
+        lambda _, data: (*read_drawing(data), []),
         kind="quickdraw",
         designer="players of Quick, Draw!",
         licence="CC-BY-4.0",

@@ -1,206 +1,127 @@
-"""From SVG files to strokes on the board: parse, flatten, scale, simplify, round.
+"""From SVG files to strokes on the board: what a browser shows of their outlines.
 
-Only outlines are read: paths, lines, polylines, polygons, rectangles, circles and ellipses in
-nested groups with transforms. Text, images, stylesheets and paint are ignored. Files are taken
-to be untrusted: declarations of entities and of long attribute defaults are refused, nothing
-outside the file is looked at, and size, depth, elements, segments and the work on a line are
-limited.
+Paths and basic shapes are read, with styles, units, transforms, ``use`` and nested views. Text and
+pictures are not. Files are taken to be untrusted: nothing outside the file is looked at, and size,
+depth, elements, segments, entities and the work on a line are limited.
 """
 
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 import numpy as np
-from numpy.typing import NDArray
-from svgpathtools import Arc, CubicBezier, Path, QuadraticBezier
-from svgpathtools.parser import parse_transform
 
+from move37.envs.drawing.corpus import css, outlines
+from move37.envs.drawing.corpus.lines import (
+    Box,
+    Line,
+    Strokes,
+    SvgError,
+    bounding_box,
+    clip,
+    fit,
+    is_flat,
+    to_stroke,
+)
+from move37.envs.drawing.corpus.painting import GROUND, Mark, moved, shown
 from move37.envs.drawing.moves import SIZE
 
 MAX_BYTES = 1 << 20
 """Largest SVG file read, in bytes."""
 MAX_DEPTH = 64
-"""Deepest nesting of elements."""
+"""Deepest nesting of elements, those that ``use`` refers to included."""
 MAX_ELEMENTS = 20_000
-"""Most elements in one file."""
+"""Most elements in one file, and most drawn, those that ``use`` refers to included."""
 MAX_DEFAULTS = 512
 """Characters of all attribute defaults that a file declares: each element may get them all."""
 MAX_TOKENS = 20_000
 """Most path commands and numbers in one file, which bounds its segments."""
-MAX_WORK = 10_000_000
-"""Most distances computed to simplify one line, which can take the square of its points."""
-TOLERANCE = 0.35
-"""Ramer-Douglas-Peucker tolerance, in cells of the board."""
+FEW = 5
+"""Most skipped things of one file that are named."""
 
 _SVG = "http://www.w3.org/2000/svg"
-# No two parts of a pattern may match the same run of characters, or a long one that fits nowhere
-# would be tried in every way.
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_LENGTH = re.compile(rf"\s*({_NUMBER.pattern})\s*(?:px\s*)?", re.ASCII)
-_TOKEN = re.compile(rf"[A-DF-Za-df-z]|{_NUMBER.pattern}", re.ASCII)
-_PATH = re.compile(r"\s*[Mm][MmZzLlHhVvCcSsQqTtAaEe0-9+\-.,\s]*", re.ASCII)
-_NOT_DRAWN = frozenset(
-    "defs clipPath mask marker pattern symbol filter metadata title desc linearGradient "
-    "radialGradient style script text image foreignObject".split()
-)
-_STEPS = np.linspace(0.0, 1.0, 25)
-_TURN = np.exp(1j * np.linspace(0.0, 2.0 * np.pi, 73))
-
-Strokes = list[NDArray[np.int64]]
-"""The strokes of a drawing, each (P, 2) of x, y in 0..23."""
-Line = NDArray[np.complex128]
-"""A polyline, (P,) complex: x + iy in user units."""
-Box = tuple[float, float, float, float]
-"""x, y, width and height in user units."""
+_XLINK_HREF = "http://www.w3.org/1999/xlink}href"
+_GROUPS = frozenset(["svg", "symbol", "g", "a", "switch", "use"])
+_SHAPES = frozenset(["path", "line", "polyline", "polygon", "rect", "circle", "ellipse"])
+_NOT_READ = frozenset(["text", "image", "foreignObject"])
+_ASPECT = re.compile(r"\s*x(Min|Mid|Max)Y(Min|Mid|Max)(?:\s+(meet|slice))?\s*|\s*(none)\b.*")
 
 
-class SvgError(ValueError):
-    """An SVG file that is broken, refused or draws nothing."""
-
-
-@dataclass(frozen=True)
-class _State:
-    """What an element inherits: (3, 3) matrix to root units, paint, and whether it is drawn."""
-
-    matrix: NDArray[np.float64]
-    fill: str = "black"
-    stroke: str = "none"
-    drawn: bool = True
-
-
-def read_svg(data: bytes) -> Strokes:
+def read_svg(data: bytes) -> tuple[Strokes, list[str]]:
     """Read an SVG file's outlines as strokes on the board.
 
     A viewBox of 24 x 24 is taken 1:1; any other (or width and height, or else the bounding box of
-    what is drawn) is scaled to 1..22, centred, with its aspect ratio kept.
+    what is drawn) is scaled to 1..22, centred, with its aspect ratio kept. What lies outside it is
+    cut off. What cannot be seen is not drawn: outlines without paint, in the colour of what is
+    behind them, or completely behind others.
 
     Args:
         data: The file's bytes.
 
     Returns:
         Strokes in document order, each (P, 2) int64 of x, y in 0..23 with P >= 2; the pen is
-        lifted at each moveto.
+        lifted at each moveto. And what was skipped: ``"path 3 is drawn up to 'foo'"``.
 
     Raises:
-        SvgError: If the file is too large or too deep, declares entities, is not well-formed SVG,
-            has a broken or empty shape, or draws nothing.
+        SvgError: If the file is too large or too deep, declares entities that are long or look
+            outside, is not well-formed SVG, or draws nothing.
     """
     if len(data) > MAX_BYTES:
         raise SvgError(f"{len(data)} bytes or more, at most {MAX_BYTES} are read")
-    reader = _Reader()
-    with np.errstate(all="ignore"):  # to_stroke refuses what has overflowed
+    with np.errstate(all="ignore"):  # what has overflowed is skipped
+        drawing = _Drawing(_Document(data))
+        marks, box = drawing.root()
+        lines = [line for mark in shown(marks, box) for line in mark.lines]
+        if not lines:
+            why = f" ({drawing.skipped[0]})" if drawing.skipped else ""
+            raise SvgError(f"nothing is drawn{why}")
+        if box[2] == box[3] == SIZE:
+            lines = [line - complex(box[0], box[1]) for line in lines]
+        else:
+            lines = fit(lines, box, 1.0, SIZE - 2.0)
+        more = [f"and {len(drawing.skipped) - FEW} more"] if len(drawing.skipped) > FEW else []
+        return [to_stroke(line) for line in lines], drawing.skipped[:FEW] + more
+
+
+class _Document:
+    """The elements of a file, without namespaces, and how to call each in a message."""
+
+    def __init__(self, data: bytes) -> None:
+        self.root: Element | None = None
+        self.labels: dict[Element, str] = {}
+        self.ids: dict[str, Element] = {}
+        self._open: list[Element] = []
+        self._counts: dict[str, int] = {}
+        self._defaults = self._entities = 0
+        self._ampersands = data.count(b"&")
+        self.sheets: dict[Element, list[str]] = {}
+        parser = expat.ParserCreate(namespace_separator="}")
+        parser.buffer_text = True
+        parser.EntityDeclHandler = self._entity
+        parser.AttlistDeclHandler = self._default
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = lambda _: self._open.pop()
+        parser.CharacterDataHandler = self._text
         try:
-            reader.parser.Parse(data, True)
+            parser.Parse(data, True)
         except SvgError:
             raise
         except (expat.ExpatError, ValueError, LookupError) as error:  # the latter: encodings
             raise SvgError(f"not well-formed XML ({error})") from error
-        if not reader.lines:
-            raise SvgError("nothing is drawn")
-        box = reader.box or bounding_box(reader.lines)
-        if box[2] == box[3] == SIZE:
-            return [to_stroke(line - complex(box[0], box[1])) for line in reader.lines]
-        return [to_stroke(line) for line in fit(reader.lines, box, 1.0, SIZE - 2.0)]
 
+    def _entity(self, name: str, parameter: bool, value: str | None, *_: object) -> None:
+        # Those of editors stand for a namespace. They may not refer to each other or to a file.
+        self._entities += len(value or "")
+        if value is None or parameter or "&" in value or "%" in value:
+            raise SvgError(f"declares the entity {name!r:.40} by others or by a file: refused")
+        if self._ampersands * self._entities > MAX_BYTES:
+            raise SvgError(f"declares the long entity {name!r:.40}, it is refused")
 
-def bounding_box(lines: Sequence[Line]) -> Box:
-    """Smallest box around the polylines."""
-    points = np.concatenate(lines)
-    x, y = float(points.real.min()), float(points.imag.min())
-    return x, y, float(points.real.max()) - x, float(points.imag.max()) - y
-
-
-def fit(lines: Sequence[Line], box: Box, low: float, high: float) -> list[Line]:
-    """Scale polylines so that the box's longer side spans low..high, centred, in cells."""
-    size = max(box[2], box[3])
-    scale = (high - low) / size if size > 0 else 1.0
-    centre = complex(box[0] + box[2] / 2, box[1] + box[3] / 2)
-    middle = complex(1, 1) * (low + high) / 2
-    return [(line - centre) * scale + middle for line in lines]
-
-
-def simplify(line: Line, tolerance: float = TOLERANCE) -> Line:
-    """Ramer-Douglas-Peucker: drop points closer than ``tolerance`` to what remains.
-
-    Not skimage.measure.approximate_polygon: its work is not bounded, and where two points of a
-    symmetric curve are equally far it picks the other one, so that works would change.
-
-    Raises:
-        SvgError: If the line is so intricate that this would take very long.
-    """
-    work = 0
-    keep = np.zeros(len(line), bool)
-    keep[[0, -1]] = True
-    spans = [(0, len(line) - 1)]
-    while spans:
-        first, last = spans.pop()
-        if last - first < 2:
-            continue
-        work += last - first
-        if work > MAX_WORK:
-            raise SvgError(f"a line of {len(line)} points is too intricate")
-        inner = line[first + 1 : last] - line[first]
-        chord = line[last] - line[first]
-        length2 = abs(chord) ** 2
-        along = np.clip((inner * chord.conjugate()).real / length2, 0, 1) if length2 else 0.0
-        distance = np.abs(inner - along * chord)
-        worst = int(distance.argmax())
-        if distance[worst] > tolerance:
-            middle = first + 1 + worst
-            keep[middle] = True
-            spans += [(first, middle), (middle, last)]
-    return line[keep]
-
-
-def to_stroke(line: Line) -> NDArray[np.int64]:
-    """Simplify a polyline given in cells and round it to the board.
-
-    Returns:
-        (P, 2) int64 of x, y in 0..23 without successive duplicates. A line that collapses to one
-        point, or a closed one no larger than a cell, becomes a dot: its point twice.
-
-    Raises:
-        SvgError: If a coordinate is not finite.
-    """
-    if not np.isfinite(line).all():
-        raise SvgError("a coordinate is not finite")
-    x, y, width, height = bounding_box([line])
-    if abs(line[0] - line[-1]) < 1e-6 and max(width, height) < 1 + 1e-6:
-        line = np.array([complex(x + width / 2, y + height / 2)])
-    line = simplify(line)
-    # Halves go up, not to even, so that equal lengths stay equal on the board.
-    points = np.floor(np.stack([line.real, line.imag], axis=1) + 0.5 + 1e-9)
-    points = np.clip(points, 0, SIZE - 1).astype(np.int64)
-    fresh = np.ones(len(points), bool)
-    fresh[1:] = (points[1:] != points[:-1]).any(axis=1)
-    points = points[fresh]
-    return np.repeat(points, 2, axis=0) if len(points) == 1 else points
-
-
-class _Reader:
-    """Collects the polylines of one SVG file while expat walks through it."""
-
-    def __init__(self) -> None:
-        self.lines: list[Line] = []
-        self.box: Box | None = None
-        self._states: list[_State] = []
-        self._counts: dict[str, int] = {}
-        self._elements = self._tokens = self._defaults = 0
-        self.parser = expat.ParserCreate(namespace_separator="}")
-        self.parser.EntityDeclHandler = self._refuse_entity
-        self.parser.AttlistDeclHandler = self._refuse_defaults
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-
-    def _refuse_entity(self, name: str, *_: object) -> None:
-        raise SvgError(f"declares the entity {name!r:.40}, entity declarations are refused")
-
-    def _refuse_defaults(
+    def _default(
         self, element: str, name: str, kind: str, default: str | None, required: int
     ) -> None:
         # Like entities they multiply: one long default, on every element of that name. Short ones
@@ -210,209 +131,401 @@ class _Reader:
             what = f"{name!r:.40} of {element!r:.40}"
             raise SvgError(f"declares long defaults ({what}), they are refused")
 
-    def _end(self, _: str) -> None:
-        self._states.pop()
-
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         space, _, tag = name.rpartition("}")
-        if not self._states and (tag != "svg" or space not in ("", _SVG)):
-            raise SvgError(f"the root element is <{tag:.40}>, not <svg>")
-        self._elements += 1
-        if self._elements > MAX_ELEMENTS:
-            raise SvgError(f"has more than {MAX_ELEMENTS} elements")
-        if len(self._states) >= MAX_DEPTH:
+        if space not in ("", _SVG):
+            tag = f"{space}:{tag}"
+        if self.root is None and tag != "svg":
+            raise SvgError(f"the root element is <{name.rpartition('}')[2]:.40}>, not <svg>")
+        if len(self._open) >= MAX_DEPTH:
             raise SvgError(f"elements are nested more than {MAX_DEPTH} deep")
-        outer = self._states[-1] if self._states else _State(np.eye(3))
-        if space not in ("", _SVG) or tag in _NOT_DRAWN or not outer.drawn:
-            self._states.append(_State(outer.matrix, drawn=False))
-            return
+        if len(self.labels) >= MAX_ELEMENTS:
+            raise SvgError(f"has more than {MAX_ELEMENTS} elements")
+        if _XLINK_HREF in attributes:
+            attributes.setdefault("href", attributes[_XLINK_HREF])
+        element = Element(tag, attributes)
+        if self.root is None:
+            self.root = element
+        else:
+            self._open[-1].append(element)
+        self._open.append(element)
         self._counts[tag] = self._counts.get(tag, 0) + 1
-        where = f"{tag:.40} {self._counts[tag]}"
+        self.labels[element] = f"{tag:.40} {self._counts[tag]}"
+        if "id" in attributes:
+            self.ids.setdefault(attributes["id"], element)
+
+    def _text(self, text: str) -> None:
+        if self._open[-1].tag == "style":
+            self.sheets.setdefault(self._open[-1], []).append(text)
+
+
+@dataclass(frozen=True)
+class _State:
+    """What an element has from those around it.
+
+    Attributes:
+        style: Inherited properties by name.
+        view: Width and height of the view, of which percentages are taken.
+        em: Size of the font.
+        opacity: Of all groups around it together.
+        matched: Parts of selectors that those around it fit.
+        open: The elements around it, through ``use`` too.
+        cutting: Whether it is part of what cuts others, so that only its shape matters.
+    """
+
+    style: Mapping[str, str]
+    view: tuple[float, float]
+    em: float = 16.0
+    opacity: float = 1.0
+    matched: css.Matched = css.UNMATCHED
+    open: tuple[Element, ...] = ()
+    cutting: bool = False
+
+    @property
+    def color(self) -> str:
+        """What ``currentColor`` is."""
+        return self.style.get("color", "black")
+
+
+class _Drawing:
+    """Draws the elements of a document."""
+
+    def __init__(self, document: _Document) -> None:
+        self._document = document
+        self._style = css.Style(
+            "".join(texts)
+            for element, texts in document.sheets.items()
+            if element.get("type", "text/css").strip().lower() in ("", "text/css")
+            and element.get("media", "all").strip().lower() in ("", "all", "screen")
+        )
+        self.skipped: list[str] = self._style.skipped
+        self._drawn = self._tokens = 0
+
+    def root(self) -> tuple[list[Mark], Box]:
+        """The marks of the whole file, and the box of them that is shown."""
+        root = self._document.root
+        assert root is not None
+        attributes, _ = self._style.of("svg", root.attrib, css.UNMATCHED, {})
+        texts = [attributes.get(name, "") for name in ("width", "height")]
+        sizes = [None if "%" in text else css.length(text) for text in texts]
+        width, height = (size if size and size > 0 else None for size in sizes)
+        view = _view_box(attributes)
+        if 0 in sizes or (view and not view[2] * view[3]):
+            return [], (0, 0, 0, 0)
+        state = _State({}, view[2:] if view else (width or 100.0, height or 100.0))
+        marks = self._marks(root, state)
+        if view is None:
+            if width and height:
+                return self._within(marks, (0, 0, width, height))
+            lines = [line for mark in marks for line in mark.lines]
+            return self._within(marks, bounding_box(lines) if lines else (0, 0, 0, 0))
+        if width and height:
+            # In units of the viewBox, but stretched as it is, and without what is cut off.
+            (x, y, across, down), text = view, attributes.get("preserveAspectRatio", "")
+            sx, sy, tx, ty = _placement(text, view, width, height)
+            if "slice" in text:
+                x, y = max(x, -tx / sx), max(y, -ty / sy)
+                across, down = min(across, width / sx), min(down, height / sy)
+            sx, sy = sx / max(sx, sy), sy / max(sx, sy)
+            view = x * sx, y * sy, across * sx, down * sy
+            if sx != sy:
+                marks = moved(marks, np.diag([sx, sy, 1.0]))
+        return self._within(marks, view)
+
+    def _within(self, marks: list[Mark], box: Box) -> tuple[list[Mark], Box]:
+        """The parts of marks inside a box. What has no finite coordinates is skipped."""
+        inside = []
+        for mark in marks:
+            finite = [line for line in mark.lines if np.isfinite(line).all()]
+            if len(finite) < len(mark.lines):
+                self.skipped.append(f"{mark.label} has coordinates that are not finite")
+            parts = [part for line in finite for part in clip(line, box)]
+            if parts:
+                inside.append(replace(mark, lines=parts))
+        return inside, box
+
+    def _count(self, tokens: int) -> None:
+        self._tokens += tokens
+        if self._tokens > MAX_TOKENS:
+            raise SvgError(f"has more than {MAX_TOKENS} path commands and numbers")
+
+    def _marks(
+        self, element: Element, outer: _State, used: Mapping[str, str] | None = None
+    ) -> list[Mark]:
+        """What an element and those in it draw, in the units of what is around it.
+
+        Args:
+            element: To draw.
+            outer: What it has from those around it.
+            used: Attributes of the ``use`` that refers to it.
+        """
+        tag, label = element.tag, self._document.labels[element]
+        drawn = tag in _SHAPES or (tag in _GROUPS and (tag != "symbol" or used is not None))
+        if not (drawn or tag in _NOT_READ) or not _applies(element):
+            return []
+        self._drawn += 1
+        if self._drawn > MAX_ELEMENTS:
+            raise SvgError(f"draws more than {MAX_ELEMENTS} elements")
+        if len(outer.open) > MAX_DEPTH:
+            raise SvgError(f"elements are nested more than {MAX_DEPTH} deep")
+        attributes, matched = self._style.of(tag, element.attrib, outer.matched, outer.style)
+        if attributes.get("display") == "none":
+            return []
+        state = _inherit(outer, element, attributes, matched)
+        if tag in _NOT_READ:
+            self.skipped.append(f"{label} is not read")
+            return []
+        if tag in _SHAPES:
+            marks = self._shape(element, attributes, state)
+        elif tag == "use":
+            marks = self._use(element, attributes, state)
+        elif tag in ("svg", "symbol") and outer.open:
+            marks = self._view(element, attributes, state, used or {})
+        else:
+            children = list(element)
+            if tag == "switch":
+                children = [child for child in children if _applies(child)][:1]
+            marks = [mark for child in children for mark in self._marks(child, state)]
+        for name, kind in (("clip-path", "clipPath"), ("mask", "mask")):
+            marks = self._cut(
+                marks, self._referred(css.reference(attributes.get(name, ""))[0], kind), state
+            )
+        text = attributes.get("transform", "")
+        self._count(text.count("("))
         try:
-            state = self._inherit(outer, tag, attributes)
-            self._states.append(state)
-            if state.drawn and not state.fill == state.stroke == "none":
-                for line in self._shape(tag, attributes):
-                    points = np.stack([line.real, line.imag, np.ones(len(line))])
-                    x, y, _ = state.matrix @ points
-                    self.lines.append(x + 1j * y)
-        except SvgError as error:
-            raise SvgError(f"{where} {error}") from error
-        except (ValueError, ArithmeticError, AssertionError, LookupError) as error:
-            # svgpathtools reports broken paths in all of these ways, and quotes them whole.
-            raise SvgError(f"{where} cannot be read ({error!r:.120})") from error
+            matrix = outlines.transform(text)
+        except ValueError:
+            self.skipped.append(f"{label} has transform={text!r:.40}, which cannot be read")
+            return marks
+        return moved(marks, matrix)
 
-    def _inherit(self, outer: _State, tag: str, attributes: Mapping[str, str]) -> _State:
-        style = dict(
-            (part.partition(":")[0].strip(), part.partition(":")[2].strip())
-            for part in attributes.get("style", "").split(";")
-        )
-        paint = {**attributes, **style}
-        self._count(attributes.get("transform", ""))
-        matrix = outer.matrix @ parse_transform(attributes.get("transform"), strict=True)
-        if tag == "svg":
-            box = _view_box(attributes)
-            if self._states:
-                matrix = matrix @ _placement(attributes, box)
-            else:
-                self.box = box
-        hidden = paint.get("display") == "none" or paint.get("visibility") == "hidden"
-        fill, stroke = paint.get("fill", "inherit"), paint.get("stroke", "inherit")
-        return _State(
-            matrix,
-            outer.fill if fill == "inherit" else fill,
-            outer.stroke if stroke == "inherit" else stroke,
-            not hidden,
-        )
+    def _referred(self, name: str | None, *kinds: str) -> Element | None:
+        """The element of one of these kinds that has this id, if any."""
+        found = self._document.ids.get(name) if name else None
+        return found if found is not None and found.tag in kinds else None
 
-    def _shape(self, tag: str, attributes: Mapping[str, str]) -> list[Line]:
-        """The element's polylines in its own units; none for a group or an unknown element."""
-        number = _Numbers(attributes)
-        match tag:
+    def _use(self, element: Element, attributes: Mapping[str, str], state: _State) -> list[Mark]:
+        label, name = self._document.labels[element], attributes.get("href", "")
+        target = self._document.ids.get(name[1:]) if name[:1] == "#" and name[1:] else None
+        if target is None or target in state.open:
+            what = "which is not in the file" if target is None else "which contains it"
+            self.skipped.append(f"{label} refers to {name!r:.40}, {what}")
+            return []
+        matrix = np.eye(3)
+        matrix[:2, 2] = _number(attributes, "x", state), _number(attributes, "y", state)
+        # Rules of style see what is used without what is around it, there and here.
+        inner = replace(state, matched=css.UNMATCHED)
+        return moved(self._marks(target, inner, attributes), matrix)
+
+    def _view(
+        self,
+        element: Element,
+        attributes: Mapping[str, str],
+        state: _State,
+        used: Mapping[str, str],
+    ) -> list[Mark]:
+        """A nested svg, or a symbol that is used."""
+        own = attributes if element.tag == "svg" else {}
+
+        def side(name: str, whole: float) -> float:
+            given = (_length(source, name, state) for source in (used, own))
+            return next((size for size in given if size is not None), whole)
+
+        width, height = side("width", state.view[0]), side("height", state.view[1])
+        view = _view_box(attributes)
+        if width <= 0 or height <= 0 or (view and not view[2] * view[3]):
+            return []
+        inner = replace(state, view=view[2:] if view else (width, height))
+        marks = [mark for child in element for mark in self._marks(child, inner)]
+        if view:
+            sx, sy, tx, ty = _placement(
+                attributes.get("preserveAspectRatio", ""), view, width, height
+            )
+            matrix = np.array([[sx, 0, tx], [0, sy, ty], [0, 0, 1]])
+            marks = moved(marks, matrix)
+        if attributes.get("overflow") not in ("visible", "auto"):
+            marks, _ = self._within(marks, (0, 0, width, height))
+        matrix = np.eye(3)
+        if element.tag == "svg":
+            matrix[:2, 2] = _number(attributes, "x", state), _number(attributes, "y", state)
+        return moved(marks, matrix)
+
+    def _cut(self, marks: list[Mark], by: Element | None, state: _State) -> list[Mark]:
+        """Marks with one more thing that cuts them: a clipPath or mask."""
+        if by is None or by in state.open or not marks:
+            return marks
+        attributes, matched = self._style.of(by.tag, by.attrib, css.UNMATCHED, {})
+        around = replace(state, style={}, opacity=1.0)
+        inner = replace(
+            _inherit(around, by, attributes, matched),
+            cutting=by.tag == "clipPath" or attributes.get("mask-type") == "alpha",
+        )
+        units = "clipPathUnits" if by.tag == "clipPath" else "maskContentUnits"
+        matrix = outlines.transform(attributes.get("transform", ""))
+        if by.get(units) == "objectBoundingBox":
+            x, y, width, height = bounding_box([line for mark in marks for line in mark.area])
+            inner = replace(inner, view=(1.0, 1.0))
+            matrix = np.array([[width, 0, x], [0, height, y], [0, 0, 1]]) @ matrix
+        cuts = moved([mark for child in by for mark in self._marks(child, inner)], matrix)
+        return [replace(mark, cuts=[*mark.cuts, cuts]) for mark in marks]
+
+    def _shape(self, element: Element, attributes: Mapping[str, str], state: _State) -> list[Mark]:
+        label, style = self._document.labels[element], state.style
+        width = css.length(style.get("stroke-width", "1"), _diagonal(state), state.em) or 0.0
+        fill = self._paint("fill", "black", state)
+        stroke = self._paint("stroke", "none", state) if width > 0 else None
+        if state.cutting:
+            fill, stroke = GROUND, None
+        if not (fill or stroke) or style.get("visibility", "visible") != "visible":
+            return []
+        lines = self._outline(element, attributes, state)
+        if not lines:
+            return []
+        # A point has ink only where lines have round or square ends, a straight line no inside.
+        butt = style.get("stroke-linecap", "butt") == "butt"
+        if stroke:
+            kept = [line for line in lines if not (butt and (line == line[0]).all())]
+        else:
+            kept = [line for line in lines if not is_flat(line)]
+        if any(attributes.get(name, "none") != "none" for name in css.MARKERS):
+            self.skipped.append(f"{label} has markers, which are not read")
+        rule = style.get("clip-rule" if state.cutting else "fill-rule")
+        return [Mark(label, kept, lines, fill, stroke, width, rule == "evenodd")] if kept else []
+
+    def _outline(
+        self, element: Element, attributes: Mapping[str, str], state: _State
+    ) -> list[Line]:
+        """A shape's polylines in its own units."""
+
+        def get(name: str) -> float:
+            return _number(attributes, name, state)
+
+        def radii(first: str, second: str) -> tuple[float, float]:
+            # One that is missing, "auto" or negative is as the other.
+            given = [_length(attributes, name, state) for name in (first, second)]
+            rx, ry = (radius if radius is not None and radius >= 0 else None for radius in given)
+            return (rx if rx is not None else ry or 0), (ry if ry is not None else rx or 0)
+
+        self._count(4)  # a shape takes as long as a short path
+        lines: list[Line] = []
+        rest, label = "", self._document.labels[element]
+        match element.tag:
             case "path":
-                return self._path(attributes.get("d", ""))
+                text = attributes.get("d", "").strip()
+                self._count(outlines.tokens(text))
+                found, rest = outlines.commands("" if text == "none" else text)
+                lines = outlines.path(found)
             case "line":
-                ends = complex(number["x1"], number["y1"]), complex(number["x2"], number["y2"])
-                return [np.array(ends)]
+                ends = complex(get("x1"), get("y1")), complex(get("x2"), get("y2"))
+                lines = [np.array(ends)]
             case "polyline" | "polygon":
                 text = attributes.get("points", "")
-                self._count(text)
-                points = np.array([float(value) for value in _NUMBER.findall(text)])
-                if len(points) == 0 or len(points) % 2:
-                    raise SvgError("has no points" if len(points) == 0 else "has an odd coordinate")
+                self._count(outlines.tokens(text))
+                numbers, rest = outlines.numbers(text)
+                points = np.array(numbers[: len(numbers) // 2 * 2])
                 line = points[0::2] + 1j * points[1::2]
-                return [np.append(line, line[0]) if tag == "polygon" else line]
+                if len(line) > (element.tag == "polyline"):
+                    lines = [np.append(line, line[0]) if element.tag == "polygon" else line]
             case "rect":
-                return [_rectangle(number)]
-            case "circle" | "ellipse":
-                names = ("r", "r") if tag == "circle" else ("rx", "ry")
-                rx, ry = _positive(number, names[0]), _positive(number, names[1])
-                centre = complex(number["cx"], number["cy"])
-                return [centre + rx * _TURN.real + 1j * ry * _TURN.imag]
-            case "use":
-                raise SvgError("refers to another element, which is not supported")
-        return []
-
-    def _count(self, text: str) -> None:
-        self._tokens += len(_TOKEN.findall(text))
-        if self._tokens > MAX_TOKENS:
-            raise SvgError(f"brings the file past {MAX_TOKENS} path commands and numbers")
-
-    def _path(self, text: str) -> list[Line]:
-        if not text.strip():
-            raise SvgError("has no points")
-        if not _PATH.fullmatch(text):
-            raise SvgError("has path data that does not start with M or is no path data")
-        self._count(text)
-        lines: list[Line] = []
-        position = 0j
-        # Split by hand: svgpathtools forgets a moveto to where the pen already is.
-        for part in re.findall(r"[Mm][^Mm]*", text):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # arcs of radius 0 are lines, as SVG says
-                segments = Path(part, current_pos=position)._segments
-            if segments:
-                line = _flatten(segments)
-            else:
-                x, y = (float(value) for value in _NUMBER.findall(part)[:2])
-                line = np.array([complex(x, y) + (position if part[0] == "m" else 0)])
-            position = complex(line[-1])
-            if segments or "z" in part.lower():
-                lines.append(line)
-        if not lines:
-            raise SvgError("has no points")
+                width, height = get("width"), get("height")
+                if width > 0 and height > 0:
+                    corner = radii("rx", "ry")
+                    lines = [outlines.rectangle(get("x"), get("y"), width, height, *corner)]
+            case _:
+                rx, ry = radii("rx", "ry") if element.tag == "ellipse" else (get("r"), get("r"))
+                if rx > 0 and ry > 0:
+                    lines = [outlines.ellipse(get("cx"), get("cy"), rx, ry)]
+        if rest:
+            self.skipped.append(f"{label} is drawn up to {rest!r:.40}, which cannot be read")
+        elif not lines:
+            self.skipped.append(f"{label} has no points")
         return lines
 
+    def _paint(self, name: str, default: str, state: _State) -> css.Colour | None:
+        """The colour of a fill or stroke; None if it is not seen."""
+        url, text = css.reference(state.style.get(name, default))
+        if self._referred(url, "linearGradient", "radialGradient", "pattern") is not None:
+            colour = self._server(url)
+        else:
+            colour = css.colour(text if text.lower() != "currentcolor" else state.color)
+        if colour is None:
+            return None
+        opacity = colour[3] * state.opacity * css.share(state.style.get(f"{name}-opacity", "1"))
+        return (*colour[:3], opacity) if opacity > 0 else None
 
-def _flatten(segments: Sequence[object]) -> Line:
-    """Chain of svgpathtools segments to one polyline; curves become up to 72 chords."""
-    pieces: list[Line] = [np.array([segments[0].start], np.complex128)]  # type: ignore[attr-defined]
-    for segment in segments:
-        match segment:
-            case CubicBezier():
-                p, t = segment.bpoints(), _STEPS[1:]
-                u = 1 - t
-                piece = u**3 * p[0] + 3 * u * t * (u * p[1] + t * p[2]) + t**3 * p[3]
-            case QuadraticBezier():
-                p, t = segment.bpoints(), _STEPS[1:]
-                piece = (1 - t) ** 2 * p[0] + 2 * t * (1 - t) * p[1] + t**2 * p[2]
-            case Arc():
-                steps = np.linspace(0, 1, 2 + int(abs(segment.delta) // 5))[1:]
-                angle = np.radians(segment.theta + steps * segment.delta)
-                radius = segment.radius
-                ellipse = radius.real * np.cos(angle) + 1j * radius.imag * np.sin(angle)
-                piece = segment.rot_matrix * ellipse + segment.center
-                piece[-1] = segment.end
-            case _:
-                piece = np.array([segment.end], np.complex128)  # type: ignore[attr-defined]
-        pieces.append(piece)
-    return np.concatenate(pieces)
+    def _server(self, url: str | None) -> css.Colour | None:
+        """Grey for a gradient or pattern, which is none of its colours; None for an empty one."""
+        for _ in range(MAX_DEPTH):
+            element = self._document.ids.get(url or "")
+            if element is None or len(element):
+                return None if element is None else (0.5, 0.5, 0.5, 1.0)
+            url = element.get("href", "")[1:]
+        return None
 
 
-class _Numbers:
-    """An element's attributes as numbers of user units; missing ones are 0."""
-
-    def __init__(self, attributes: Mapping[str, str]) -> None:
-        self._attributes = attributes
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._attributes
-
-    def __getitem__(self, name: str) -> float:
-        text = self._attributes.get(name, "0")
-        match = _LENGTH.fullmatch(text)
-        if not match:
-            raise SvgError(f"has {name}={text!r:.40}, expected a number")
-        return float(match[1])
+def _applies(element: Element) -> bool:
+    """Whether an element's conditions hold, for a reader of English who knows no extensions."""
+    languages = element.get("systemLanguage", "en").split(",")
+    english = any(language.strip().lower().split("-")[0] == "en" for language in languages)
+    return english and "requiredExtensions" not in element.attrib
 
 
-def _positive(number: _Numbers, name: str) -> float:
-    if number[name] <= 0:
-        raise SvgError(f"has no points ({name} is {number[name]:g})")
-    return number[name]
+def _inherit(
+    outer: _State, element: Element, attributes: Mapping[str, str], matched: css.Matched
+) -> _State:
+    style = dict(outer.style)
+    for name, value in attributes.items():
+        if value == "initial":
+            style.pop(name, None)
+        elif value not in ("inherit", "unset") and (name in css.INHERITED or name[:2] == "--"):
+            style[name] = value
+    if style.get("color", "").lower() == "currentcolor":
+        style["color"] = outer.color
+    size = css.length(attributes.get("font-size", ""), outer.em, outer.em)
+    return replace(
+        outer,
+        style=style,
+        em=outer.em if size is None else size,
+        opacity=outer.opacity * css.share(attributes.get("opacity", "1")),
+        matched=matched,
+        open=(*outer.open, element),
+    )
 
 
-def _rectangle(number: _Numbers) -> Line:
-    width, height = _positive(number, "width"), _positive(number, "height")
-    x, y = number["x"], number["y"]
-    rx = min(number["rx" if "rx" in number else "ry"], width / 2)
-    ry = min(number["ry" if "ry" in number else "rx"], height / 2)
-    if rx <= 0 or ry <= 0:
-        rx = ry = 0.0
-    corners = [  # each with the part of the turn that rounds it, clockwise from top right
-        (x + width - rx, y + ry, slice(54, 73)),
-        (x + width - rx, y + height - ry, slice(0, 19)),
-        (x + rx, y + height - ry, slice(18, 37)),
-        (x + rx, y + ry, slice(36, 55)),
-    ]
-    pieces = [
-        complex(cx, cy) + rx * _TURN[part].real + 1j * ry * _TURN[part].imag
-        for cx, cy, part in corners
-    ]
-    return np.concatenate([*pieces, pieces[0][:1]])
+def _diagonal(state: _State) -> float:
+    """What percentages are taken of that are neither across nor down."""
+    return float(np.hypot(*state.view) / np.sqrt(2))
+
+
+def _length(attributes: Mapping[str, str], name: str, state: _State) -> float | None:
+    whole = {"x": 0, "width": 0, "y": 1, "height": 1}
+    axis = whole.get(name.strip("cr12") or "r")
+    percent = _diagonal(state) if axis is None else state.view[axis]
+    return css.length(attributes.get(name, ""), percent, state.em)
+
+
+def _number(attributes: Mapping[str, str], name: str, state: _State) -> float:
+    return _length(attributes, name, state) or 0.0
 
 
 def _view_box(attributes: Mapping[str, str]) -> Box | None:
-    """The viewBox, else 0, 0, width, height where both are plain lengths, else None."""
-    if "viewBox" in attributes:
-        values = [float(value) for value in _NUMBER.findall(attributes["viewBox"])]
-        if len(values) != 4 or not min(values[2:]) > 0 or not np.isfinite(values).all():
-            raise SvgError(f"has viewBox={attributes['viewBox']!r:.40}, expected x y width height")
-        return values[0], values[1], values[2], values[3]
-    lengths = [_LENGTH.fullmatch(attributes.get(name, "")) for name in ("width", "height")]
-    sizes = [float(length[1]) for length in lengths if length]
-    if len(sizes) == 2 and min(sizes) > 0 and np.isfinite(sizes).all():
-        return 0.0, 0.0, sizes[0], sizes[1]
-    return None
+    """The viewBox; None if there is none, or none that can be read."""
+    numbers, rest = outlines.numbers(attributes.get("viewBox", ""))
+    if len(numbers) != 4 or rest or min(numbers[2:]) < 0:
+        return None
+    return numbers[0], numbers[1], numbers[2], numbers[3]
 
 
-def _placement(attributes: Mapping[str, str], box: Box | None) -> NDArray[np.float64]:
-    """(3, 3) matrix from a nested svg element's units to its parent's: centred, aspect kept."""
-    number = _Numbers(attributes)
-    x, y, scale = number["x"], number["y"], 1.0
-    if box and "viewBox" in attributes and "width" in attributes and "height" in attributes:
-        width, height = _positive(number, "width"), _positive(number, "height")
-        scale = min(width / box[2], height / box[3])
-        x += (width - scale * box[2]) / 2 - scale * box[0]
-        y += (height - scale * box[3]) / 2 - scale * box[1]
-    return np.array([[scale, 0, x], [0, scale, y], [0, 0, 1]])
+def _placement(
+    text: str, box: Box, width: float, height: float
+) -> tuple[float, float, float, float]:
+    """Scale and offset, each across and down, that bring a viewBox to 0, 0, width, height."""
+    match = _ASPECT.fullmatch(text)
+    x_align, y_align, how, none = match.groups() if match else ("Mid", "Mid", "meet", None)
+    sx, sy = width / box[2], height / box[3]
+    if not none:
+        sx = sy = max(sx, sy) if how == "slice" else min(sx, sy)
+    share = {"Min": 0.0, "Mid": 0.5, "Max": 1.0, None: 0.0}
+    tx = (width - sx * box[2]) * share[x_align] - sx * box[0]
+    ty = (height - sy * box[3]) * share[y_align] - sy * box[1]
+    return sx, sy, tx, ty
