@@ -7,20 +7,28 @@ Writes ``results/maze.md`` and ``results/maze.png``.
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium
+import matplotlib
 import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
+from ribs.archives import ProximityArchive
+from ribs.emitters import EvolutionStrategyEmitter
+from ribs.schedulers import Scheduler
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
 
 from move37.envs.wrappers.sb3 import VecNoveltyReward
 from move37.novelty import NoveltyArchive
+
+from .reporting import place, write
 
 START, GOAL = np.array([0.45, 0.5]), np.array([0.85, 0.5])
 WALLS = ((0.6, 0.2, 0.6, 0.8), (0.3, 0.2, 0.6, 0.2), (0.3, 0.8, 0.6, 0.8))
@@ -119,6 +127,8 @@ def ppo(steps: int, seed: int, mix: str | None, weight: float = 1.0) -> NDArray[
 
 
 if __name__ == "__main__":
+    import sys
+
     torch.set_num_threads(1)
     for seed in (0, 1):
         for mix, w in ((None, 0), ("add", 0.3), ("add", 1.0), ("replace", 1.0)):

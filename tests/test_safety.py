@@ -371,8 +371,8 @@ LAUGHS = "".join(f"<!ENTITY a{i} '{f'&a{i - 1};' * 10}'>" for i in range(1, 10))
         ),
         # Style: long, compared very often, nested, and variables that double.
         (svg(f"<style>{'a{b:c}' * (MAX_STYLE // 5)}</style>{LINE}"), "characters of style"),
-        (svg(f"<style>{'* g{fill:red}' * 9000}</style>{'<g/>' * 9000}"), "too long for"),
-        (svg(f"<style>path{{fill:{'(' * 100_000}}}</style><g/>"), "nothing is drawn"),
+        (svg(f"<style>{'* g{fill:red}' * 4600}</style>{'<g/>' * 9000}"), "too long for"),
+        (svg(f"<style>path{{fill:{'(' * 65_000}}}</style><g/>"), "nothing is drawn"),
         (
             svg(
                 f'<g style="--a:{"var(--a)" * 20}">' * 60 + "</g>" * 60, "", 'style="--a:xxxxxxxxx"'

@@ -20,8 +20,9 @@ import tinycss2.color4
 from move37.envs.drawing.corpus.lines import SvgError
 from move37.envs.drawing.corpus.outlines import LARGEST, NUMBER
 
-MAX_STYLE = 1 << 17
-"""Characters of all style sheets and of style attributes with brackets or quotes in one file."""
+MAX_STYLE = 1 << 16
+"""Characters of all style sheets and of style attributes with brackets or quotes in one file,
+without the fonts in them."""
 MAX_MATCHES = 1_000_000
 """Most comparisons of an element with a part of a selector in one file."""
 
@@ -40,6 +41,7 @@ _LENGTH = re.compile(rf"\s*+({NUMBER})\s*+(%|[a-z]*+)\s*+", re.ASCII | re.IGNORE
 _URL = re.compile(r"\s*+url\(\s*+[\"']?(?:#([^\"')]*+))?[^)]*+\)\s*+(.*+)", re.S | re.I)
 _VAR = re.compile(r"var\(\s*+(--[\w-]++)\s*+(?:,([^()]*+))?\)", re.I)
 _COMPOUND = re.compile(r"(\*|[^\W\d][\w-]*+)?((?:[.#][\w-]++)*+)")
+_DATA = re.compile(r"url\(\s*+[\"']?data:[^()\"']*+[\"']?\s*+\)", re.I)
 _NESTED = re.compile(r"[\"'()\[\]{}\\/*!@]|--")
 _STEP = re.compile(r"\s*+(>?)\s*+([^\s>]++)")
 
@@ -158,6 +160,7 @@ class Style:
             self._keys.setdefault(next(iter(part.names), part.tag), []).append(i)
 
     def _bounded(self, text: str) -> str:
+        text = _DATA.sub("none", text)
         self._read += len(text)
         if self._read > MAX_STYLE:
             raise SvgError(f"has more than {MAX_STYLE} characters of style")
