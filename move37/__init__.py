@@ -8,6 +8,8 @@ The package has one part for each layer; imports go down only:
     move37.train, move37.create, move37.replay, move37.compare   the commands
 """
 
+import os
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
 from move37.envs.registration import register_envs
@@ -16,5 +18,14 @@ try:
     __version__ = version("move37")
 except PackageNotFoundError:  # the folder is used without having been installed
     __version__ = "unknown"
+
+if backend := os.environ.pop("MPLBACKEND", ""):
+    # The shell of a notebook names a backend that may not be installed here. Importing matplotlib
+    # would then fail, though Move37 opens no window.
+    import matplotlib
+
+    with suppress(ValueError):
+        matplotlib.rcParams["backend"] = backend
+        os.environ["MPLBACKEND"] = backend
 
 register_envs()

@@ -13,7 +13,8 @@ COMMANDS = {
     "replay": "look at works again: sheets, pages, files, checks",
     "compare": "compare makers under the same judges",
 }
-"""Subcommands, each a module of this package with a function ``main``, and what they do."""
+"""Subcommands and what they do. Each is a module of this package whose function ``main`` takes the
+arguments that follow its name."""
 
 
 def usage() -> str:
@@ -39,8 +40,7 @@ def main() -> None:
     elif name == "--version":
         print(f"move37 {move37.__version__}")
     elif name in COMMANDS:
-        sys.argv = [f"move37 {name}", *sys.argv[2:]]
-        import_module(f"move37.{name}").main()
+        import_module(f"move37.{name}").main(sys.argv[2:])
     else:
         print(f"move37: {name!r} is none of {', '.join(COMMANDS)} (see --help)", file=sys.stderr)
         raise SystemExit(1)

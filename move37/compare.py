@@ -103,7 +103,7 @@ def parse(arguments: Sequence[str]) -> CompareConfig:
     given = vars(parser.parse_args(arguments))
     given = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
     try:
-        return CompareConfig(**given, command=shlex.join(["python", "compare.py", *arguments]))
+        return CompareConfig(**given, command=shlex.join(["move37", "compare", *arguments]))
     except ValueError as error:
         parser.error(str(error))
 
@@ -121,11 +121,11 @@ def _named_folder(text: str) -> tuple[str, Path]:
     return name, Path(folder)
 
 
-def main() -> None:
-    """Run from the command line."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line; ``arguments`` are by default those of this process."""
     sys.path.append(os.getcwd())  # for --maker and --world of one's own, module:function
     try:
-        compare(parse(sys.argv[1:]), Clock().log)
+        compare(parse(sys.argv[1:] if arguments is None else arguments), Clock().log)
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"{prog('compare')}: {error}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -185,10 +185,10 @@ def unused_folder(name: str) -> Path:
     return next(path for path in names if not path.exists())
 
 
-def main() -> None:
-    """Run from the command line."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line; ``arguments`` are by default those of this process."""
     sys.path.append(os.getcwd())  # for a world of one's own, module:Class
-    options = vars(parse(sys.argv[1:]))
+    options = vars(parse(sys.argv[1:] if arguments is None else arguments))
     options["exports"] = paths_of(options["exports"])
     if not any(options[name] for name in ("works", "sheet", "html", "exports")):
         options["folder"] = unused_folder("created")

@@ -341,10 +341,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def main() -> None:
-    """Run from the command line."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line; ``arguments`` are by default those of this process."""
     sys.path.append(os.getcwd())  # for a world of one's own, module:Class
-    options = vars(parse(sys.argv[1:]))
+    options = vars(parse(sys.argv[1:] if arguments is None else arguments))
     with one_line_errors("replay"):
         if options.pop("verify"):
             raise SystemExit(0 if verify(options["run"], options["which"]) else 1)

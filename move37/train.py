@@ -13,14 +13,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from move37.agents.learner.train_loop import TrainingRun
 from move37.agents.runs.config import Config, load_config, make_config
 from move37.agents.runs.interrupts import RunInterrupted, silence_writer_threads
+from move37.agents.runs.run_dir import in_use, taken
 from move37.agents.runs.terminal import Parser, command, module_command, print_summaries, prog
+from move37.envs.base.registry import find_world
 
 
 def run(config: Config, resume: bool = False) -> dict[str, Any]:
@@ -29,7 +33,8 @@ def run(config: Config, resume: bool = False) -> dict[str, Any]:
     Args:
         config: The options; :func:`~move37.agents.runs.config.make_config` makes them of a preset,
             :func:`~move37.agents.runs.config.load_config` reads those of a run to be resumed.
-        resume: Whether to resume the run in ``config.run_dir``.
+        resume: Whether ``config.run_dir`` must hold a run, which is resumed. Otherwise an
+            unfinished run in it is resumed if it has the same options.
 
     Returns:
         What ``summary.json`` in the run's folder holds; docs/measures.md defines it.
@@ -43,7 +48,11 @@ def run(config: Config, resume: bool = False) -> dict[str, Any]:
 
 
 def train(**options: Any) -> dict[str, Any]:
-    """Train a learner with the command's options: ``train(preset="smoke", seed=3)``.
+    """Train a learner: ``train(run_dir="runs/mine", preset="smoke", seed=3)``.
+
+    Args:
+        **options: Those of the command, :class:`~move37.agents.runs.config.Config`. ``run_dir``
+            has no default: nothing is written into the current folder unasked.
 
     See :func:`run` for what is returned and raised.
     """
@@ -72,6 +81,25 @@ def parse(arguments: Sequence[str]) -> tuple[Config, bool]:
         parser.error(str(error))
 
 
+def with_folder(config: Config, log: Callable[[str], None] = print) -> Config:
+    """The configuration with the first of runs/NAME, runs/NAME-2 ... where it can begin or go on.
+
+    Args:
+        config: Unchanged if it has a folder.
+        log: Takes a line about each folder that is passed over.
+    """
+    if config.run_dir:
+        return config
+    name = f"runs/{find_world(config.world).id}-{config.preset}-{config.seed}"
+    for number in count(1):
+        found = replace(config, run_dir=name if number == 1 else f"{name}-{number}")
+        reason = in_use(Path(found.run_dir)) or taken(found)
+        if not reason:
+            break
+        log(f"{reason}; taking the next folder")
+    return found
+
+
 def print_result(config: Config, summary: dict[str, Any]) -> None:
     """Print the measures side by side, and what to type next."""
     folder = Path(config.run_dir)
@@ -96,11 +124,12 @@ def print_interrupted(config: Config, error: KeyboardInterrupt) -> None:
     print(f"{prog('train')}: stopped; resume with: {resume}", file=sys.stderr)
 
 
-def main() -> None:
-    """Run from the command line."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line; ``arguments`` are by default those of this process."""
     sys.path.append(os.getcwd())  # for --world of one's own, module:Class
-    config, resume = parse(sys.argv[1:])
+    config, resume = parse(sys.argv[1:] if arguments is None else arguments)
     silence_writer_threads()
+    config = with_folder(config)
     try:
         print_result(config, run(config, resume))
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:

@@ -11,6 +11,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from move37.envs.base import caches
 from move37.envs.drawing.corpus import icons as corpus_module
 from move37.envs.drawing.corpus.icons import Corpus, CorpusError, load_corpus
 from move37.envs.drawing.corpus.lines import SvgError, simplify
@@ -346,12 +347,16 @@ def test_no_flipped_bit_changes_what_is_read(icons: Path) -> None:
         assert again.fingerprint == first.fingerprint and again.skipped == first.skipped
 
 
-def test_an_unwritable_cache_only_warns(icons: Path) -> None:
+def test_an_unwritable_cache_only_warns(icons: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(caches.TEMPORARY, "")
     blocked = icons.parent / "file"
     blocked.write_text("")
-    with pytest.warns(UserWarning, match="not cached"):
+    caches._temporary_folder.cache_clear()
+    with pytest.warns(UserWarning, match="no cache can be written"):
         corpus = load_corpus(str(icons), (), blocked, progress=False)
     assert len(corpus.works) == 3
+    monkeypatch.setattr(corpus_module, "_parse", None)  # read from the temporary folder now
+    assert load_corpus(str(icons), (), blocked).fingerprint == corpus.fingerprint
 
 
 def test_the_cache_folder_follows_the_environment(

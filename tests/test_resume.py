@@ -258,7 +258,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(whole, tmp_path)
 
 def test_what_cannot_be_resumed_is_one_line(whole, tmp_path):
     busy = begun(whole, tmp_path / "busy", ())
-    with RunDir(busy, True, print):
+    with RunDir(Config(run_dir=str(busy)), True, print):
         cases = [
             (("--resume", tmp_path / "none"), "no such file", 1),
             (("--resume", whole, "--seed", "3"), "takes no other option", 1),
@@ -267,13 +267,11 @@ def test_what_cannot_be_resumed_is_one_line(whole, tmp_path):
         for arguments, words, expected in cases:
             code, _, err = train(*arguments)
             assert code == expected and words in err and len(err.strip().splitlines()) == 1, err
-    with pytest.raises(ValueError, match="holds an unfinished run; resume it with --resume"):
-        RunDir(busy, False, print)
     with pytest.raises(ValueError, match="holds a finished run"):
-        RunDir(whole, False, print)
+        RunDir(Config(run_dir=str(whole)), False, print)
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        RunDir(tmp_path / "file" / "run", False, print)
+        RunDir(Config(run_dir=str(tmp_path / "file" / "run")), False, print)
 
 
 def test_a_run_killed_while_it_imitates_ends_the_same(whole, tmp_path):
@@ -546,7 +544,7 @@ def test_the_first_signal_is_waited_for_and_the_second_is_not(capfd):
 
 def test_other_versions_are_said_and_another_corpus_is_refused(tmp_path):
     said, config = [], Config(run_dir=str(tmp_path))
-    with RunDir(tmp_path, False, said.append) as folder:
+    with RunDir(config, True, said.append) as folder:
         folder.record(config, "abc")
         path = tmp_path / "environment.json"
         path.write_text(path.read_text().replace(torch.__version__, "1.0"))
@@ -609,10 +607,12 @@ def test_a_stage_is_done_once_and_owns_the_files_it_writes(tmp_path):
     (tmp_path / "stages" / "add.tmp").mkdir(parents=True)
     (tmp_path / "stages" / "add.tmp" / "left-over").write_text("of a process that was killed")
     said = []
-    with RunDir(tmp_path, False, said.append) as folder:
+    with RunDir(Config(run_dir=str(tmp_path)), False, said.append) as folder:
         assert folder.stage("add", make) == folder.stage("add", make) == {"sum": 6}
         assert calls == [0] and not said
-        assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "numbers.txt", "stages"]
+        assert sorted(p.name for p in tmp_path.iterdir()) == [
+            ".lock", ".process", "numbers.txt", "stages"
+        ]  # fmt: skip
         (tmp_path / "numbers.txt").write_text("1 2 4")
         assert folder.stage("add", make) == {"sum": 6} and calls == [0, 1]
         assert "numbers.txt: the checksum is wrong" in said[0]

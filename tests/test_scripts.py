@@ -18,7 +18,7 @@ from move37.agents.runs.config import Config, make_config
 from move37.agents.runs.terminal import field_docs
 from move37.envs.base.works import Works, WorksError
 from move37.envs.drawing.corpus.icons import load_corpus
-from move37.train import parse
+from move37.train import parse, with_folder
 
 ROOT = Path(__file__).parent.parent
 UNUSED = f"/tmp/move37-none-{os.getpid()}"
@@ -179,7 +179,8 @@ def test_damaged_works_are_a_clear_error(damage, tmp_path):
         Works.load(path)
 
 
-def test_a_worlds_settings_stand_between_the_defaults_and_what_is_asked_for():
+def test_a_worlds_settings_stand_between_the_defaults_and_what_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     drawing, there = make_config(), make_config(world="composition")
     assert (drawing.n_steps, drawing.gae_lambda) == (64, 0.95)
     assert (there.n_steps, there.value_network) == (32, "own")
@@ -190,7 +191,7 @@ def test_a_worlds_settings_stand_between_the_defaults_and_what_is_asked_for():
     assert (smoke.env_steps, smoke.n_envs, smoke.kl_weight) == (16_384, 64, 0.1)
     asked, resume = parse(["--world", "composition", "--gae-lambda", "0.9"])
     assert (asked.gae_lambda, asked.n_steps, resume) == (0.9, 32, False)
-    assert asked.run_dir == "runs/composition-default-0"
+    assert with_folder(asked).run_dir == "runs/composition-default-0"
 
 
 def test_every_option_is_explained():

@@ -38,7 +38,7 @@ from move37.agents.runs.checkpoint_io import Checkpoint
 from move37.agents.runs.config import FILE, Config, load_config
 from move37.agents.runs.dashboard import Dashboard
 from move37.agents.runs.interrupts import Interrupts, RunInterrupted
-from move37.agents.runs.run_dir import SUMMARY, RunDir
+from move37.agents.runs.run_dir import LEFT_OUT, SUMMARY, RunDir, different
 from move37.agents.runs.run_log import add_log, open_log
 from move37.agents.runs.shift_curves import ShiftCurves
 from move37.agents.runs.terminal import HEADLINES, Clock
@@ -83,8 +83,7 @@ class TrainingRun:
 
     Args:
         config: The options.
-        resume: Whether to resume the run in ``config.run_dir``; otherwise the folder must hold
-            none.
+        resume: Whether ``config.run_dir`` must hold this run already; see :class:`RunDir`.
         evaluator: Frozen judges of the same human works; None: the run fits its own.
         log: Takes one line about what happens; None: lines are printed with the time.
 
@@ -128,11 +127,12 @@ class TrainingRun:
             RunInterrupted: If the run was asked to stop while it learnt.
             KeyboardInterrupt: If it was asked to stop at another time.
         """
-        torch.set_num_threads(self.config.threads)
         with (
             Interrupts() as self._interrupts,
-            RunDir(self.path, self._resume, self._log) as self._folder,
+            RunDir(self.config, self._resume, self._log) as self._folder,
         ):
+            self.config = self._folder.config
+            torch.set_num_threads(self.config.threads)
             if self._folder.finished:
                 self._log(f"{self.path}: the run is finished")
                 return read_json(self.path / SUMMARY)
@@ -149,12 +149,13 @@ class TrainingRun:
         self.world = world = make_world(
             config.world, config.corpus, config.withheld, config.human_works
         )
-        if config.imitator and not self._resume:  # refused now, not after the judges are fitted
+        if config.imitator and not self._folder.resumed:
+            # Refused now, not after the judges are fitted.
             load_weights(config.imitator, world.network())
         self._folder.record(config, world.fingerprint)
         self._log(f"{len(world.train)} human works to learn from, {len(world.held_out)} held out")
         if world.left_out:
-            path = self.path / "left-out.txt"
+            path = self.path / LEFT_OUT
             lines = [f"{label}: {reason}" for label, reason in world.left_out]
             write_atomically(path, "\n".join([*lines, ""]).encode())
             self._log(
@@ -264,14 +265,14 @@ class TrainingRun:
     def _prepare_learning(self) -> None:
         """Make the reward, the model and what watches it; restore them from a checkpoint."""
         config, world = self.config, self.world
-        checkpoint = newest_checkpoint(self.path, self._log) if self._resume else None
+        checkpoint = newest_checkpoint(self.path, self._log) if self._folder.resumed else None
         self.reward = self.make_reward(1 if checkpoint else config.critic_updates)
         self._log("the reward's critic is ready")
         self._works = WorksCallback(world.id, config.refresh_every, self._on_round)
         self._timing = TimingCallback()
         batch = WorldBatch(world.practice(config.n_envs), self.reward)
         self.model = make_ppo(WorldVecEnv(batch, self._works.add_finished), self.imitator, config)
-        self.model.set_logger(open_log(self.path, self._resume, checkpoint, self._log))
+        self.model.set_logger(open_log(self.path, self._folder.resumed, checkpoint, self._log))
         self._state = TrainState(self.model, self._works, self._timing, self.reward)
         self._shift_curves = ShiftCurves(self.evaluator, world.train, config.seed)
         self._dashboard = Dashboard(self.model.logger, world)
@@ -494,8 +495,8 @@ def start_or_resume(
     resume = (folder / FILE).exists()
     if resume:
         found = load_config(folder)
-        if replace(found, threads=config.threads, imitator=config.imitator) != config:
-            raise ValueError(f"{folder}: holds a run with other options than are asked for")
+        if options := different(replace(found, imitator=config.imitator), config):
+            raise ValueError(f"{folder}: holds a run with another {', '.join(options)}")
         if (folder / SUMMARY).exists():
             return read_json(folder / SUMMARY)
         config = replace(config, threads=found.threads)

@@ -33,7 +33,7 @@ class Config:
     seed: int = 0
     """seed of the imitator, the learner and the reward's critic"""
     run_dir: str = ""
-    """folder of the run (default: runs/WORLD-PRESET-SEED)"""
+    """folder of the run (default: runs/WORLD-PRESET-SEED, or the next free one)"""
     corpus: str = ""
     """human works (default: the world's; drawing: tabler; also lucide, kanjivg, an SVG folder, an
     .ndjson file)"""
@@ -147,7 +147,8 @@ def make_config(preset: str = "default", world: str = "drawing", **options: Any)
     Args:
         preset: A name in :data:`PRESETS`. It overrides what the world has instead of the defaults.
         world: As in :class:`Config`.
-        **options: Override both.
+        **options: Override both. ``run_dir`` has no default here: nothing is written into the
+            current folder unasked.
 
     Raises:
         ValueError: If an option is out of range.
@@ -159,8 +160,6 @@ def make_config(preset: str = "default", world: str = "drawing", **options: Any)
     except ValueError as error:
         raise ValueError(f"--world: {error}") from error
     options = dict(kind.ppo) | PRESETS[preset] | options
-    if not options.get("run_dir"):
-        options["run_dir"] = f"runs/{kind.id}-{preset}-{options.get('seed', 0)}"
     return Config(preset=preset, world=world, **options)
 
 

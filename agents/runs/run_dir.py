@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
-from move37.agents.runs.config import FILE, Config, save_config
+from filelock import BaseFileLock, FileLock, Timeout
+
+from move37.agents.runs.config import FILE, Config, load_config, save_config
+from move37.agents.runs.run_log import CSV, EVENTS
 from move37.envs.base.works import write_atomically
 from move37.novelty.storage import StorageError, read_json
 
@@ -22,52 +27,81 @@ PACKAGES = (
     "move37", "torch", "numpy", "stable-baselines3", "gymnasium", "numba", "scipy", "safetensors",
     "tensorboard",
 )  # fmt: skip
-SUMMARY = "summary.json"
+SUMMARY, ENVIRONMENT, LEFT_OUT = "summary.json", "environment.json", "left-out.txt"
+LOCK, PROCESS = ".lock", ".process"
+"""The locked file, and the one that says who locked it: some systems let nobody read the former."""
 
 
 class RunDir:
     """The folder of a run, held by this process alone until it is closed.
 
     Args:
-        path: Made if it does not exist.
-        resume: Whether the folder must hold a run; otherwise it must hold none.
+        config: Of the run; its folder is made if it does not exist.
+        resume: Whether the folder must hold a run. Otherwise an unfinished run with the same
+            options is resumed too, and what was left by one that had not begun to learn is removed.
         log: Takes one line about what happens.
 
     Attributes:
+        config: As given, but that a resumed run keeps its number of threads.
+        resumed: Whether the folder holds what an earlier process did of this run.
         finished: Whether the run in the folder is finished.
 
     Raises:
-        ValueError: If another process holds it, or it is not what ``resume`` expects.
+        ValueError: If another process holds the folder, or a run in it is in the way.
         OSError: If it cannot be made or written.
     """
 
-    def __init__(self, path: Path, resume: bool, log: Callable[[str], None]) -> None:
-        self.path, self._log = path, log
+    def __init__(self, config: Config, resume: bool, log: Callable[[str], None]) -> None:
+        self.config, self._log, self._must_resume = config, log, resume
+        self.path = path = Path(config.run_dir)
         if not resume:
             path.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        self._lock = _lock_of(path)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(self._lock, 20).decode(errors="replace")
-            os.close(self._lock)
-            raise ValueError(f"{path}: process {holder} is working in it") from None
-        os.truncate(self._lock, 0)
-        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
-        self.finished = (path / SUMMARY).exists()
-        if self.finished and not resume:
-            raise ValueError(f"{path}: holds a finished run; choose another --run-dir")
-        if (path / FILE).exists() and not resume:
-            raise ValueError(
-                f"{path}: holds an unfinished run; resume it with --resume {path}, or choose "
-                "another --run-dir"
-            )
+            self._lock.acquire()
+        except Timeout:
+            raise ValueError(in_use(path)) from None
+        try:
+            (path / PROCESS).write_text(str(os.getpid()))
+            self.finished = (path / SUMMARY).exists()
+            self.resumed = resume
+            if not resume:
+                self._begin_or_resume()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _begin_or_resume(self) -> None:
+        if reason := taken(self.config):
+            raise ValueError(f"{reason}; choose another --run-dir")
+        if not (self.path / FILE).exists():
+            return
+        found = load_config(self.path)
+        if different(found, self.config):
+            self._begin_anew("it had other options")
+        else:
+            self._log(f"{self.path}: resuming the unfinished run there, with the same options")
+            self.config, self.resumed = found, True
+
+    def _begin_anew(self, why: str) -> None:
+        """Remove what was left by a run that had not begun to learn."""
+        self._log(f"{self.path}: what was left of a run that had not begun to learn goes; {why}")
+        shutil.rmtree(self.path / "stages", ignore_errors=True)
+        for pattern in (FILE, ENVIRONMENT, LEFT_OUT, CSV, EVENTS):
+            for file in self.path.glob(pattern):
+                file.unlink()
+        self.resumed = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._lock)
+        (self.path / PROCESS).unlink(missing_ok=True)
+        if not (self.path / ENVIRONMENT).exists():  # refused: nothing was done here
+            with suppress(OSError):  # Windows removes no locked file, nobody a folder with more
+                (self.path / LOCK).unlink(missing_ok=True)
+                self.path.rmdir()
+        self._lock.release()
 
     def record(self, config: Config, corpus: str) -> None:
         """Write ``config.json``, and to ``environment.json`` what the run is run with.
@@ -79,7 +113,7 @@ class RunDir:
             corpus: Fingerprint of the human works.
 
         Raises:
-            ValueError: If the human works are others than when the run began.
+            ValueError: If the human works are others than when the run began to learn.
         """
         now = {
             "command": [sys.executable, *sys.argv],
@@ -89,11 +123,14 @@ class RunDir:
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
             "packages": {name: _version(name) for name in PACKAGES},
         }
-        path = self.path / "environment.json"
+        path = self.path / ENVIRONMENT
         sessions = list(read_json(path)["sessions"]) if path.exists() else []
-        if sessions:
-            if sessions[-1]["corpus"] != corpus:
+        if sessions and sessions[-1]["corpus"] != corpus:
+            if self._must_resume or _learned(self.path):
                 raise ValueError(f"{self.path}: the corpus is not the one that the run began with")
+            self._begin_anew("the human works were others")
+            sessions = []
+        if sessions:
             self._log_differences(sessions[-1], now)
         else:
             save_config(config)
@@ -157,6 +194,59 @@ class RunDir:
             if _sha256((self.path / file).read_bytes()) != expected:
                 raise StorageError(f"{self.path / file}: the checksum is wrong")
         return result
+
+
+def taken(config: Config) -> str:
+    """Why no run with these options can begin or be resumed in its folder; empty if one can."""
+    path = Path(config.run_dir)
+    if (path / SUMMARY).exists():
+        return f"{path}: holds a finished run"
+    if not (path / FILE).exists():
+        return ""
+    try:
+        options = different(load_config(path), config)
+    except ValueError as error:  # of an earlier version, for instance
+        return str(error)
+    if options and _learned(path):
+        return (
+            f"{path}: holds an unfinished run with another {', '.join(options)}, which "
+            f"--resume {shlex.quote(str(path))} resumes"
+        )
+    return ""
+
+
+def in_use(path: Path) -> str:
+    """Which process works in a folder; empty if none does."""
+    if not path.is_dir():
+        return ""
+    lock = _lock_of(path)
+    try:
+        lock.acquire()
+    except Timeout:
+        holder = path / PROCESS
+        number = holder.read_text(errors="replace")[:20] if holder.exists() else "?"
+        return f"{path}: process {number} is working in it"
+    lock.release()
+    return ""
+
+
+def different(one: Config, other: Config) -> list[str]:
+    """Options in which two runs differ, as they are typed; folder and threads do not count."""
+    return [
+        f"--{item.name.replace('_', '-')}"
+        for item in fields(Config)
+        if item.name not in ("run_dir", "threads")
+        and getattr(one, item.name) != getattr(other, item.name)
+    ]
+
+
+def _learned(path: Path) -> bool:
+    """Whether PPO has begun: its first rollout writes a checkpoint."""
+    return any((path / "checkpoints").glob("state-*"))
+
+
+def _lock_of(path: Path) -> BaseFileLock:
+    return FileLock(path / LOCK, blocking=False, thread_local=False)
 
 
 def _sha256(data: bytes) -> str:

@@ -8,10 +8,11 @@ import inspect
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from itertools import pairwise
@@ -105,16 +106,18 @@ def command(name: str, *arguments: str | Path) -> str:
         *arguments: What follows it.
     """
     started = Path(sys.argv[0])
-    if started.suffix == ".py":
+    if _in_checkout():
         words = [_python(), str(started.with_name(f"{name}.py"))]
-    else:
-        words = ["move37", name]
-    return shlex.join([*words, *map(str, arguments)])
+    elif started.stem == "move37":
+        words = [_shortest("move37", str(started)), name]
+    else:  # python -m move37, a notebook
+        words = [_python(), "-m", "move37", name]
+    return _typed([*words, *map(str, arguments)])
 
 
 def prog(name: str) -> str:
     """The name of a command before its errors, as it was typed: train.py, or move37 train."""
-    return f"{name}.py" if Path(sys.argv[0]).suffix == ".py" else f"move37 {name}"
+    return f"{name}.py" if _in_checkout() else f"move37 {name}"
 
 
 @contextmanager
@@ -135,16 +138,37 @@ def one_line_errors(name: str) -> Iterator[None]:
 
 def module_command(module: str, *arguments: str | Path) -> str:
     """How to type ``python -m module`` with the interpreter that runs this program."""
-    return shlex.join([_python(), "-m", module, *map(str, arguments)])
+    return _typed([_python(), "-m", module, *map(str, arguments)])
+
+
+def _in_checkout() -> bool:
+    """Whether this is one of the scripts at the top of a checkout, beside the package's folder."""
+    started = Path(sys.argv[0])
+    return started.suffix == ".py" and (started.parent / "move37" / "__main__.py").exists()
 
 
 def _python() -> str:
     """The shortest way to type the interpreter that runs this program."""
-    found = shutil.which("python")
-    if found and os.path.abspath(found) == os.path.abspath(sys.executable):
-        return "python"
-    here = os.path.relpath(sys.executable)
-    return sys.executable if here.startswith("..") else here
+    return _shortest("python", sys.executable)
+
+
+def _shortest(name: str, path: str) -> str:
+    """The shortest way to type a program from the current folder: its name, or its path."""
+    found = shutil.which(name)
+    if found and os.path.abspath(found) == os.path.abspath(path):
+        return name
+    try:
+        here = os.path.relpath(path)
+    except ValueError:  # on another drive
+        return path
+    if here.startswith(".."):
+        return os.path.abspath(path)
+    return here if os.path.dirname(here) else os.path.join(".", here)
+
+
+def _typed(words: Sequence[str]) -> str:
+    """Words as the system's shell takes them."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def print_summaries(

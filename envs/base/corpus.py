@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import cached_file
 from move37.envs.base.works import Works
 from move37.novelty.storage import read_state, write_state
 
@@ -75,13 +74,10 @@ def read_corpus(
     Raises:
         CorpusError: If no work is left, or a pattern matches no name.
     """
-    folder = cache_dir or Path(
-        os.environ.get("MOVE37_CACHE") or platformdirs.user_cache_dir("move37")
-    )
     digest = hashlib.sha256()
     for label, data in records:
         digest.update(f"{len(data)} {label!r} ".encode() + data)
-    cache = folder / f"{kind}-{digest.hexdigest()[:32]}-v{version}.safetensors"
+    cache = cached_file(f"{kind}-{digest.hexdigest()[:32]}-v{version}.safetensors", cache_dir)
     found = _read_cache(cache, world, check)
     if found is None:
         found = parse()

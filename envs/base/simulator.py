@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.base.works import PAD, Works, check_moves
 
 _NO_END = -2

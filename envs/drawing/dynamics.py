@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works, check_moves
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, N_MOVES, POINTS, SIZE

@@ -11,9 +11,9 @@ import os
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.base.works import WorksError, read_npz, write_npz
 
 N_TREES = 200

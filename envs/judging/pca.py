@@ -10,9 +10,9 @@ import os
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.base.works import Works, WorksError, read_npz, write_npz
 
 Features = Callable[[Works], NDArray[np.float64]]

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-
-matplotlib.use("Agg")
 import numpy as np
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from move37.agents.compare.columns import BEST, label, order_of, split_name
 from move37.agents.compare.results import Summary
@@ -42,10 +40,9 @@ def write_plane(table: Summary, added: Sequence[str], stem: Path) -> None:
         added: Names of the works of others.
         stem: The figure is written to ``stem``.pdf, .svg and .png.
     """
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            1, 2, figsize=(8.4, 4.8), sharex=True, sharey=True, layout="constrained"
-        )
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 4.8), layout="constrained")
+        axes = figure.subplots(1, 2, sharex=True, sharey=True)
         for axis, prefix, title in (
             (axes[0], "", "fresh and unselected"),
             (axes[1], BEST, "best tenth by the maker's own reward"),
@@ -60,7 +57,6 @@ def write_plane(table: Summary, added: Sequence[str], stem: Path) -> None:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
             write_atomically(stem.with_suffix(f".{kind}"), buffer.getvalue())
-        plt.close(figure)
 
 
 def _panel(axis: Any, table: Summary, prefix: str, added: Sequence[str]) -> None:

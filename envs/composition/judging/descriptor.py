@@ -11,9 +11,9 @@ so that a work's descriptor does not depend on what else is in the batch.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.base.works import Works
 from move37.envs.composition.modes import Mode, partner
 from move37.envs.composition.moves import BASS_ROW, EIGHTHS, FERMATA_ROW, KEY_ROW, LOWEST, PLACE_ROW

@@ -9,9 +9,9 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.composition.judging.descriptor import features, n_features
 from move37.envs.composition.modes import Mode
 from move37.envs.composition.rules.form import measure_rules

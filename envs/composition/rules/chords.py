@@ -11,9 +11,9 @@ melodies of alto and tenor are measured by the rules of one voice, see ``melody`
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.composition.moves import EIGHTHS, FERMATA_ROW, PLACE_ROW
 from move37.envs.composition.rules.counterpoint import by_step, may_be_dissonant
 from move37.envs.composition.rules.melody import note

@@ -18,9 +18,9 @@ In compiled code ``s`` and ``b`` are the pitches of soprano and bass in each eig
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.composition.moves import EIGHTHS, FERMATA_ROW, PLACE_ROW
 from move37.envs.composition.rules.melody import measure_melody, note
 from move37.envs.composition.rules.names import Rule

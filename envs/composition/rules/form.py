@@ -8,10 +8,10 @@ that excelling in one rule does not make up for failing in another.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Terms
+from move37.envs.base.caches import njit
 from move37.envs.base.works import Works
 from move37.envs.composition.modes import Mode
 from move37.envs.composition.moves import EIGHTHS, LOWEST

@@ -8,9 +8,9 @@ and ``at`` take what is measured and where it was found. Terms as in
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.composition.moves import (
     EIGHTHS,
     FERMATA_ROW,

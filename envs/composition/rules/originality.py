@@ -8,9 +8,9 @@ eighth.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.composition.moves import (
     BASS_ROW,
     EIGHTHS,

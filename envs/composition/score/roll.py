@@ -12,9 +12,9 @@ each.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.composition.moves import (
     ALTO_ROW,
     BASS_ROW,

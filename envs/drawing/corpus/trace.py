@@ -10,12 +10,12 @@ two of them line up. Each line becomes the polyline with the fewest points that 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 from skimage.morphology import skeletonize
 
+from move37.envs.base.caches import njit
 from move37.envs.base.works import Works, pad_moves
 from move37.envs.drawing.moves import MAX_MOVES, SIZE, moves_of
 

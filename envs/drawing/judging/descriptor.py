@@ -8,9 +8,9 @@ work in float64, so that a work's descriptor does not depend on what else is in 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.base.works import Works
 from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.moves import SIZE

@@ -11,10 +11,10 @@ score.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from move37.envs.base.appraisal import Terms
+from move37.envs.base.caches import njit
 from move37.envs.base.works import Works
 from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.moves import SIZE

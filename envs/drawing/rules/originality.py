@@ -7,9 +7,9 @@ A stroke of four points or more counts as copied if a human stroke equals it up 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.base.works import check_moves
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.moves import END, LIFT, N_MOVES, SIZE
