@@ -16,7 +16,7 @@ def machine() -> dict[str, str]:
     name = platform.processor() or platform.machine()
     cpus = Path("/proc/cpuinfo")
     if cpus.exists():
-        for line in cpus.read_text().splitlines():
+        for line in cpus.read_text("utf-8", "replace").splitlines():
             if line.startswith("model name"):
                 name = line.partition(":")[2].strip()
                 break

@@ -9,7 +9,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
@@ -24,12 +23,13 @@ IMITATOR, LEARNER = "imitator", "learner"
 """Makers that others start from, or whose CPU time is their budget."""
 
 
-def _end_with(parent: int) -> None:
+def _end_with_parent() -> None:
     """End this process when its parent ends; it would otherwise work on for hours."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -65,7 +65,7 @@ def run(comparison: Comparison) -> None:
     for entry in comparison.entries:
         lines.setdefault(entry.key, []).append(entry)
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(options.jobs, spawn, _end_with, (os.getpid(),))
+    pool = ProcessPoolExecutor(options.jobs, spawn, _end_with_parent)
 
     def do(task: Callable[..., str | None], arguments: Sequence[tuple[Any, int]]) -> None:
         for future in as_completed([pool.submit(_do, task, options, *pair) for pair in arguments]):

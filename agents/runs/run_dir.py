@@ -62,7 +62,7 @@ class RunDir:
         except Timeout:
             raise ValueError(in_use(path)) from None
         try:
-            (path / PROCESS).write_text(str(os.getpid()))
+            (path / PROCESS).write_text(str(os.getpid()), "utf-8")
             self.finished = (path / SUMMARY).exists()
             self.resumed = resume
             if not resume:
@@ -224,7 +224,7 @@ def in_use(path: Path) -> str:
         lock.acquire()
     except Timeout:
         holder = path / PROCESS
-        number = holder.read_text(errors="replace")[:20] if holder.exists() else "?"
+        number = holder.read_text("utf-8", "replace")[:20] if holder.exists() else "?"
         return f"{path}: process {number} is working in it"
     lock.release()
     return ""

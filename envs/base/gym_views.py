@@ -189,6 +189,10 @@ class Board(gymnasium.Env[Observation, np.int64]):
         reward = float(result.rewards[self.row])
         return self._observation(), reward, bool(len(result.finished)), False, info
 
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which moves are legal, (n_actions,), as MaskablePPO asks for it: always every one."""
+        return np.ones(self.batch.simulator.n_actions, np.bool_)
+
     def render(self) -> NDArray[np.uint8] | None:
         """(size, size, 3) uint8, or None without a render mode."""
         if self.render_mode is None or self._render is None:

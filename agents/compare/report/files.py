@@ -19,6 +19,7 @@ from move37.envs.base.registry import find_world
 from move37.envs.base.works import write_atomically
 from move37.envs.files.pictures import save_png
 from move37.envs.files.sheets import sheet
+from move37.novelty.storage import read_json
 
 TITLE = "Which of these makers are creative?"
 SHOWN = 30
@@ -40,7 +41,7 @@ def read_results(out: Path) -> Results:
     for source, other in joined_to(folder).items():
         rows, notes, config = join(rows, notes, config, other, source)
     path = folder.judges / "trials.json"
-    trials = json.loads(path.read_text()) if path.exists() else {}
+    trials = read_json(path) if path.exists() else {}
     summary = summarise(rows)
     return Results(
         folder, find_world(config["world"])(), config, rows, summary, notes, trials,
