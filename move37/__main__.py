@@ -12,6 +12,7 @@ COMMANDS = {
     "create": "let a learner make new works, from a brief of yours if you like",
     "replay": "look at works again: sheets, pages, files, checks",
     "compare": "compare makers under the same judges",
+    "cache": "say how much is kept between runs, or remove it",
 }
 """Subcommands and what they do. Each is a module of this package whose function ``main`` takes the
 arguments that follow its name."""

@@ -525,6 +525,19 @@ def test_the_report_names_another_corpus_than_the_default(finished, stubs):
     assert json.loads((finished / "comparison.json").read_text())["meta"]["corpus"] == "lucide"
 
 
+def test_a_comparison_that_failed_before_a_maker_was_fitted_can_be_begun_otherwise(tmp_path):
+    folder, few = ComparisonDir(tmp_path), configuration.CompareConfig(tmp_path, works=20)
+    folder.claim(few, {})
+    folder.judges.mkdir()
+    assert folder.check(few) and folder.judges.exists()
+    lucide = configuration.CompareConfig(tmp_path, corpus="lucide")
+    folder.claim(lucide, folder.check(lucide))
+    assert folder.config()["corpus"] == "lucide" and not folder.judges.exists()
+    (tmp_path / "works").mkdir()
+    with pytest.raises(ValueError, match="corpus = 'lucide', not ''; choose another --out"):
+        folder.check(few)
+
+
 def test_runs_may_be_added_for_seeds_of_which_nothing_was_made(tmp_path):
     folder = ComparisonDir(tmp_path)
 
@@ -532,11 +545,12 @@ def test_runs_may_be_added_for_seeds_of_which_nothing_was_made(tmp_path):
         return configuration.CompareConfig(tmp_path, runs=tuple(map(Path, names)))
 
     folder.claim(with_runs("a"), {})
+    (tmp_path / "makers" / "0").mkdir(parents=True)
     folder.check(with_runs("a", "b"))
     for others in (("b", "a"), ("b",), ()):
         with pytest.raises(ValueError, match="holds a comparison with runs"):
             folder.check(with_runs(*others))
-    (tmp_path / "makers" / "1").mkdir(parents=True)
+    (tmp_path / "makers" / "1").mkdir()
     with pytest.raises(ValueError, match="holds a comparison with runs"):
         folder.check(with_runs("a", "b"))
 

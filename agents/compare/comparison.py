@@ -73,9 +73,10 @@ class Comparison:
             ValueError: If the folder holds another comparison, or a run or a folder is refused.
         """
         options = self.options
-        before, world = self.folder.check(options), self.world
+        before = self.folder.check(options)
         for path in options.joined:
             check_terms(path, read_joined(path), terms_of(options))
+        world = self.world
         for run in options.runs:
             check_run(run, world, options)
         added = [(name, *world.read_folder(folder)) for name, folder in options.added]

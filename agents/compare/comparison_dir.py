@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -106,6 +107,8 @@ class ComparisonDir:
     def check(self, options: CompareConfig) -> dict[str, Any]:
         """The configuration of the comparison that is there, if it can be resumed with options.
 
+        Empty if there is none, or one on other terms for which no maker has been fitted yet.
+
         Raises:
             ValueError: If the folder holds a comparison on other terms.
         """
@@ -115,6 +118,8 @@ class ComparisonDir:
         for key, value in terms_of(options).items():
             held = term(found, key)
             if held != value and not (key == "runs" and self._adds_runs(found["runs"], options)):
+                if not any((self.path / part).exists() for part in ("makers", "works")):
+                    return {}
                 raise ValueError(
                     f"{self.path}: holds a comparison with {key} = {held!r}, not "
                     f"{value!r}; choose another --out"
@@ -131,6 +136,8 @@ class ComparisonDir:
 
     def claim(self, options: CompareConfig, before: Mapping[str, Any]) -> None:
         """Write the terms, commands and machines, after those that were there ``before``."""
+        if not before:  # judges that are there were fitted on other terms
+            shutil.rmtree(self.judges, ignore_errors=True)
         commands = [text for text in (*before.get("commands", ()), options.command) if text]
         here = {"machine": machine(), "versions": versions()}
         places = [place for place in before.get("places", ()) if place != here]

@@ -94,6 +94,7 @@ class CompareConfig:
     command: str = ""  # as it was typed, for the report
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "out", Path(self.out))
         if self.budget not in SCALES:
             raise ValueError(f"--budget: {self.budget!r} is none of {', '.join(SCALES)}")
         for name in ("seeds", "works"):

@@ -49,7 +49,7 @@ from move37.agents.runs.train_state import (
     write_checkpoint,
 )
 from move37.envs.base.batch import NotFiniteError, WorldBatch
-from move37.envs.base.registry import make_world
+from move37.envs.base.registry import find_world, make_world
 from move37.envs.base.sb3 import WorldVecEnv
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import Works, join_works, write_atomically
@@ -146,12 +146,12 @@ class TrainingRun:
 
     def _load_world(self) -> None:
         config = self.config
+        if config.imitator and not self._folder.resumed:
+            # Refused now, not after the judges are fitted.
+            load_weights(config.imitator, find_world(config.world)().network())
         self.world = world = make_world(
             config.world, config.corpus, config.withheld, config.human_works
         )
-        if config.imitator and not self._folder.resumed:
-            # Refused now, not after the judges are fitted.
-            load_weights(config.imitator, world.network())
         self._folder.record(config, world.fingerprint)
         self._log(f"{len(world.train)} human works to learn from, {len(world.held_out)} held out")
         if world.left_out:

@@ -106,7 +106,7 @@ def command(name: str, *arguments: str | Path) -> str:
         *arguments: What follows it.
     """
     started = Path(sys.argv[0])
-    if _in_checkout():
+    if _is_script(name):
         words = [_python(), str(started.with_name(f"{name}.py"))]
     elif started.stem == "move37":
         words = [_shortest("move37", str(started)), name]
@@ -117,7 +117,7 @@ def command(name: str, *arguments: str | Path) -> str:
 
 def prog(name: str) -> str:
     """The name of a command before its errors, as it was typed: train.py, or move37 train."""
-    return f"{name}.py" if _in_checkout() else f"move37 {name}"
+    return f"{name}.py" if _is_script(name) else f"move37 {name}"
 
 
 @contextmanager
@@ -141,10 +141,10 @@ def module_command(module: str, *arguments: str | Path) -> str:
     return _typed([_python(), "-m", module, *map(str, arguments)])
 
 
-def _in_checkout() -> bool:
-    """Whether this is one of the scripts at the top of a checkout, beside the package's folder."""
-    started = Path(sys.argv[0])
-    return started.suffix == ".py" and (started.parent / "move37" / "__main__.py").exists()
+def _is_script(name: str) -> bool:
+    """Whether this program was started as a script of a checkout that also has this command."""
+    script = Path(sys.argv[0]).with_name(f"{name}.py")
+    return script.exists() and (script.parent / "move37" / "__main__.py").exists()
 
 
 def _python() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -22,6 +23,8 @@ import platformdirs
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+NAME = re.compile(r".+-[0-9a-f]{32}-v\d+\.(npz|safetensors)")
+"""Names of the files that corpora are kept in; whatever else lies in the folder is not ours."""
 TEMPORARY = "MOVE37_TEMPORARY_CACHE"
 """Tells processes that this one starts of its temporary folder."""
 
@@ -42,6 +45,13 @@ def cached_file(name: str, folder: Path | None = None) -> Path:
     if os.path.exists(folder / name) or _can_be_written(folder):
         return folder / name
     return (_temporary_folder() or folder) / name
+
+
+def cached_files() -> dict[Path, list[Path]]:
+    """What is kept: parsed works in the cache folder, and compiled code in that of the program."""
+    parsed = [path for path in cache_folder().glob("*") if NAME.fullmatch(path.name)]
+    program = Path(__file__).parents[1]
+    return {cache_folder(): parsed, program: list(program.rglob("__pycache__/*.nb[ic]"))}
 
 
 def njit(**options: Any) -> Callable[[Function], Function]:
