@@ -7,8 +7,6 @@ PARTS := agents envs novelty
 
 run: install
 	$(BIN)/move37 train
-	@echo "Next: $(BIN)/tensorboard --logdir runs"
-	@echo "      $(BIN)/move37 replay runs/drawing-default-0 --best 25 --html works.html"
 
 smoke: install
 	$(BIN)/move37 train --preset smoke

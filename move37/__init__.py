@@ -5,10 +5,11 @@ The package has one part for each layer; imports go down only:
     move37.novelty   archive, k-nearest neighbours, measures of shift: arrays in, numbers out
     move37.envs      the worlds: dynamics, human works, judges, rendering
     move37.agents    whatever makes works: the PPO learner and the contrast agents
-    move37.train, move37.create, move37.replay, move37.compare   the commands
+    move37.train, .create, .replay, .compare, .cache   the commands, where it is all put together
 """
 
 import os
+import sys
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
@@ -19,7 +20,7 @@ try:
 except PackageNotFoundError:  # the folder is used without having been installed
     __version__ = "unknown"
 
-if backend := os.environ.pop("MPLBACKEND", ""):
+if "matplotlib" not in sys.modules and (backend := os.environ.pop("MPLBACKEND", "")):
     # The shell of a notebook names a backend that may not be installed here. Importing matplotlib
     # would then fail, though Move37 opens no window.
     import matplotlib

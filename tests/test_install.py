@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -112,6 +113,24 @@ def test_the_packages_of_the_wheel_are_the_folders():
     names = {".".join(path.relative_to(ROOT).parts) for path in folders}
     names = {name if name == "move37" else f"move37.{name}" for name in names}
     assert sorted(settings["packages"]) == sorted(names)
+
+
+def test_the_citation_is_of_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    text = (ROOT / "CITATION.cff").read_text()
+    assert text.startswith("cff-version: 1.2.0\n") and f"\nversion: {version}\n" in text
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version)  # semantic
+
+
+def test_what_is_needed_is_pinned_and_nothing_that_only_one_system_has():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    pins = (ROOT / "constraints.txt").read_text().splitlines()[1:]
+    pinned = {re.sub(r"[-_.]+", "-", pin.partition("==")[0]).lower() for pin in pins}
+    names = {re.split(r"[<>=]", line)[0].lower() for line in needed}
+    assert names - pinned <= {"pip"}
+    assert all(re.fullmatch(r"[\w.-]+==[0-9a-z.]+", pin) for pin in pins)  # no 2.13.0+cpu
+    assert not [name for name in pinned if name.startswith(("nvidia", "cuda", "triton", "pywin"))]
 
 
 def test_the_wheel_brings_one_package_and_one_command(wheel):

@@ -143,8 +143,8 @@ def test_without_a_home_and_with_a_program_that_is_read_only(sealed):
         "print(move37.envs.__file__); print(kept)"
     )
     said, errors = python(
-        program, sealed, HOME="/dev/null/home", XDG_CACHE_HOME="/dev/null/cache", NUMBA_CACHE_DIR="",
-        MOVE37_CACHE="", MOVE37_TEMPORARY_CACHE="",
+        program, sealed, HOME="/dev/null/home", XDG_CACHE_HOME="/dev/null/cache",
+        NUMBA_CACHE_DIR="", MOVE37_CACHE="", MOVE37_TEMPORARY_CACHE="",
     )  # fmt: skip
     where, kept = said.splitlines()
     assert Path(where).is_relative_to(sealed)

@@ -24,10 +24,22 @@ ROOT = Path(__file__).parent.parent
 UNUSED = f"/tmp/move37-none-{os.getpid()}"
 
 
+OFFLINE = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "offline")}
+
+
 def script(*arguments):
+    """Run a script, without a network."""
     return subprocess.run(
-        [sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
-    )
+        [sys.executable, *map(str, arguments)], cwd=ROOT, env=OFFLINE, capture_output=True,
+        text=True,
+    )  # fmt: skip
+
+
+def test_a_process_without_a_network_ends_when_it_asks_for_one():
+    for asked in ("socket.create_connection(('192.0.2.1', 80))",
+                  "urllib.request.urlopen('http://192.0.2.1')"):  # fmt: skip
+        assert script("-c", f"import socket, urllib.request; {asked}").returncode == 99
+    assert script("-c", "import socket; print(socket.socket)").returncode == 0
 
 
 @pytest.mark.parametrize(
