@@ -60,22 +60,21 @@ def njit(**options: Any) -> Callable[[Function], Function]:
     Args:
         **options: As Numba takes them; ``cache=True`` among them.
     """
+    settings: Any = numba.config  # which makes its attributes when it is imported
 
     def compiled(function: Function) -> Function:
-        try:
-            made: Function = numba.njit(**options)(function)
-            return made
-        except RuntimeError:  # Numba found no folder that can be written
-            folder = _temporary_folder()
-        if folder is None:
-            made = numba.njit(**{**options, "cache": False})(function)
-            return made
-        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
+        made: Function
         try:
             made = numba.njit(**options)(function)
             return made
+        except RuntimeError:  # Numba found no folder that can be written
+            folder = _temporary_folder()
+        given, settings.CACHE_DIR = settings.CACHE_DIR, str(folder or "")
+        try:
+            made = numba.njit(**{**options, "cache": folder is not None})(function)
+            return made
         finally:
-            numba.config.CACHE_DIR = before
+            settings.CACHE_DIR = given
 
     return compiled
 
