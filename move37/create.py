@@ -23,12 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.agents.learner.loading import SavedLearner, load_learner, load_reward, read_learner
-from move37.agents.learner.rollout import BOARDS, sample_works
+from move37.agents.learner.rollout import finish_works
 from move37.agents.runs.run_dir import SUMMARY
 from move37.agents.runs.terminal import Parser, command, one_line_errors, print_summaries, prog
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works
 from move37.envs.base.world import World
+from move37.novelty.diversity import GROUP
 from move37.novelty.storage import read_json
 from move37.outputs import Log, add_output_options, check_exports, paths_of, write_files
 
@@ -88,14 +89,17 @@ def create(
         sheet, works = folder / "sheet.png", folder / "works.npz"
         exports += [("svg", folder / "svg")] if "svg" in world.exports else []
     check_exports(world, exports)
-    boards = world.exam(min(n, BOARDS))
-    boards.seed(seed)
-    given = None if brief is None else _read_brief(world, boards, brief, log)
+    rng, boards = np.random.default_rng(seed), world.exam(1)
+    if brief is None:
+        briefs = np.stack([boards.draw_brief(rng) for _ in range(n)])
+    else:
+        briefs = np.tile(_read_brief(world, boards, brief, log), (n, 1))
     log(_title(Path(run), learner, n, seed, temperature))
 
-    rng = np.random.default_rng(seed)
-    made = sample_works(learner.network, boards, world.id, n, rng, temperature, given)
-    made = _appraised(Path(run), learner, made, log)
+    begun = Works(world.id, np.full((n, boards.max_moves), PAD, np.int16), briefs)
+    none_kept = np.zeros(n, np.int64)
+    made = finish_works(learner.network, world.exam, begun, none_kept, rng, temperature)
+    made, summaries = _appraised(Path(run), learner, made, log)
     if works is not None:
         made.save(works)
         log(f"wrote {works}")
@@ -103,6 +107,8 @@ def create(
         world, made, f"Works of {Path(run).name}", sheet=sheet, html=html, exports=exports,
         captions=[f"#{i}" for i in range(n)], log=log,
     )  # fmt: skip
+    if summaries:
+        print_summaries(summaries, log)
     return made
 
 
@@ -131,11 +137,13 @@ def _title(run: Path, learner: SavedLearner, n: int, seed: int, temperature: flo
     state = f"after {learner.steps:,} moves"
     if not learner.finished:
         state = f"unfinished: its newest checkpoint, {state} of {learner.config.env_steps:,}"
-    return f"{n} works of {run} ({state}), temperature {temperature:g}, seed {seed}"
+    return f"{n} work{'s' * (n > 1)} of {run} ({state}), temperature {temperature:g}, seed {seed}"
 
 
-def _appraised(run: Path, learner: SavedLearner, made: Works, log: Log) -> Works:
-    """The works with what the run's judges and its reward say of them; prints the medians."""
+def _appraised(
+    run: Path, learner: SavedLearner, made: Works, log: Log
+) -> tuple[Works, dict[str, dict[str, Any]]]:
+    """The works with what the run's judges and its reward say of them, and summaries to compare."""
     try:
         judges = learner.world.load_evaluator(run)
         measured = judges.measure(made)
@@ -143,15 +151,19 @@ def _appraised(run: Path, learner: SavedLearner, made: Works, log: Log) -> Works
         terms |= load_reward(run)(made)
     except (ValueError, OSError) as error:  # a learner alone makes works too
         log(f"not appraised: {error}")
-        return made
+        return made, {}
     n = len(made)
-    terms |= {"step": np.full(n, float(learner.steps)), "seed": np.full(n, learner.config.seed)}
-    columns = {"these": judges.summarise(measured)}
+    terms |= {
+        "step": np.full(n, float(learner.steps)),
+        "seed": np.full(n, float(learner.config.seed)),
+    }
+    summaries = {"these": judges.summarise(measured)}
+    if n < GROUP:
+        del summaries["these"]["novelty_self"]  # the fewer works there are, the further apart
     if (run / SUMMARY).exists():
         summary = read_json(run / SUMMARY)
-        columns |= {"the run's": summary, "human": summary["human"]}
-    print_summaries(columns, log)
-    return made.with_appraisal(terms)
+        summaries |= {"the run's": summary, "human": summary["human"]}
+    return made.with_appraisal(terms), summaries
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

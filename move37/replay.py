@@ -348,7 +348,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with one_line_errors("replay"):
         if options.pop("verify"):
             raise SystemExit(0 if verify(options["run"], options["which"]) else 1)
-        replay(**options, exports=paths_of(options.pop("exports")))
+        options["exports"] = paths_of(options["exports"])
+        replay(**options)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from torch import nn
 
 from move37.agents.learner.policy import PriorPolicy
 from move37.agents.runs.config import Config
-from move37.envs.base.sb3 import WorldVecEnv
 
 WARM_LEARNING_RATE = 2e-4
 WARM_EPOCHS = 5
@@ -61,7 +60,7 @@ class KLPenaltyPPO(PPO):
         self.seconds_update += time.perf_counter() - begin
 
 
-def make_ppo(env: WorldVecEnv, imitator: nn.Module, config: Config) -> KLPenaltyPPO:
+def make_ppo(env: VecEnv, imitator: nn.Module, config: Config) -> KLPenaltyPPO:
     """PPO with :class:`PriorPolicy`, on the CPU.
 
     The learning rate falls linearly to a tenth over the steps asked of ``learn``. Returns are not

@@ -168,4 +168,4 @@ def finish_works(
     simulator = make_simulator(max(1, min(boards, len(works))))
     choose = network_chooser(network, rng, temperature)
     moves, _ = rollout(simulator, len(works), choose, prefix=works, cuts=cuts)
-    return Works(works.world, moves, works.briefs)
+    return Works(works.world, moves, works.briefs, n_actions=simulator.n_actions)

@@ -17,6 +17,7 @@ from move37.envs.base.splits import Splits
 from move37.envs.base.works import Works, WorksError, write_atomically
 from move37.envs.base.world import Evaluator, Export, World
 from move37.envs.composition.corpus.chorales import load_corpus, scores_in_four
+from move37.envs.composition.corpus.melody import read_melody
 from move37.envs.composition.corpus.musicxml import ChoraleError
 from move37.envs.composition.corpus.sopranos import new_sopranos
 from move37.envs.composition.dynamics import CompositionSimulator, FourSimulator, FreeSimulator
@@ -219,6 +220,17 @@ class CompositionWorld(World):
         known = set(works.names)
         lost = [name for name in corpus.works.names if name not in known]
         return works, [*left_out, *(f"{name}: alto or tenor leaves its compass" for name in lost)]
+
+    @classmethod
+    def read_brief(cls, path: Path) -> tuple[NDArray[np.int16], list[str]]:
+        """The melody of a file, which is the soprano that is answered; see :func:`read_melody`.
+
+        Raises:
+            ValueError: If the file holds none that fits, or the world writes sopranos itself.
+        """
+        if not cls.mode.soprano_is_given:
+            raise WorksError(f"{path}: the world {cls.id} writes the soprano, so none can be given")
+        return read_melody(path)
 
     def rule_scores(self, works: Works) -> Mapping[str, NDArray[np.float64]]:
         """What each rule of counterpoint says of works."""

@@ -154,22 +154,26 @@ def read_brief(path: Path) -> tuple[NDArray[np.int16], list[str]]:
         path: A file of SVG, or a picture (PNG or JPEG), which is traced.
 
     Returns:
-        Moves (B,) int16, as many as it takes, and nothing that had to be said.
+        Moves (B,) int16, as many as it takes, and what of the file was skipped.
 
     Raises:
         ReadingError: If it is another file, broken, or empty.
     """
+    skipped: list[str] = []
     try:
         if path.suffix.lower() == ".svg":
             with path.open("rb") as file:
-                moves = moves_of(read_svg(file.read(MAX_BYTES + 1)))
+                strokes, skipped = read_svg(file.read(MAX_BYTES + 1))
+            moves = moves_of(strokes)
         elif path.suffix.lower() in PICTURES:
             moves = _read(path, "")[0].moves[0]
         else:
             raise ReadingError(f"no strokes are read from it; .svg, {', '.join(PICTURES)} are")
-    except (ValueError, OSError) as error:
-        raise ReadingError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
-    return moves[(moves != PAD) & (moves != END)], []
+    except OSError as error:
+        raise ReadingError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ReadingError(f"{path}: {error}") from error
+    return moves[(moves != PAD) & (moves != END)], skipped
 
 
 def _as_images(works: Works) -> Works:
