@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import warnings
 import zipfile
@@ -15,12 +14,14 @@ from move37.envs.base import caches
 from move37.envs.drawing.corpus import icons as corpus_module
 from move37.envs.drawing.corpus.icons import Corpus, CorpusError, load_corpus
 from move37.envs.drawing.corpus.lines import SvgError, simplify
+from move37.envs.drawing.corpus.reading import read_folder
 from move37.envs.drawing.corpus.sources import PACKAGES, installed
 from move37.envs.drawing.corpus.svg import MAX_BYTES, MAX_DEPTH, MAX_TOKENS, read_svg
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, SIZE, moves_of, strokes_of
 
 HEAD = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#000">'
 SQUARE = '<path d="M4 4h8v8h-8z"/>'
+ROWS = range(2, 23, 4)
 
 
 def draw(body: str, head: str = HEAD) -> list[list[list[int]]]:
@@ -260,15 +261,40 @@ def test_folder_round_trip(icons: Path) -> None:
 def test_works_that_are_broken_or_too_long_are_skipped_and_named(icons: Path) -> None:
     write(icons, "broken/plane.svg", "<path/>")
     write(icons, "partly.svg", f"{SQUARE}<path/>")
-    write(icons, "long.svg", "".join(f'<path d="M1 {y}h9"/>' for y in range(17)))
+    write(icons, "long.svg", "".join(f'<path d="M{x} {y}h2"/>' for x in (1, 5, 9) for y in ROWS))
     write(icons, "fits.svg", "".join(f'<path d="M1 {y}h9"/>' for y in range(16)))
     corpus = load(icons)
     assert corpus.skipped == (
         ("broken/plane.svg", "nothing is drawn (path 1 has no points)"),
-        ("long.svg", "51 moves, at most 48 fit"),
+        ("long.svg", "54 moves, at most 48 fit, and 1.5 points off are not enough"),
         ("partly.svg", "path 2 has no points"),
     )
     assert corpus.works.lengths.tolist() == [48, 6, 6, 6, 4]
+
+
+def test_suffixes_of_any_case_are_read_and_what_systems_put_there_is_not(icons: Path) -> None:
+    write(icons, "UPPER.SVG", SQUARE)
+    write(icons, "sub/Mixed.Svg", SQUARE)
+    for hidden in (".hidden.svg", ".thumbnails/a.svg", "__MACOSX/a.svg", "__MACOSX/._tick.svg"):
+        write(icons, hidden, "broken")
+    names = ("UPPER", "square", "sub/Mixed", "sub/plane", "tick")
+    assert load(icons).works.names == names and load(icons).skipped == ()
+    added, left_out = read_folder(icons)
+    assert added.names == names and left_out == []
+
+
+def test_what_cannot_be_read_is_skipped_and_said(icons: Path) -> None:
+    (icons / "gone.svg").symlink_to(icons / "nowhere")
+    (icons / "folder.svg").mkdir()
+    os.mkfifo(icons / "pipe.svg")
+    assert load(icons).skipped == (
+        ("gone.svg", "cannot be read (No such file or directory)"),
+        ("pipe.svg", "cannot be read (not a file)"),
+    )
+    works, left_out = read_folder(icons)
+    assert len(works) == 3 and [line.partition(":")[0] for line in left_out] == [
+        "gone.svg", "pipe.svg",
+    ]  # fmt: skip
 
 
 def test_nothing_left_is_an_error(tmp_path: Path) -> None:
@@ -365,30 +391,6 @@ def test_the_cache_folder_follows_the_environment(
     monkeypatch.setenv("MOVE37_CACHE", str(icons.parent / "elsewhere"))
     load_corpus(str(icons), progress=False)
     assert len(os.listdir(icons.parent / "elsewhere")) == 1
-
-
-def test_quickdraw_both_forms(tmp_path: Path) -> None:
-    shape = [[[0, 255], [0, 0]], [[0, 0], [0, 127]]]
-    raw = [[[x / 3 + 7.5 for x in xs], [y / 3 + 2.25 for y in ys], [0, 9]] for xs, ys in shape]
-    lines = [
-        json.dumps({"word": "tree", "key_id": "1", "drawing": shape}),
-        json.dumps({"word": "tree", "key_id": "2", "drawing": raw}),
-        "",
-        '{"word": "tree", "key_id": "3", "drawing": [[[1, 2], [3]]]}',
-        '{"word": "tree", "key_id": "4", "drawing": []}',
-        '{"word": "tree"',
-        json.dumps({"word": "dot", "key_id": "5", "drawing": [[[9], [9]]]}),
-    ]
-    path = tmp_path / "tree.ndjson"
-    path.write_text("\n".join(lines))
-    corpus = load_corpus(str(path), cache_dir=tmp_path / "cache", progress=False)
-    assert corpus.name == "tree" and corpus.works.names == ("tree 1", "tree 2", "dot 5")
-    expected = [[[2, 7], [21, 7]], [[2, 7], [2, 16]]]
-    assert [s.tolist() for s in strokes_of(corpus.works.moves[0])] == expected
-    assert (corpus.works.moves[0] == corpus.works.moves[1]).all()
-    assert [s.tolist() for s in strokes_of(corpus.works.moves[2])] == [[[12, 12], [12, 12]]]
-    assert [label for label, _ in corpus.skipped] == ["line 4", "line 5", "line 6"]
-    assert "stroke 1" in corpus.skipped[0][1] and corpus.skipped[1][1] == "nothing is drawn"
 
 
 def test_real_icons(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from scipy import ndimage
 from move37.envs.base.works import Works, pad_moves
 from move37.envs.drawing.corpus.icons import load_corpus
 from move37.envs.drawing.corpus.reading import MAX_SIDE, read_folder
-from move37.envs.drawing.corpus.trace import _corners, binarise, from_images, thin, trace
+from move37.envs.drawing.corpus.trace import binarise, corners_of, from_images, thin, trace
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.moves import END, MAX_MOVES, SIZE, moves_of, strokes_of
 
@@ -180,7 +180,7 @@ def test_the_polyline_is_the_cheapest_there_is():
         path = np.concatenate([[[0, 9]], steps]).cumsum(axis=0)
         subsets = [[0, *(k for k in range(1, 8) if bits >> (k - 1) & 1), 8] for bits in range(128)]
         best = min(price(path, chosen) for chosen in subsets)
-        assert price(path, _corners(path).tolist()) == pytest.approx(best)
+        assert price(path, corners_of(path).tolist()) == pytest.approx(best)
 
 
 # Reading
@@ -227,6 +227,69 @@ def test_pictures_are_read_whatever_their_colours(tmp_path):
     assert left_out == [] and works.names == tuple("abcdefgh")
     for got in works.images:
         assert overlap(got[None], image[None])[0] > 0.98
+
+
+TURNED = (
+    None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180,
+    Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_90,
+    Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_270,
+)  # fmt: skip
+"""How a picture is stored whose EXIF orientation is 1, 2 ... 8."""
+
+
+def in_mode(picture: Image.Image, mode: str) -> Image.Image:
+    """A picture in black and white, as a file of another kind would hold it."""
+    if mode == "I;16":
+        return Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257)
+    if mode in ("RGBA", "LA"):  # black on nothing; a viewer shows it on white
+        clear = picture.convert("RGBA")
+        clear.putalpha(picture.convert("L").point(lambda value: 255 - value))
+        return clear.convert(mode)
+    return picture.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "modes"),
+    [
+        ("png", ("RGB", "L", "1", "P", "LA", "RGBA", "I;16")),
+        ("jpg", ("RGB", "L", "CMYK")),
+        ("webp", ("RGB", "RGBA")),
+    ],
+)
+def test_photographs_are_read_as_a_viewer_shows_them(tmp_path, suffix, modes):
+    """An L, stored turned in all eight ways."""
+    image = drawn([[8, 4], [8, 20], [16, 20]])[0]
+    picture = Image.fromarray(np.kron(1 - image, np.ones((8, 6))).astype(np.uint8) * 255)
+    for mode in modes:
+        for orientation, turn in enumerate(TURNED, 1):
+            stored = in_mode(picture, mode)
+            stored = stored if turn is None else stored.transpose(turn)
+            exif = Image.Exif()
+            exif[0x112] = orientation
+            stored.save(tmp_path / f"{mode.replace(';', '')}-{orientation}.{suffix}", exif=exif)
+    works, left_out = read_folder(tmp_path)
+    assert left_out == [] and len(works) == 8 * len(modes)
+    for name, got in zip(works.names, works.images, strict=True):
+        assert (got == works.images[0]).all(), name
+    y, x = np.nonzero(works.images[0])
+    assert (y[x == x.min()] >= 3).all() and (x[y == y.max()] > x.min()).sum() >= 4
+
+
+def test_filled_shapes_on_nothing_are_seen_on_white(tmp_path):
+    pixels = np.zeros((96, 96, 4), np.uint8)
+    pixels[16:80, 16:80] = 0, 0, 0, 255
+    pixels[20:76, 20:76] = 255
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    works, _ = read_folder(tmp_path)
+    assert works.images[0, 12, 12] == 0 and works.images[0].sum() > 40
+
+
+def test_a_picture_with_broken_metadata_is_still_a_picture(tmp_path):
+    big(drawn(SQUARE)[0], [0] * 3, [255] * 3, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        image.save(tmp_path / "b.png", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12\0\x03")
+    works, left_out = read_folder(tmp_path)
+    assert left_out == [] and (works.images[0] == works.images[1]).all()
 
 
 def test_svg_files_alone_keep_their_moves(tmp_path):

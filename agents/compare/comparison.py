@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from move37.agents.measures.likelihoods import moves_alone
 from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Evaluator, SecondJudge, World
+from move37.novelty.storage import printable
 
 BEST_SHARE = 10
 """The best of a maker are the best tenth of its works by its own reward."""
@@ -79,10 +81,22 @@ class Comparison:
         world = self.world
         for run in options.runs:
             check_run(run, world, options)
-        added = [(name, *world.read_folder(folder)) for name, folder in options.added]
+        self._log_left_out("corpus", [f"{label}: {reason}" for label, reason in world.left_out])
+        added = [self._read_added(name, folder) for name, folder in options.added]
         self.folder.claim(options, before)
         _ = self._judges  # before other processes need them
         return added
+
+    def _read_added(self, name: str, folder: Path) -> tuple[str, Works, list[str]]:
+        works, left_out = self.world.read_folder(folder)
+        return name, works, self._log_left_out(name, left_out)
+
+    def _log_left_out(self, name: str, left_out: Sequence[str]) -> list[str]:
+        """Say what of some works could not be used; returns it as it may be printed."""
+        lines = [printable(line) for line in left_out]
+        if lines:
+            self.log(f"{name}: {len(lines)} works left out (the last: {lines[-1]})")
+        return lines
 
     @cached_property
     def world(self) -> World:
@@ -152,7 +166,7 @@ class Comparison:
 
     def _note_failure(self, entry: Entry, seed: int, error: MakerError) -> None:
         path = self.folder.maker(seed, entry.key) / "error.txt"
-        write_atomically(path, error.traceback.encode())
+        write_atomically(path, error.traceback.encode(errors="backslashreplace"))
 
     def _save(
         self,

@@ -36,7 +36,7 @@ from move37.envs.base.registry import find_world
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Evaluator, Reward, World
 from move37.envs.judging.reward_scorer import RewardScorer
-from move37.novelty.storage import load_weights, read_json, save_weights
+from move37.novelty.storage import load_weights, printable, read_json, save_weights
 
 COST = "cost.json"
 STOCK_SHARE = 10
@@ -49,7 +49,7 @@ class MakerError(Exception):
     @property
     def text(self) -> str:
         """The maker's own error in one line."""
-        return f"{type(self.__cause__).__name__}: {self.__cause__}"
+        return printable(f"{type(self.__cause__).__name__}: {self.__cause__}")
 
     @property
     def traceback(self) -> str:

@@ -56,7 +56,7 @@ from move37.envs.base.works import Works, join_works, write_atomically
 from move37.envs.base.world import Evaluator, Reward, World
 from move37.envs.files.pictures import save_png
 from move37.envs.files.sheets import sheet, side_by_side
-from move37.novelty.storage import load_weights, read_json, save_weights
+from move37.novelty.storage import load_weights, printable, read_json, save_weights
 
 IMITATOR = "imitator.safetensors"
 LEARNER = "learner.safetensors"
@@ -156,7 +156,7 @@ class TrainingRun:
         self._log(f"{len(world.train)} human works to learn from, {len(world.held_out)} held out")
         if world.left_out:
             path = self.path / LEFT_OUT
-            lines = [f"{label}: {reason}" for label, reason in world.left_out]
+            lines = [printable(f"{label}: {reason}") for label, reason in world.left_out]
             write_atomically(path, "\n".join([*lines, ""]).encode())
             self._log(
                 f"{len(lines)} works of the corpus left out, named in {path} (the last: "

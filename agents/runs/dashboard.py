@@ -14,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
 from move37.envs.files.sheets import sheet, thumbnails
+from move37.novelty.storage import printable
 
 NUMBERS_ONLY = ("stdout", "log", "json", "csv")
 """Outputs that take numbers only."""
@@ -113,7 +114,7 @@ class Dashboard:
             points.append(x[some])
             pictures.append(thumbnails(self.world, works[some], 32))
             steps = works.appraisal.get("step", np.zeros(len(works)))
-            rows += [[name, works.names[i], str(int(steps[i]))] for i in some]
+            rows += [[name, printable(works.names[i], 100), str(int(steps[i]))] for i in some]
         self.writer.add_embedding(
             torch.from_numpy(np.concatenate(points)),
             metadata=rows,
@@ -125,5 +126,9 @@ class Dashboard:
 
     def options(self, options: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         """Queue the run's options with the figures it reached."""
-        plain = {k: v for k, v in options.items() if isinstance(v, int | float | str)}
+        plain = {
+            k: printable(v) if isinstance(v, str) else v
+            for k, v in options.items()
+            if isinstance(v, int | float | str)
+        }
         self.logger.record("hparams", HParam(plain, dict(metrics)), exclude=NUMBERS_ONLY)

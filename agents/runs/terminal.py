@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import io
 import os
 import shlex
 import shutil
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tqdm import tqdm
+
+from move37.novelty.storage import printable
 
 HEADLINES = (
     "yield", "yield_loose", "yield_with_repeats", "heldout_quality", "form", "novelty_human",
@@ -44,10 +47,14 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self._script = script
+        # Every command begins here. What the encoding of its output lacks is escaped from now on,
+        # as it is on standard error.
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 1."""
-        print(f"{self._script}: {message} (see --help)", file=sys.stderr)
+        print(f"{self._script}: {printable(message)} (see --help)", file=sys.stderr)
         raise SystemExit(1)
 
     def add_fields(self, options: type[Any], **special: Mapping[str, Any]) -> None:
@@ -132,7 +139,7 @@ def one_line_errors(name: str) -> Iterator[None]:
     except BrokenPipeError:  # the reader, say `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError, KeyError, MemoryError) as error:
-        print(f"{prog(name)}: {error}", file=sys.stderr)
+        print(f"{prog(name)}: {printable(error)}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from move37.envs.base.caches import cached_file
 from move37.envs.base.works import Works
+from move37.envs.files.folders import files_in, read_at_most
 from move37.novelty.storage import read_state, write_state
 
 CACHE_FORMAT = "move37-corpus-1"
@@ -54,6 +55,7 @@ def read_corpus(
     check: Callable[[Parsed], None],
     withhold: Sequence[str] = (),
     cache_dir: Path | None = None,
+    unread: Skipped = (),
 ) -> tuple[Parsed, str]:
     """Parse a corpus, or read it from the cache, which is keyed by the content of the records.
 
@@ -67,6 +69,7 @@ def read_corpus(
         check: Raises ValueError for what cannot have been parsed: a cache may be forged.
         withhold: Shell-style patterns; works whose names match are removed.
         cache_dir: Folder of the cache; default $MOVE37_CACHE, else the user's cache folder.
+        unread: What else was left out, before there were records.
 
     Returns:
         What is left, and its fingerprint: SHA-256 over moves, briefs and names, in hexadecimal.
@@ -83,6 +86,7 @@ def read_corpus(
         found = parse()
         _write_cache(cache, found)
     works, skipped, more = found
+    skipped += unread
     keep = np.ones(len(works), np.bool_)
     for pattern in withhold:
         matches = np.array([fnmatchcase(name, pattern) for name in works.names], np.bool_)
@@ -146,10 +150,22 @@ def installed(corpus: str, package: str, path: str) -> Path:
     return found
 
 
-def bytes_of(path: Path, most: int) -> bytes:
-    """A file's bytes, but no more than one past the limit that its parser enforces."""
-    try:
-        with path.open("rb") as file:
-            return file.read(most + 1)
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error})") from error
+def read_files(folder: Path, suffixes: Collection[str], most: int) -> tuple[list[Record], Skipped]:
+    """Read the files that :func:`files_in` finds, each no further than a limit.
+
+    Args:
+        folder: Where to look.
+        suffixes: In lower case.
+        most: Bytes; of a larger file one more is read, so that it can be told.
+
+    Returns:
+        (label, bytes) of each file, and what cannot be read.
+    """
+    found, unread = files_in(folder, suffixes)
+    records: list[Record] = []
+    for label, path in found.items():
+        try:
+            records.append((label, read_at_most(path, most)))
+        except OSError as error:
+            unread.append((label, f"cannot be read ({error.strerror or error})"))
+    return records, tuple(unread)

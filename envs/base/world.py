@@ -24,6 +24,7 @@ from move37.envs.base.network import FlatNetwork
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.splits import Splits
 from move37.envs.base.works import PAD, Works, WorksError, check_moves, join_works
+from move37.envs.files.folders import files_in
 from move37.envs.files.pages import still_page
 from move37.envs.files.pictures import MARK, PALE, Picture, image_tile
 from move37.envs.judging.defaults import DefaultEvaluator, DefaultQuality, saved_craft
@@ -252,8 +253,9 @@ class World(ABC):
             ValueError: If nothing can be read.
         """
         found: list[Works] = []
-        left_out: list[str] = []
-        for path in sorted(folder.glob("*.npz")):
+        files, unlisted = files_in(folder, (".npz",))
+        left_out = [f"{label}: {reason}" for label, reason in unlisted]
+        for path in files.values():
             try:
                 works = Works.load(path)
                 self.check_works(works)

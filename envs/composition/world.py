@@ -35,6 +35,7 @@ from move37.envs.composition.score.roll import read_rolls
 from move37.envs.composition.scores import moves_and_briefs, steps_of
 from move37.envs.composition.voices_networks import FourNetwork, FreeNetwork
 from move37.envs.composition.works import pictures_of, scores_of_works
+from move37.envs.files.folders import file_stems
 from move37.envs.files.pictures import save_png
 from move37.envs.judging.critics import judge
 from move37.envs.judging.novelty_reward import ArchiveNovelty
@@ -52,16 +53,14 @@ def _each(kind: str, make: Callable[[NDArray[np.int16], str, bool], bytes]) -> E
 
     def write(works: Works, folder: Path) -> None:
         both = not Mode.of(works).soprano_is_given
-        for i, score in enumerate(scores_of_works(works)):
-            name = works.names[i] or f"{i:05d}"
+        for name, score in zip(file_stems(works.names), scores_of_works(works), strict=True):
             write_atomically(folder / f"{name}.{kind}", make(score, name, both))
 
     return write
 
 
 def _write_rolls(works: Works, folder: Path) -> None:
-    for i in range(len(works)):
-        name = works.names[i] or f"{i:05d}"
+    for i, name in enumerate(file_stems(works.names)):
         save_png(folder / f"{name}.png", render.roll(works, i, 1200, 750))
 
 

@@ -29,6 +29,7 @@ from move37.envs.drawing.network import DrawingNetwork
 from move37.envs.drawing.rules.explain import explain
 from move37.envs.drawing.rules.form import form_quality, form_terms
 from move37.envs.drawing.view import page, render
+from move37.envs.files.folders import file_stems
 from move37.envs.files.pictures import save_png
 from move37.envs.judging.critics import judge
 from move37.envs.judging.novelty_reward import ArchiveNovelty
@@ -37,14 +38,13 @@ from move37.novelty.storage import load_weights
 
 
 def _write_svgs(works: Works, folder: Path) -> None:
-    for i, (moves, brief) in enumerate(zip(works.moves, works.briefs, strict=True)):
-        name = works.names[i] or f"{i:05d}"
+    stems = file_stems(works.names)
+    for name, moves, brief in zip(stems, works.moves, works.briefs, strict=True):
         write_atomically(folder / f"{name}.svg", render.svg(moves, brief).encode())
 
 
 def _write_pngs(works: Works, folder: Path) -> None:
-    for i in range(len(works)):
-        name = works.names[i] or f"{i:05d}"
+    for i, name in enumerate(file_stems(works.names)):
         save_png(folder / f"{name}.png", render.tile(works, i, PNG_SIZE))
 
 

@@ -22,11 +22,14 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from move37.envs.base.works import Works
+from move37.novelty.storage import printable
 
 if TYPE_CHECKING:  # a world makes its pages and sheets with this file
     from move37.envs.base.world import World
 
 _PARTS = re.compile(r"\s*<style>(.*?)</style>(.*?)<script>(.*?)</script>\s*", re.DOTALL)
+LONGEST = 200
+"""Characters of a name that are shown."""
 STILL = 640
 """Width and height, in pixels, of the pictures on a plain page."""
 
@@ -72,8 +75,8 @@ def fill_page(
     terms = sorted(works.appraisal, key=lambda key: "/" in key)
     shown = [
         {
-            "name": works.names[i],
-            "caption": captions[i],
+            "name": printable(works.names[i], LONGEST),
+            "caption": printable(captions[i]),
             "marks": [int(t) for t in marks[i]],
             "values": [number(float(works.appraisal[key][i])) for key in terms],
             **details[i],
@@ -81,7 +84,7 @@ def fill_page(
         for i in range(n)
     ]
     filled = {
-        "{{title}}": html.escape(title),
+        "{{title}}": html.escape(printable(title)),
         "{{data}}": script_json({"terms": terms, "works": shown, **shared}),
         **dict(zip(("{{style}}", "{{stage}}", "{{script}}"), parts.groups(), strict=True)),
     }

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from move37.envs.base.works import Works
 from move37.envs.files.pictures import GROUND, TEXT, Picture
+from move37.novelty.storage import printable
 
 if TYPE_CHECKING:  # a world makes its pages and sheets with this file
     from move37.envs.base.world import World
@@ -174,7 +175,7 @@ def _write(
 ) -> None:
     """Write one line of text, shortened with dots to a width in pixels."""
     font = ImageFont.load_default(size)
-    line = " ".join(text.split())
+    line = printable(" ".join(text.split()))
     if font.getlength(line) > width:
         while line and font.getlength(line + "...") > width:
             line = line[:-1]

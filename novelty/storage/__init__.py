@@ -10,6 +10,7 @@ from move37.novelty.storage.files import (
     StrPath,
     one_line,
     parse_json,
+    printable,
     read_json,
     write_atomically,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "one_line",
     "parse_json",
     "part",
+    "printable",
     "read_json",
     "read_npz",
     "read_state",

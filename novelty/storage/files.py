@@ -111,5 +111,31 @@ def parse_json(data: bytes | str) -> dict[str, Any]:
 
 def one_line(error: BaseException) -> str:
     """The message of an error on one line of at most 300 characters."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else text[:297] + "..."
+    return printable(" ".join(str(error).split()) or type(error).__name__, 300)
+
+
+def printable(text: object, most: int = 0) -> str:
+    r"""A name, path or message that any table, page, file and terminal can hold, on one line.
+
+    Tabs, line ends and whatever else does not print are escaped as in Python: ``\t``, ``\u202e``;
+    bytes of a file name that are not UTF-8 as ``\xe7``.
+
+    Args:
+        text: Anything; taken as ``str(text)``.
+        most: Longer ones lose their middle, at least 5; 0 keeps all.
+    """
+    shown = str(text)
+    if most and len(shown) > most:
+        half = (most - 3) // 2
+        shown = f"{shown[: most - 3 - half]}...{shown[-half:]}"
+    if shown.isprintable():
+        return shown
+    return "".join(map(_escaped, shown))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":  # how Python stands for a byte it could not decode
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()

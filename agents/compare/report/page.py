@@ -19,6 +19,7 @@ from markdown.extensions.toc import TocExtension
 from markdown.treeprocessors import Treeprocessor
 
 from move37.agents.compare.columns import label
+from move37.novelty.storage import printable
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined,
@@ -32,11 +33,11 @@ _INTERVAL = re.compile(r"(?P<value>.+) \((?P<interval>.+ to .+)\)")
 
 def literal(text: str) -> str:
     """Text that is shown as it is, on one line, whatever characters are in it."""
-    text = " ".join(escape(text, quote=False).split())
+    text = printable(" ".join(escape(text, quote=False).split()))
     return _SPECIAL.sub(lambda found: "\\" + found[0], text)
 
 
-TEMPLATES.filters.update(literal=literal, label=label)
+TEMPLATES.filters.update(literal=literal, label=label, printable=printable)
 
 
 def page(text: str, folder: Path, meanings: Mapping[str, str]) -> str:

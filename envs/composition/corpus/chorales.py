@@ -20,9 +20,9 @@ from move37.envs.base.corpus import (
     Parsed,
     Record,
     Skipped,
-    bytes_of,
     installed,
     read_corpus,
+    read_files,
 )
 from move37.envs.base.works import Works, check_moves
 from move37.envs.composition.corpus.musicxml import ChoraleError, read_chorale
@@ -112,10 +112,10 @@ def load_corpus(
         CorpusError: If the spec is unknown, music21 is not installed, no work is left, or a
             pattern matches no name.
     """
-    kind, name, records = _source(spec)
+    kind, name, records, unread = _source(spec)
     (works, skipped, more), fingerprint = read_corpus(
         spec, BASS.world, kind, PARSER_VERSION, records,
-        lambda: _parse(name, records, progress), _check, withhold, cache_dir,
+        lambda: _parse(name, records, progress), _check, withhold, cache_dir, unread,
     )  # fmt: skip
     return Corpus(name, works, more["inner"], more["tunes"], skipped, fingerprint)
 
@@ -132,24 +132,22 @@ def _check(found: Parsed) -> None:
         raise ValueError(f"not works of chorales: {shapes}")
 
 
-def _source(spec: str) -> tuple[str, str, list[Record]]:
+def _source(spec: str) -> tuple[str, str, list[Record], Skipped]:
+    """Kind, name and files of a corpus, and which files could not be read."""
     if spec == "bach":
         folder = installed("bach", "music21", "music21/corpus/bach")
-        files = sorted([*folder.glob("*.mxl"), *folder.glob("*.xml")])
-        if not files:
+        records, unread = read_files(folder, (".mxl", ".xml"), MAX_BYTES)
+        records = [record for record in records if "/" not in record[0]]
+        if not records:
             raise CorpusError(f"bach: the package music21 has no chorales in {folder}")
-        return "bach", "bach", [(path.name, bytes_of(path, MAX_BYTES)) for path in files]
+        return "bach", "bach", records, unread
     path = Path(spec).expanduser()
     if path.is_dir():
-        kinds = ("*.mxl", "*.xml", "*.musicxml")
-        found = {p.relative_to(path).as_posix(): p for kind in kinds for p in path.rglob(kind)}
-        if not found:
-            raise CorpusError(f"{path}: no .mxl, .xml or .musicxml files in this folder")
-        return (
-            "musicxml",
-            path.resolve().name,
-            [(k, bytes_of(found[k], MAX_BYTES)) for k in sorted(found)],
-        )
+        records, unread = read_files(path, (".mxl", ".xml", ".musicxml"), MAX_BYTES)
+        if not records:
+            reason = f" ({unread[0][0]}: {unread[0][1]})" if unread else ""
+            raise CorpusError(f"{path}: no .mxl, .xml or .musicxml files in this folder{reason}")
+        return "musicxml", path.resolve().name, records, unread
     raise CorpusError(
         f"{spec!r} is no known corpus: expected bach, or the path of a folder of MusicXML files"
     )

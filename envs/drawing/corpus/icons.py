@@ -18,8 +18,10 @@ from tqdm import tqdm
 from move37.envs.base.corpus import CorpusError, Parsed, Skipped, read_corpus
 from move37.envs.base.works import Works, check_moves, pad_moves
 from move37.envs.drawing.corpus.lines import SvgError
+from move37.envs.drawing.corpus.shorten import fitting_moves
 from move37.envs.drawing.corpus.sources import Source, find_source
 from move37.envs.drawing.moves import MAX_MOVES, N_MOVES, moves_of
+from move37.novelty.storage import printable
 
 PARSER_VERSION = 3
 """Raised whenever the same files would give other works, so that old caches are not used."""
@@ -59,6 +61,8 @@ def load_corpus(
     Args:
         spec: "tabler", "lucide", "kanjivg", "heroicons", the path of a folder of .svg files
             (searched recursively), or the path of a Quick, Draw! .ndjson file (simplified or raw).
+            Drawings of folders and of .ndjson files that have more than 48 moves are simplified
+            until they fit; see :mod:`move37.envs.drawing.corpus.shorten`.
         withhold: Shell-style patterns, e.g. "*plane*"; works whose names match are removed.
         cache_dir: Folder of the cache; default $MOVE37_CACHE, else the user's cache folder.
         progress: Whether to show a progress bar on stderr while parsing.
@@ -73,7 +77,7 @@ def load_corpus(
     source = find_source(spec)
     (works, skipped, _), fingerprint = read_corpus(
         spec, "drawing", source.kind or source.name, PARSER_VERSION, source.records,
-        lambda: _parse(source, progress), _check, withhold, cache_dir,
+        lambda: _parse(source, progress), _check, withhold, cache_dir, source.unread,
     )  # fmt: skip
     return Corpus(source.name, works, skipped, fingerprint, source.designer, source.licence)
 
@@ -89,11 +93,11 @@ def _parse(source: Source, progress: bool) -> Parsed:
     names: list[str] = []
     rows: list[NDArray[np.int16]] = []
     skipped: list[tuple[str, str]] = []
-    bar = tqdm(source.records, desc=f"reading {source.name}", unit="work", disable=not progress)
-    for label, data in bar:
+    desc = f"reading {printable(source.name, 60)}"
+    for label, data in tqdm(source.records, desc=desc, unit="work", disable=not progress):
         try:
             name, strokes, parts = source.read(label, data)
-            moves = moves_of(strokes)
+            moves = fitting_moves(strokes) if source.shorten else moves_of(strokes)
             if len(moves) > MAX_MOVES:
                 raise SvgError(f"{len(moves)} moves, at most {MAX_MOVES} fit")
         except SvgError as error:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 
-from move37.envs.drawing.corpus.lines import Strokes, SvgError, bounding_box, fit, to_stroke
+from move37.envs.drawing.corpus.lines import Line, Strokes, SvgError, bounding_box, fit, to_stroke
 from move37.envs.drawing.corpus.svg import MAX_BYTES, MAX_TOKENS
 from move37.envs.drawing.moves import SIZE
+from move37.novelty.storage import one_line
+
+LARGEST = 1e15
+"""Largest coordinate read."""
+
+
+class PointsError(SvgError):
+    """Strokes that are lists of points, [[x, y], [x, y], ...], and not of coordinates."""
 
 
 def read_drawing(data: bytes) -> tuple[str, Strokes]:
@@ -18,30 +27,57 @@ def read_drawing(data: bytes) -> tuple[str, Strokes]:
         data: A line of a .ndjson file, simplified or raw.
 
     Returns:
-        The name ("word key_id") and the strokes, each (P, 2) int64 of x, y.
+        The name ("word key_id") and the strokes, each (P, 2) int64 of x, y. Strokes without points
+        are left out.
 
     Raises:
-        SvgError: If it is no drawing, is too large, or draws nothing.
+        PointsError: If a stroke is a list of points.
+        SvgError: If it is no drawing otherwise, is too large, or draws nothing.
     """
     if len(data) > MAX_BYTES:
         raise SvgError(f"{len(data)} bytes, at most {MAX_BYTES} are read")
     try:
         drawing = json.loads(data)
-        name = f"{drawing['word']} {drawing['key_id']}"
-        lines = []
-        for i, stroke in enumerate(drawing["drawing"], 1):
-            x, y = np.asarray(stroke[0], np.float64), np.asarray(stroke[1], np.float64)
-            if x.ndim != 1 or x.shape != y.shape or len(x) == 0 or not np.isfinite([x, y]).all():
-                raise SvgError(f"stroke {i} has no points or x and y that do not match")
-            lines.append(x + 1j * y)
-    except SvgError:
-        raise
-    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
-        raise SvgError(f"not a Quick, Draw! drawing ({error!r:.120})") from error
+    except (ValueError, RecursionError) as error:
+        raise SvgError(f"not JSON ({one_line(error):.120})") from error
+    if not isinstance(drawing, dict):
+        raise SvgError(f"expected a JSON object, got {_brief(drawing)}")
+    for key, kinds in (("word", str), ("key_id", str | int), ("drawing", list)):
+        if not isinstance(drawing.get(key), kinds):
+            raise SvgError(f"not a Quick, Draw! drawing: {key!r} is {_brief(drawing.get(key))}")
+    lines = [_line(stroke, i) for i, stroke in enumerate(drawing["drawing"], 1)]
+    if len({len(stroke) for stroke in drawing["drawing"] if any(stroke)}) > 1:
+        raise SvgError("some strokes have times and others have none")
+    lines = [line for line in lines if len(line)]
     if sum(map(len, lines)) > MAX_TOKENS:
         raise SvgError(f"more than {MAX_TOKENS} points")
     if not lines:
         raise SvgError("nothing is drawn")
     with np.errstate(all="ignore"):  # to_stroke refuses what has overflowed
         lines = fit(lines, bounding_box(lines), 2.0, SIZE - 3.0)
-    return name, [to_stroke(line) for line in lines]
+    return f"{drawing['word']} {drawing['key_id']}", [to_stroke(line) for line in lines]
+
+
+def _line(stroke: object, i: int) -> Line:
+    """The points of a stroke, (P,) complex; P may be 0."""
+    expected = "a stroke must be [x, y] or [x, y, times]: lists of as many finite numbers"
+    if not isinstance(stroke, list) or not all(isinstance(axis, list) for axis in stroke):
+        raise SvgError(f"stroke {i} is {_brief(stroke)}; {expected}")
+    if not any(stroke):
+        return np.zeros(0, np.complex128)
+    if len(stroke) > 3 and all(len(axis) in (2, 3) for axis in stroke):
+        raise PointsError(f"stroke {i} seems to be a list of {len(stroke)} points; {expected}")
+    sizes = [len(axis) for axis in stroke]
+    if len(stroke) not in (2, 3) or len(set(sizes)) > 1:
+        raise SvgError(f"stroke {i} has lists of {str(sizes)[1:-1]:.40} values; {expected}")
+    for value in (value for axis in stroke for value in axis):
+        if type(value) not in (int, float) or not abs(value) <= LARGEST:
+            raise SvgError(f"stroke {i} has the value {_brief(value)}; {expected}")
+    if len(stroke) == 3 and any(a > b for a, b in pairwise(stroke[2])):
+        raise SvgError(f"stroke {i} goes back in time; {expected}")
+    return np.array(stroke[0], np.float64) + 1j * np.array(stroke[1], np.float64)
+
+
+def _brief(value: object) -> str:
+    """A value as a message quotes it; no value is longer than the others."""
+    return f"{value!r:.40}"

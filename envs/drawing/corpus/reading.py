@@ -1,18 +1,17 @@
-"""Read the works of any other maker from a folder: SVG, PNG, JPEG, saved works, Quick, Draw!.
+"""Read the works of any other maker from a folder: SVG, pictures, saved works, Quick, Draw!.
 
 Files are untrusted: nothing in them is run or unpickled, and sizes are checked before decoding.
 """
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from move37.envs.base.works import PAD, Works, WorksError, check_moves, join_works, pad_moves
 from move37.envs.drawing.corpus.icons import CorpusError, load_corpus
@@ -21,6 +20,7 @@ from move37.envs.drawing.corpus.svg import MAX_BYTES, read_svg
 from move37.envs.drawing.corpus.trace import from_images, trace
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.moves import END, MAX_MOVES, N_MOVES, SIZE, moves_of
+from move37.envs.files.folders import files_in, read_at_most
 
 MAX_SIDE = 4096
 """Widest and highest picture read, in pixels."""
@@ -30,8 +30,8 @@ WORKING_SIDE = 384
 """Larger pictures are averaged down to at most this many pixels a side before thinning."""
 LEAST_CONTRAST = 0.1
 """A picture whose colours differ less than this (of 1) from its border has no ink."""
-PICTURES = (".png", ".jpg", ".jpeg")
-KINDS = ".svg, .png, .jpg, .jpeg, .npz and .ndjson"
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+KINDS = f".svg, {', '.join(PICTURES)}, .npz and .ndjson"
 
 
 class ReadingError(ValueError):
@@ -39,7 +39,7 @@ class ReadingError(ValueError):
 
 
 def read_folder(folder: Path) -> tuple[Works, list[str]]:
-    """Read every file of a folder recursively, in order of path, except hidden ones.
+    """Read every file of a folder recursively, in order of path; see :func:`files_in`.
 
     SVG outlines and Quick, Draw! drawings become moves; pictures are traced (see
     :func:`picture_ink`); saved works stay as they are. If any work is an image or has more than 48
@@ -59,9 +59,9 @@ def read_folder(folder: Path) -> tuple[Works, list[str]]:
     if not folder.is_dir():
         raise ReadingError(f"{folder}: no such folder")
     parts: list[Works] = []
-    left_out: list[str] = []
-    for path in _files(folder):
-        label = path.relative_to(folder).as_posix()
+    files, unlisted = files_in(folder)
+    left_out = [f"{label}: {reason}" for label, reason in unlisted]
+    for label, path in files.items():
         try:
             works, skipped = _read(path, label.removesuffix(path.suffix))
         except (ValueError, OSError, MemoryError) as error:
@@ -79,20 +79,13 @@ def read_folder(folder: Path) -> tuple[Works, list[str]]:
     return join_works(parts), left_out
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Every file that is not hidden, in order; symbolic links to folders are not followed."""
-    for where, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(where, name) for name in sorted(names) if not name.startswith("."))
-
-
 def _read(path: Path, name: str) -> tuple[Works, list[str]]:
     """Works of one file, and what of it was left out."""
     kind = path.suffix.lower()
-    if not path.is_file():
-        raise ReadingError("not a file")
     if kind == ".svg":
         return _read_svg(path, name)
+    if not path.is_file():
+        raise ReadingError("not a file")
     if kind not in (*PICTURES, ".npz", ".ndjson"):
         raise ReadingError(f"not one of {KINDS}")
     size = path.stat().st_size
@@ -113,10 +106,8 @@ def _read(path: Path, name: str) -> tuple[Works, list[str]]:
 
 
 def _read_svg(path: Path, name: str) -> tuple[Works, list[str]]:
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
     try:
-        strokes, skipped = read_svg(data)
+        strokes, skipped = read_svg(read_at_most(path, MAX_BYTES))
     except SvgError as error:
         raise ReadingError(str(error)) from error
     moves = moves_of(strokes)[None]
@@ -184,31 +175,30 @@ def _as_images(works: Works) -> Works:
 
 
 def read_picture(path: Path) -> NDArray[np.float32]:
-    """Ink (H, W) in [0, 1] of a PNG or JPEG file, its longer side at most 384 pixels.
+    """Ink (H, W) in [0, 1] of a PNG, JPEG or WebP file, its longer side at most 384 pixels.
+
+    It is turned as its EXIF orientation says, as every viewer does.
 
     Raises:
-        ReadingError: If the file is broken, is no PNG or JPEG, or is too large.
+        ReadingError: If the file is broken, is no such picture, or is too large.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # sizes: see below
-            with Image.open(path, formats=("PNG", "JPEG")) as image:
+            # Sizes are checked below; what Pillow finds odd in metadata is nobody's concern.
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
                 if max(image.size) > MAX_SIDE:
                     width, height = image.size
                     raise ReadingError(
                         f"{width} x {height} pixels, at most {MAX_SIDE} x {MAX_SIDE} are read"
                     )
-                deep = image.mode.startswith("I")
-                pixels = np.asarray(image if deep else image.convert("RGBA"), np.float32)
+                pixels = _pixels(image)
     except ReadingError:
         raise
     except Image.DecompressionBombError as error:
         raise ReadingError(f"refused ({error})") from error
-    except (OSError, ValueError, SyntaxError, LookupError, OverflowError) as error:
+    except (OSError, ValueError, SyntaxError, LookupError, ArithmeticError, TypeError) as error:
         raise ReadingError(f"broken picture ({error})".replace(str(path), path.name)) from error
-    if deep:  # 16 bits of grey
-        grey = pixels[:, :, None] * np.float32(255 / 65535)
-        pixels = np.concatenate([grey, grey, grey, np.full_like(grey, 255)], axis=2)
     ink = picture_ink(pixels)
     factor = -(-max(ink.shape) // WORKING_SIDE)
     if factor > 1:
@@ -216,12 +206,24 @@ def read_picture(path: Path) -> NDArray[np.float32]:
     return np.clip(ink, 0, 1)
 
 
+def _pixels(image: Image.Image) -> NDArray[np.float32]:
+    """Red, green, blue and opacity (H, W, 4), 0 to 255, the right way up."""
+    image.load()  # a broken file is found before its metadata are believed
+    with suppress(Exception):  # a picture with broken metadata is still a picture
+        image = ImageOps.exif_transpose(image)
+    if not image.mode.startswith("I"):
+        return np.asarray(image.convert("RGBA"), np.float32)
+    grey = np.asarray(image, np.float32) * np.float32(255 / 65535)  # 16 bits
+    return np.stack([grey, grey, grey, np.full_like(grey, 255)], axis=2)
+
+
 def picture_ink(pixels: NDArray[np.floating]) -> NDArray[np.float32]:
     """Find the ink of a picture: whatever differs from the ground, which the border shows.
 
-    If most of the border is transparent, ink is opacity. Otherwise the ground is the border's
-    median colour, and ink is the largest difference of a channel from it, so that dark on light,
-    light on dark and coloured lines all work. Ink is scaled so that the strongest point has 1.
+    The ground is the border's median colour, white where most of the border is transparent; what is
+    transparent shows it. Ink is the largest difference of a channel from the ground, so that dark
+    on light, light on dark and coloured lines all work; where nothing differs (white lines on
+    nothing) it is opacity. Ink is scaled so that the strongest point has 1.
 
     Args:
         pixels: (H, W, 4): red, green, blue and opacity, 0 to 255.
@@ -232,11 +234,11 @@ def picture_ink(pixels: NDArray[np.floating]) -> NDArray[np.float32]:
     scaled = np.asarray(pixels, np.float32) / 255
     border = np.concatenate([scaled[0], scaled[-1], scaled[:, 0], scaled[:, -1]])
     opacity = scaled[:, :, 3]
-    if np.median(border[:, 3]) < 0.5:
+    clear = np.median(border[:, 3]) < 0.5
+    ground = np.ones(3, np.float32) if clear else np.median(border[:, :3], axis=0)
+    ink = np.abs(scaled[:, :, :3] - ground).max(axis=2) * opacity
+    if clear and ink.max() < LEAST_CONTRAST:
         ink = opacity.copy()
-    else:
-        ground = np.median(border[:, :3], axis=0)
-        ink = np.abs(scaled[:, :, :3] - ground).max(axis=2) * opacity
     strongest = float(ink.max())
     if strongest < LEAST_CONTRAST:
         return np.zeros_like(ink)

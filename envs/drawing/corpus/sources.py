@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from move37.envs.base.corpus import CorpusError, Record, bytes_of, installed
+from move37.envs.base.corpus import CorpusError, Record, Skipped, installed, read_files
 from move37.envs.drawing.corpus.lines import Strokes
-from move37.envs.drawing.corpus.quickdraw import read_drawing
+from move37.envs.drawing.corpus.quickdraw import PointsError, read_drawing
 from move37.envs.drawing.corpus.svg import MAX_BYTES, read_svg
 
 MAX_NDJSON = 1 << 30
@@ -41,6 +41,9 @@ class Source:
         kind: What the file in the cache is called by.
         designer: Who drew the works; empty if unknown.
         licence: SPDX identifier of the works' licence; empty if unknown.
+        unread: (label, reason) of files that could not be read.
+        shorten: Whether drawings of too many moves are simplified until they fit. Packages are left
+            as they are, so that results with them stay comparable.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Source:
     kind: str = ""
     designer: str = ""
     licence: str = ""
+    unread: Skipped = ()
+    shorten: bool = False
 
 
 def find_source(spec: str) -> Source:
@@ -62,7 +67,7 @@ def find_source(spec: str) -> Source:
     path = Path(spec).expanduser()
     if path.is_dir():
         return _folder(path)
-    if path.is_file() and path.suffix == ".ndjson":
+    if path.is_file() and path.suffix.lower() == ".ndjson":
         return _quickdraw(path)
     raise CorpusError(
         f"{spec!r} is no known corpus: expected {', '.join(PACKAGES)}, the path of a folder of "
@@ -96,16 +101,18 @@ def lucide() -> Source:
 def kanjivg() -> Source:
     """KanjiVG: Chinese characters in the order of their strokes; names begin with the character."""
     folder = installed("kanjivg", "kanjivg", "kanji")
+    found, unread = read_files(folder, (".svg",), MAX_BYTES)
     # Variants of a character have a suffix: 04e8c-Kaisho.svg.
-    paths = sorted(p for p in folder.glob("*.svg") if re.fullmatch("[0-9a-f]{5}", p.stem))
+    records = [r for r in found if re.fullmatch(r"[0-9a-f]{5}\.svg", r[0])]
 
     def read(label: str, data: bytes) -> Reading:
         code = PurePosixPath(label).stem
         strokes, _ = read_svg(data)  # what is skipped are the numbers of the strokes
         return f"{chr(int(code, 16))} {code}", strokes, []
 
-    records = [(p.name, bytes_of(p, MAX_BYTES)) for p in paths]
-    return Source("kanjivg", records, read, designer="Ulrich Apel", licence="CC-BY-SA-3.0")
+    return Source(
+        "kanjivg", records, read, designer="Ulrich Apel", licence="CC-BY-SA-3.0", unread=unread
+    )
 
 
 def heroicons() -> Source:
@@ -127,29 +134,42 @@ PACKAGES: dict[str, Callable[[], Source]] = {
 
 
 def _folder(path: Path) -> Source:
-    files = {p.relative_to(path).as_posix(): p for p in path.rglob("*.svg") if p.is_file()}
-    if not files:
-        raise CorpusError(f"{path}: no .svg files in this folder")
-    records = [(label, bytes_of(files[label], MAX_BYTES)) for label in sorted(files)]
+    records, unread = read_files(path, (".svg",), MAX_BYTES)
+    if not records:
+        reason = f" ({unread[0][0]}: {unread[0][1]})" if unread else ""
+        raise CorpusError(f"{path}: no .svg files in this folder{reason}")
 
     def read(label: str, data: bytes) -> Reading:
-        return label.removesuffix(".svg"), *read_svg(data)
+        return str(PurePosixPath(label).with_suffix("")), *read_svg(data)
 
-    return Source(path.resolve().name, records, read, kind="svg")
+    return Source(path.resolve().name, records, read, kind="svg", unread=unread, shorten=True)
 
 
 def _quickdraw(path: Path) -> Source:
     if path.stat().st_size > MAX_NDJSON:
         raise CorpusError(f"{path}: more than {MAX_NDJSON} bytes; give a part of it")
-    lines = path.read_bytes().splitlines()
-    records = [(f"line {i}", line) for i, line in enumerate(lines, 1) if line.strip()]
+    data = path.read_bytes()
+    if data.startswith(b"\x1f\x8b"):
+        raise CorpusError(f"{path}: compressed by gzip; unpack it first")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise CorpusError(f"{path}: UTF-16 text; expected UTF-8, one JSON object a line")
+    records = [(f"line {i}", line) for i, line in enumerate(data.splitlines(), 1) if line.strip()]
+
+    def read(label: str, data: bytes) -> Reading:
+        try:
+            return *read_drawing(data), []
+        except PointsError as error:
+            # Other lines of such a file may look right, with x and y mixed up.
+            raise CorpusError(f"{path}: {label}: {error}") from error
+
     return Source(
         path.stem,
         records,
-        lambda _, data: (*read_drawing(data), []),
+        read,
         kind="quickdraw",
         designer="players of Quick, Draw!",
         licence="CC-BY-4.0",
+        shorten=True,
     )
 
 

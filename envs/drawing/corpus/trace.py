@@ -264,18 +264,26 @@ def _polyline(path: Points) -> Points:
     path = path[fresh]
     if len(path) == 1:
         return np.repeat(path, 2, axis=0)
-    corners = _corners(path)
-    if len(corners) > 2 and (path[0] == path[-1]).all():
+    kept = corners_of(path)
+    if len(kept) > 2 and (path[0] == path[-1]).all():
         # A closed line may begin anywhere: begin at a corner.
-        turned = np.roll(path[:-1], -int(corners[len(corners) // 2]), axis=0)
+        turned = np.roll(path[:-1], -int(kept[len(kept) // 2]), axis=0)
         path = np.concatenate([turned, turned[:1]])
-        corners = _corners(path)
-    return np.asarray(path[corners], np.int64)
+        kept = corners_of(path)
+    return np.asarray(path[kept], np.int64)
 
 
 @njit(cache=True, nogil=True)
-def _corners(path: Points) -> Points:
-    """Indices of the points of the cheapest polyline along a path (L, 2), both ends included."""
+def corners_of(
+    path: Points, tolerance: float = TOLERANCE, point_cost: float = POINT_COST
+) -> Points:
+    """Indices of the points of the cheapest polyline along a path (L, 2), both ends included.
+
+    Args:
+        path: Points that the polyline stays close to and is made of.
+        tolerance: Largest distance of a point from it, in cells.
+        point_cost: See ``POINT_COST``; a very large one gives the fewest points.
+    """
     n = len(path)
     cost = np.full(n, np.inf)
     cost[0] = 0.0
@@ -284,7 +292,7 @@ def _corners(path: Points) -> Points:
         for i in range(j):
             dx, dy = path[j, 0] - path[i, 0], path[j, 1] - path[i, 1]
             square = dx * dx + dy * dy
-            total = cost[i] + POINT_COST
+            total = cost[i] + point_cost
             if square == 0 or total >= cost[j]:
                 continue
             for m in range(i + 1, j):
@@ -292,7 +300,7 @@ def _corners(path: Points) -> Points:
                 along = min(max((px * dx + py * dy) / square, 0.0), 1.0)
                 distance = (px - along * dx) ** 2 + (py - along * dy) ** 2
                 total += distance
-                if distance > TOLERANCE * TOLERANCE or total >= cost[j]:
+                if distance > tolerance * tolerance or total >= cost[j]:
                     total = np.inf
                     break
             if total < cost[j] - _EPSILON:
