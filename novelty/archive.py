@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from move37.novelty.knn import Table, as_rows, direct_distances, row_means
+from move37.novelty.knn import (
+    Table,
+    as_rows,
+    check_resolution,
+    direct_distances,
+    numbers,
+    row_means,
+)
 from move37.novelty.storage import StorageError, StrPath, parse_json, read_npz, write_npz
 
 if TYPE_CHECKING:
@@ -247,9 +254,10 @@ class NoveltyArchive:
             (N,) float64, in units of ``scale``.
 
         Raises:
-            ValueError: If ``x`` has another width, or a row holds NaN or infinity.
+            ValueError: If ``x`` has another width, a row holds NaN or infinity, anything is
+                masked, complex or no number, or float32 cannot tell rows apart.
         """
-        return self._novelty(self._distances(as_rows(x, self.dim, "x")))
+        return self._novelty(self._distances(self._rows(x)))
 
     def add(
         self,
@@ -276,14 +284,15 @@ class NoveltyArchive:
             (N,) bool: admitted.
 
         Raises:
-            ValueError: If shapes do not match, or a row holds NaN or infinity.
+            ValueError: If shapes do not match, a row holds NaN or infinity, anything is masked,
+                complex or no number, or float32 cannot tell rows apart.
         """
-        rows = as_rows(x, self.dim, "x")
+        rows = self._rows(x)
         labels = _labels(ids, len(rows))
         payloads = self._payloads(fields, len(rows))
         good = np.ones(len(rows), np.bool_)
         if quality is not None:
-            values = np.asarray(quality, np.float64)
+            values = numbers(quality, "quality")
             if values.shape != good.shape:
                 raise ValueError(f"quality: expected shape {good.shape}, got {values.shape}")
             good = values >= self.quality_threshold
@@ -306,9 +315,10 @@ class NoveltyArchive:
             **fields: (N, ...) of every one of ``extra_fields``.
 
         Raises:
-            ValueError: If shapes do not match, or a row holds NaN or infinity.
+            ValueError: If shapes do not match, a row holds NaN or infinity, anything is masked,
+                complex or no number, or float32 cannot tell rows apart.
         """
-        rows = as_rows(x, self.dim, "x")
+        rows = self._rows(x)
         labels, payloads = _labels(ids, len(rows)), self._payloads(fields, len(rows))
         self._append(rows, labels, payloads, pinned=True)
 
@@ -443,6 +453,11 @@ class NoveltyArchive:
             batch.extend(here[taken])
         return admitted
 
+    def _rows(self, x: ArrayLike) -> Rows:
+        rows = as_rows(x, self.dim, "x")
+        check_resolution(x, rows, self.entries, self.scale, self.min_distance * self.scale)
+        return rows
+
     def _payloads(self, fields: Mapping[str, ArrayLike], n: int) -> Columns:
         """Extra fields of n rows, each of the kind that was declared."""
         if fields.keys() != self.extra_fields.keys():
@@ -451,7 +466,7 @@ class NoveltyArchive:
             raise ValueError(f"{wrong}: {what}; extra_fields: {list(self.extra_fields)}")
         payloads: Columns = {}
         for name, (shape, dtype) in self.extra_fields.items():
-            values = np.asarray(fields[name])
+            values = numbers(fields[name], name)
             if values.shape != (n, *shape) or not np.can_cast(values.dtype, dtype, "same_kind"):
                 raise ValueError(
                     f"{name}: expected {np.dtype(dtype)} {(n, *shape)}, got {values.dtype} "
@@ -523,7 +538,9 @@ def _checked_fields(
 def _labels(ids: ArrayLike | None, n: int) -> NDArray[np.int64] | None:
     if ids is None:
         return None
-    labels = np.asarray(ids)
-    if labels.shape != (n,) or (n and not np.issubdtype(labels.dtype, np.integer)):
+    labels = numbers(ids, "ids")
+    if labels.shape != (n,) or (n and labels.dtype.kind not in "iu"):
         raise ValueError(f"ids: expected {n} integers, got {labels.dtype} {labels.shape}")
+    if n and labels.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"ids: {labels.max()} is beyond int64")
     return labels.astype(np.int64)

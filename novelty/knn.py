@@ -11,7 +11,7 @@ never depends on the other queries beside it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,8 @@ SPARE = 4
 """Candidates beyond k, so that the rounding bound nearly always holds."""
 LARGEST = 1e15
 """Largest magnitude accepted; its square is still far from the end of float32."""
+MOST_LOST = 0.01
+"""Rounding to float32 may move a row by so much of the unit of distance, or of the spread."""
 QUERIES = 128
 """Queries answered at once."""
 
@@ -77,10 +79,11 @@ def as_rows(x: ArrayLike, dim: int | None, name: str) -> Rows:
         (N, D) float32, contiguous; may share memory with ``x``.
 
     Raises:
-        ValueError: If the shape is wrong, or a row holds NaN or a value beyond LARGEST.
+        ValueError: If the shape is wrong, or ``x`` is masked or holds anything but real numbers, or
+            a row holds NaN or a value beyond LARGEST.
     """
     with np.errstate(over="ignore"):  # too large a number is reported below
-        rows: Rows = np.require(x, np.float32, ["C", "W"])
+        rows: Rows = np.require(numbers(x, name), np.float32, ["C", "W"])
     if rows.ndim != 2 or rows.shape[1] < 1 or (dim is not None and rows.shape[1] != dim):
         raise ValueError(f"{name}: expected shape (N, {dim or 'D'}), got {rows.shape}")
     fine = np.abs(rows) <= LARGEST  # False of NaN
@@ -89,6 +92,63 @@ def as_rows(x: ArrayLike, dim: int | None, name: str) -> Rows:
         what = "NaN" if np.isnan(rows[row]).any() else f"a value beyond {LARGEST:g}"
         raise ValueError(f"row {row} of {name} has {what}")
     return rows
+
+
+def numbers(x: ArrayLike, name: str) -> NDArray[Any]:
+    """An array of real numbers or booleans as it is, and nothing else.
+
+    Raises:
+        ValueError: If ``x`` is ragged, complex, text or objects, or if any of it is masked: NumPy
+            would drop the mask, the imaginary parts, or read texts as numbers.
+    """
+    if any(map(np.ma.is_masked, x if isinstance(x, list | tuple) else [x])):
+        raise ValueError(f"{name}: some of it is masked; fill it or leave it out")
+    try:
+        found = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array of numbers ({error})") from error
+    if found.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: expected real numbers of a type of NumPy, got {found.dtype}")
+    return found
+
+
+def check_resolution(x: ArrayLike, rows: Rows, entries: Rows, unit: float, twin: float) -> None:
+    """Refuse rows that float32 cannot tell apart though they are apart.
+
+    Args:
+        x: (N, D) as it was given.
+        rows: (N, D): the same as float32.
+        entries: (M, D): what they will be compared with.
+        unit: A distance that matters.
+        twin: A distance that does not.
+
+    Raises:
+        ValueError: If two rows further apart than ``twin`` become one, or rounding moves a row by
+            more than 1 % of ``unit`` and of the spread of all.
+    """
+    given = np.asarray(x)
+    if given.dtype in (np.float32, np.float16, np.bool_) or not len(rows):
+        return
+    exact = given.astype(np.float64)
+    lost = np.linalg.norm(exact - rows, axis=1)
+    if lost.max() <= twin:
+        return
+    advice = "take a mean away first, or use larger units"
+    _, first, same = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    apart = np.linalg.norm(exact - exact[first[same.reshape(-1)]], axis=1)
+    if apart.max() > twin:
+        i = int(apart.argmax())
+        raise ValueError(
+            f"rows {first[same.reshape(-1)[i]]} and {i} of x are {apart[i]:.3g} apart and the same "
+            f"in float32; {advice}"
+        )
+    if lost.max() > MOST_LOST * unit:
+        spread = float(np.concatenate([exact, entries]).std(axis=0).max())
+        if lost.max() > MOST_LOST * spread > 0:
+            raise ValueError(
+                f"row {lost.argmax()} of x is off by {lost.max():.3g} in float32, where everything "
+                f"spreads by {spread:.3g}; {advice}"
+            )
 
 
 class Table:

@@ -171,6 +171,92 @@ def test_bad_input_is_named_and_changes_nothing():
 
 
 @pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (np.ma.array(np.zeros((2, 2)), mask=[[0, 0], [0, 1]]), "x: some of it is masked"),
+        ([np.ma.array([0.0, 1.0], mask=[0, 1])], "x: some of it is masked"),
+        (np.zeros((2, 2)) + 1j, "x: expected real numbers .*, got complex128"),
+        (np.array([[1, None]]), "x: expected real numbers .*, got object"),
+        (np.array([[1, 2**70]]), "x: expected real numbers .*, got object"),
+        ([["1", "2"]], "x: expected real numbers .*, got <U1"),
+        (np.zeros((1, 2), "M8[s]"), "x: expected real numbers"),
+        ([[1.0, 2.0], [3.0]], "x: expected an array of numbers"),
+        ([[1.0, np.inf]], "row 0 of x has a value beyond 1e"),
+        ([[1.0, 1e300]], "row 0 of x has a value beyond 1e"),
+    ],
+)
+def test_what_numpy_would_change_without_a_word_is_refused(x, said):
+    archive = NoveltyArchive(2)
+    for call in (archive.novelty, archive.add, archive.pin):
+        with pytest.raises(ValueError, match=said):
+            call(x)
+    assert len(archive) == 0
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (np.array([1, 2**63], np.uint64), "ids: 9223372036854775808 is beyond int64"),
+        ([1, 2**64], "ids: expected real numbers .*, got object"),
+        (np.ma.array([1, 2], mask=[0, 1]), "ids: some of it is masked"),
+        ([True, False], "ids: expected 2 integers"),
+        (["1", "2"], "ids: expected real numbers"),
+    ],
+)
+def test_ids_that_do_not_fit_are_refused(ids, said):
+    archive = NoveltyArchive(2)
+    for call in (archive.add, archive.pin):
+        with pytest.raises(ValueError, match=said):
+            call(np.eye(2), ids=ids)
+    archive.pin(np.eye(2), ids=np.array([0, 2**63 - 1], np.uint64))
+    assert archive.ids.tolist() == [0, 2**63 - 1]
+
+
+def test_quality_is_checked_like_rows():
+    for quality in (np.ma.array([1.0, 2.0], mask=[0, 1]), np.array([1j, 2]), ["1", "2"]):
+        with pytest.raises(ValueError, match="quality"):
+            NoveltyArchive(2).add(np.eye(2), quality)
+
+
+def test_masked_arrays_without_masked_values_and_whole_numbers_are_rows():
+    archive = NoveltyArchive(2)
+    archive.pin(np.ma.array(np.eye(2)))
+    archive.pin(np.array([[2, 3]], np.int64))
+    archive.pin([[True, True]])
+    assert archive.entries.tolist() == [[1, 0], [0, 1], [2, 3], [1, 1]]
+
+
+def test_rows_that_float32_cannot_tell_apart_are_refused():
+    times = np.array([[1.7e9, 0.0], [1.7e9 + 1, 0.0], [1.7e9 + 200, 0.0]])
+    archive = NoveltyArchive(2)
+    for call in (archive.novelty, archive.add, archive.pin):
+        with pytest.raises(ValueError, match="rows 0 and 1 of x are 1 apart and the same in float"):
+            call(times)
+    archive.pin(times[:1])  # alone, there is nothing to tell it from
+    for call in (archive.novelty, archive.add, archive.pin):
+        with pytest.raises(ValueError, match="row 0 of x is off by 1 in float32"):
+            call(times[1:2])
+    assert len(archive) == 1
+    centred = NoveltyArchive(2, k_neighbors=1)
+    centred.pin(times[:1] - times[0])
+    np.testing.assert_allclose(centred.novelty(times[1:] - times[0]), [1, 200])
+
+
+def test_rounding_that_does_not_matter_is_no_error():
+    """Twins in float64 are twins, and large numbers are fine where they lie far apart."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50, 4))
+    archive = NoveltyArchive(4, k_neighbors=1)
+    archive.pin(x)
+    assert (archive.novelty(x) == 0).all() and not archive.add(x).any()
+    assert not archive.add(x + 1e-9).any()
+    for large in (1e6 * x + 0.3, 1e9 * x):
+        archive = NoveltyArchive(4, k_neighbors=1)
+        archive.pin(large)
+        assert (archive.novelty(large) == 0).all()
+
+
+@pytest.mark.parametrize(
     "setting",
     [
         {"dim": 0},
@@ -321,7 +407,8 @@ def test_the_frame_has_a_row_for_each_entry_and_a_column_for_each_number():
         ({"score": [1.0]}, r"score: expected float32 \(2,\), got float64 \(1,\)"),
         ({"moves": np.zeros((2, 2, 2))}, r"moves: expected int16 \(2, 2, 2\), got float64"),
         ({"moves": np.full((2, 2, 2), 70_000)}, "moves: a number does not fit int16"),
-        ({"kept": ["yes", "no"]}, "kept: expected bool"),
+        ({"kept": ["yes", "no"]}, "kept: expected real numbers"),
+        ({"kept": [1.0, 0.0]}, "kept: expected bool"),
     ],
 )
 def test_payloads_of_another_kind_are_refused_and_nothing_changes(change, words):
