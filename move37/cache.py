@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from move37.agents.runs.terminal import Parser, prog
 from move37.envs.base.caches import cached_files
+from move37.novelty.storage import printable
 
 
 def cache(clear: bool = False, log: Callable[[str], None] = print) -> int:
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         cache(parser.parse_args(arguments).clear)
     except OSError as error:
-        print(f"{prog('cache')}: {error}", file=sys.stderr)
+        print(f"{prog('cache')}: {printable(error)}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

@@ -34,6 +34,7 @@ from move37.agents.compare.report.files import write_report
 from move37.agents.compare.report.tables import Results
 from move37.agents.makers.maker import known_makers
 from move37.agents.runs.terminal import Clock, Parser, prog
+from move37.novelty.storage import printable
 
 
 def compare(config: CompareConfig, log: Callable[[str], None] = print) -> Results:
@@ -127,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         compare(parse(sys.argv[1:] if arguments is None else arguments), Clock().log)
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"{prog('compare')}: {error}", file=sys.stderr)
+        print(f"{prog('compare')}: {printable(error)}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print(f"{prog('compare')}: stopped; the same command resumes it", file=sys.stderr)

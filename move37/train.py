@@ -25,6 +25,7 @@ from move37.agents.runs.interrupts import RunInterrupted, silence_writer_threads
 from move37.agents.runs.run_dir import in_use, taken
 from move37.agents.runs.terminal import Parser, command, module_command, print_summaries, prog
 from move37.envs.base.registry import find_world
+from move37.novelty.storage import printable
 
 
 def run(config: Config, resume: bool = False) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         print_result(config, run(config, resume))
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
-        print(f"{prog('train')}: {error}", file=sys.stderr)
+        print(f"{prog('train')}: {printable(error)}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt as error:
         print_interrupted(config, error)

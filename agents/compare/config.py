@@ -8,6 +8,7 @@ from pathlib import Path
 from move37.agents.compare.entries import FIXED, Entry, all_entries, chosen_entries
 from move37.agents.runs.config import preset_value
 from move37.envs.base.registry import find_world
+from move37.novelty.storage import check_utf8
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class CompareConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", Path(self.out))
+        check_utf8(self.out, "--out")
         if self.budget not in SCALES:
             raise ValueError(f"--budget: {self.budget!r} is none of {', '.join(SCALES)}")
         for name in ("seeds", "works"):

@@ -10,7 +10,7 @@ from typing import Any
 from move37.agents.runs.terminal import field_docs
 from move37.envs.base.registry import find_world
 from move37.envs.base.works import write_atomically
-from move37.novelty.storage import read_json
+from move37.novelty.storage import check_utf8, read_json
 
 FILE = "config.json"
 FORMAT = "move37-run-2"
@@ -104,6 +104,7 @@ class Config:
             raise ValueError("--batch-size: must divide --n-envs x --n-steps")
         if 0 < self.human_works < 100:
             raise ValueError("--human-works: at least 100 are needed (or 0 for all)")
+        check_utf8(self.run_dir, "--run-dir")
         try:
             find_world(self.world)
         except ValueError as error:

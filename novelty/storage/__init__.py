@@ -8,6 +8,7 @@ from move37.novelty.storage.arrays import digest, part, read_npz, read_state, wr
 from move37.novelty.storage.files import (
     StorageError,
     StrPath,
+    check_utf8,
     one_line,
     parse_json,
     printable,
@@ -19,6 +20,7 @@ from move37.novelty.storage.weights import load_moments, load_weights, moments_o
 __all__ = [
     "StorageError",
     "StrPath",
+    "check_utf8",
     "digest",
     "load_moments",
     "load_weights",

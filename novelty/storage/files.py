@@ -133,6 +133,20 @@ def printable(text: object, most: int = 0) -> str:
     return "".join(map(_escaped, shown))
 
 
+def check_utf8(path: StrPath, name: str) -> None:
+    """Refuse a folder to write to that safetensors and TensorBoard could not open.
+
+    Args:
+        path: The folder.
+        name: What to call it in the error.
+
+    Raises:
+        ValueError: If the path is not UTF-8.
+    """
+    if str(path) != str(path).encode(errors="replace").decode():
+        raise ValueError(f"{name}: {printable(path)} is not UTF-8; choose another name")
+
+
 def _escaped(character: str) -> str:
     if character.isprintable():
         return character
