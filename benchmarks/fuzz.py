@@ -84,7 +84,8 @@ SLOW = 5.0
 """CPU seconds that no input may take."""
 WORDS = (
     b"<g>", b"</g>", b'd="M0 0', b"a1 1 0 1 1 3 3", b"z", b"1e999", b"nan", b"-", b"transform=",
-    b"rotate(9)", b"matrix(1 0 0 1 0 0)", b"<!DOCTYPE a [", b"<!ENTITY a 'b'>", b"&a;", b"<use/>",
+    b"rotate(9)", b"matrix(1 0 0 1 0 0)", b"<!DOCTYPE a [", b"<!ENTITY a 'b'>", b"&a;",
+    b"<use href='#b'/>", b"url(#c)", b"%",
     b"viewBox='0 0 0 0'", b"[[", b"]]", b"{}", b"null", b"true", b"1e400", b'"', b"'", b"\\u0000",
     b"\x93NUMPY\x01\x00", b"(9999999999,)", b"'descr': '|O'", b"<f8", b"True", b"(-1, -2)",
     b"PK\x03\x04", b"PK\x05\x06", b"9" * 400, b"\xff\xfe", b"\x00" * 9,
@@ -161,10 +162,17 @@ def _load_config(path: Path) -> None:
 
 def _write_svg(path: Path) -> None:
     path.write_text(
-        '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" '
-        'fill="none" stroke="#000"><g transform="translate(1 1) rotate(9)"><path d="M4 4h8v8q1 1 2 '
-        '3t1 1c1 1 2 2 3 3s1 1 2 2a3 3 0 0 1 2 2z"/></g><circle cx="9" cy="9" r="3"/>'
-        '<polyline points="1,2 3,4 5,9"/><rect x="2" y="2" width="9" height="7" rx="2"/></svg>'
+        '<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY e "red">]>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#000">'
+        "<style>g>.a{stroke:&e;fill:none!important}#b *{opacity:.5}@media all{a{x:y}}</style>"
+        '<defs><path id="p" d="M0 0h5v9z"/><mask id="m"><rect width="99%" height="9" fill="#fff"/>'
+        '</mask><clipPath id="c"><circle cx="12" cy="50%" r="3mm"/></clipPath></defs>'
+        '<g transform="translate(1 1) rotate(9)"><path class="a" d="M4 4h8v8q1 1 2 3t1 1c1 1 2 2 '
+        '3 3s1 1 2 2a3 3 0 0 1 2 2z"/></g><g id="b" mask="url(#m)"><use href="#p" x="2em"/></g>'
+        '<circle cx="9" cy="9" r="3" clip-path="url(#c)" fill="rgb(9 9 9/.5)"/>'
+        '<polyline points="1,2 3,4 5,9"/><svg x="2" width="9" viewBox="0 0 4 9" '
+        'preserveAspectRatio="xMinYMax slice"><rect x="2" y="2" width="9" height="7" rx="2" '
+        'style="stroke-width:2px;fill:var(--x,url(#g) white)"/></svg></svg>'
     )
 
 

@@ -23,7 +23,7 @@ from move37.envs.drawing.corpus.outlines import LARGEST, NUMBER
 MAX_STYLE = 1 << 16
 """Characters of all style sheets and of style attributes with brackets or quotes in one file,
 without the fonts in them."""
-MAX_MATCHES = 1_000_000
+MAX_MATCHES = 300_000
 """Most comparisons of an element with a part of a selector in one file."""
 
 Colour = tuple[float, float, float, float]

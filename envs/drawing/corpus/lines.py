@@ -72,8 +72,9 @@ def clip(line: Line, box: Box) -> list[Line]:
         leave = np.minimum(leave, np.where(step == 0, level, ends[1]))
     kept = enter < leave
     joined = kept[1:] & kept[:-1] & (leave[:-1] == 1) & (enter[1:] == 0)
-    starts = begin + enter * delta
-    ends = np.where(leave == 1, line[1:], begin + leave * delta)
+    share_in, share_out = np.where(kept, enter, 0), np.where(kept, leave, 0)
+    starts = begin + share_in * delta
+    ends = np.where(leave == 1, line[1:], begin + share_out * delta)
     parts = [
         np.concatenate([starts[run[:1]], ends[run]])
         for run in np.split(np.arange(len(delta)), np.flatnonzero(~joined) + 1)
