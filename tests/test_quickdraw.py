@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from move37.envs.drawing.corpus.icons import CorpusError, load_corpus
+from move37.envs.drawing.corpus.lines import SvgError
 from move37.envs.drawing.corpus.quickdraw import read_drawing
 from move37.envs.drawing.corpus.reading import read_folder
 from move37.envs.drawing.corpus.shorten import FURTHEST, fitting_moves
-from move37.envs.drawing.corpus.lines import SvgError
 from move37.envs.drawing.moves import MAX_MOVES, moves_of, strokes_of
 
 LINE = [[0, 255], [0, 255]]
