@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnasium
-import matplotlib
 import numpy as np
 import torch
 from gymnasium import spaces
+from matplotlib import pyplot
 from numpy.typing import NDArray
 from ribs.archives import ProximityArchive
 from ribs.emitters import EvolutionStrategyEmitter
@@ -30,8 +30,8 @@ from move37.novelty import NoveltyArchive
 
 from .reporting import place, write
 
-START, GOAL = np.array([0.45, 0.5]), np.array([0.85, 0.5])
-WALLS = ((0.6, 0.2, 0.6, 0.8), (0.3, 0.2, 0.6, 0.2), (0.3, 0.8, 0.6, 0.8))
+START, GOAL = (0.45, 0.5), (0.85, 0.5)
+WALLS = ((0.6, 0.3, 0.6, 0.7), (0.35, 0.3, 0.6, 0.3), (0.35, 0.7, 0.6, 0.7))
 """A cup that is open to the left, each side from (x, y) to (x, y). The goal is behind it."""
 NEAR = 0.08
 """Distance from the goal at which it is reached."""
@@ -41,9 +41,18 @@ STEPS = 60
 """Of an episode, at most."""
 BOARDS = 16
 HIDDEN = 16
-NEIGHBORS = 10
-THRESHOLD = 0.02
-"""Distance from the nearest ends so far at which an end enters an archive, theirs and ours."""
+"""Units of each of two layers."""
+K_NEIGHBORS = 5
+UNIT = 0.1
+"""Distance that counts as novelty 1."""
+THRESHOLD = 0.005
+"""Novelty, as a distance, from which an end enters an archive, pyribs' and ours."""
+WEIGHT = 3.0
+LAST = 300
+"""Episodes at the end of a run that are looked at."""
+
+Ends = NDArray[np.float64]
+"""How R episodes ended, (R, 4): steps of all together until then, x, y, whether at the goal."""
 
 
 class Maze(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
@@ -62,7 +71,7 @@ class Maze(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         super().reset(seed=seed)
-        self.x, self.y, self.t = float(START[0]), float(START[1]), 0
+        self.x, self.y, self.t = *START, 0
         return self._seen(), {}
 
     def step(
@@ -90,13 +99,13 @@ def moved(
     return to
 
 
-class Ends(VecEnvWrapper):
-    """Keeps where each episode ended, and after how many steps of all together."""
+class Watch(VecEnvWrapper):
+    """Keeps how each episode ended."""
 
     def __init__(self, venv: VecEnv) -> None:
         super().__init__(venv)
         self.steps = 0
-        self.ends: list[tuple[int, float, float, bool]] = []
+        self.ends: list[tuple[float, ...]] = []
 
     def reset(self) -> Any:
         return self.venv.reset()
@@ -109,44 +118,121 @@ class Ends(VecEnvWrapper):
         return seen, rewards, dones, infos
 
 
-def ppo(steps: int, seed: int, mix: str | None, weight: float = 1.0) -> NDArray[np.float64]:
-    """Ends (R, 4) of PPO's episodes: step, x, y, arrived. Without a mix there is no novelty."""
-    ends = Ends(DummyVecEnv([Maze] * BOARDS))
-    env: VecEnv = ends
+def ppo(steps: int, seed: int, mix: str | None) -> Ends:
+    """PPO; with a mix, novelty is in its reward."""
+    watch = Watch(DummyVecEnv([Maze] * BOARDS))
+    env: VecEnv = watch
     if mix is not None:
-        archive = NoveltyArchive(2, NEIGHBORS, THRESHOLD, scale=0.1)
+        archive = NoveltyArchive(2, K_NEIGHBORS, THRESHOLD / UNIT, scale=UNIT)
         env = VecNoveltyReward(
-            ends, archive, descriptor=lambda seen, info: info["end"], mix=mix, weight=weight
+            watch, archive, descriptor=lambda seen, info: info["end"], mix=mix, weight=WEIGHT
         )
     model = PPO(
-        "MlpPolicy", env, n_steps=120, batch_size=480, n_epochs=10, learning_rate=1e-3,
-        gamma=0.995, ent_coef=0.0, policy_kwargs={"net_arch": [HIDDEN, HIDDEN]}, seed=seed, device="cpu",
+        "MlpPolicy", env, n_steps=STEPS, batch_size=240, n_epochs=10, learning_rate=1e-3,
+        gamma=0.995, ent_coef=0.01, policy_kwargs={"net_arch": [HIDDEN, HIDDEN]}, seed=seed,
+        device="cpu",
     )  # fmt: skip
     model.learn(steps)
-    return np.array(ends.ends)
+    return np.array(watch.ends)
+
+
+def policy(solution: NDArray[np.float64], seen: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The action of the same network as PPO's, given its weights in a row."""
+    x = np.asarray(seen, np.float64)
+    for width in (HIDDEN, HIDDEN, 2):
+        weights, solution = np.split(solution, [len(x) * width])
+        bias, solution = np.split(solution, [width])
+        x = np.tanh(x @ weights.reshape(len(x), width) + bias)
+    return x
+
+
+def pyribs(steps: int, seed: int) -> Ends:
+    """Novelty search as pyribs does it: CMA-ES emitters that rank by novelty."""
+    size = 3 * HIDDEN + (HIDDEN + 1) * HIDDEN + (HIDDEN + 1) * 2
+    archive = ProximityArchive(
+        solution_dim=size, measure_dim=2, k_neighbors=K_NEIGHBORS, novelty_threshold=THRESHOLD
+    )
+    emitters = [
+        EvolutionStrategyEmitter(
+            archive, x0=np.zeros(size), sigma0=0.5, ranker="nov", batch_size=30, seed=seed * 9 + i
+        )
+        for i in range(3)
+    ]
+    scheduler = Scheduler(archive, emitters)
+    env, done, ends = Maze(), 0, []
+    while done < steps:
+        for solution in scheduler.ask():
+            (seen, _), over = env.reset(), False
+            while not over:
+                seen, _, arrived, truncated, info = env.step(policy(solution, seen))
+                over, done = arrived or truncated, done + 1
+            ends.append((done, *info["end"], arrived))
+        measures = np.array(ends[-len(emitters) * 30 :])[:, 1:3]
+        scheduler.tell(np.zeros(len(measures)), measures)
+    return np.array(ends)
+
+
+MAKERS: dict[str, Callable[[int, int], Ends]] = {
+    "PPO": lambda steps, seed: ppo(steps, seed, None),
+    "PPO, novelty added": lambda steps, seed: ppo(steps, seed, "add"),
+    "PPO, novelty alone": lambda steps, seed: ppo(steps, seed, "replace"),
+    "pyribs, novelty search": pyribs,
+}
+
+
+def row(runs: Sequence[Ends], seconds: float) -> str:
+    """What the runs of one maker came to, as cells of a table."""
+    first = [run[run[:, 3] > 0, 0] for run in runs]
+    began = ", ".join(f"{at[0]:,.0f}" if len(at) else "never" for at in first)
+    last = np.mean([run[-LAST:, 3].mean() for run in runs])
+    floor = [len({(int(9.99 * x), int(9.99 * y)) for x, y in run[:, 1:3]}) for run in runs]
+    return (
+        f"{sum(len(at) > 0 for at in first)} of {len(runs)} | {began} | "
+        f"{last:.0%} | {np.mean(floor):.0f} % | {seconds / len(runs):.0f}"
+    )
+
+
+def draw(found: dict[str, list[Ends]], path: Path) -> None:
+    """Write a picture of where the episodes of each maker's first run ended."""
+    figure, axes = pyplot.subplots(1, len(found), figsize=(4 * len(found), 4), layout="tight")
+    for ax, (name, runs) in zip(axes, found.items(), strict=True):
+        steps, x, y, _ = runs[0].T
+        ax.scatter(x, y, s=3, c=steps, cmap="viridis")
+        for x0, y0, x1, y1 in WALLS:
+            ax.plot([x0, x1], [y0, y1], color="black", linewidth=3)
+        ax.plot(*START, "o", color="tab:red")
+        ax.add_patch(pyplot.Circle(GOAL, NEAR, fill=False, color="tab:red", linewidth=2))
+        ax.set(title=name, xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[], aspect="equal")
+    figure.savefig(path, dpi=80)
+
+
+def main() -> None:
+    """Run everybody and write the table and the picture."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--steps", type=int, default=150_000, help="steps of each run")
+    parser.add_argument("--seeds", type=int, default=5, help="runs of each, seeds 0, 1, ...")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    pyplot.switch_backend("agg")
+    lines, found = [], {}
+    for name, run in MAKERS.items():
+        begin = time.perf_counter()
+        found[name] = [run(args.steps, seed) for seed in range(args.seeds)]
+        lines.append(f"| {name} | {row(found[name], time.perf_counter() - begin)} |")
+        print(lines[-1], flush=True)
+    draw(found, Path(__file__).parent / "results" / "maze.png")
+    write(
+        "maze",
+        "# A deceptive maze\n\n"
+        f"`python -m benchmarks.maze --steps {args.steps} --seeds {args.seeds}`; "
+        "[what is compared](../../docs/novelty-reward.md#a-deceptive-maze).\n\n"
+        f"| {args.steps:,} steps, seeds 0 to {args.seeds - 1} | arrived | first arrival, steps | "
+        f"of the last {LAST} episodes | floor | seconds a run |\n|---|---|---|---|---|---|\n"
+        + "\n".join(lines)
+        + f"\n\n{place(1)}\n\n![Where episodes ended, seed 0, from early (blue) to late "
+        "(yellow)](maze.png)\n",
+    )
 
 
 if __name__ == "__main__":
-    import sys
-
-    torch.set_num_threads(1)
-    for seed in (0, 1):
-        for mix, w in ((None, 0), ("add", 0.3), ("add", 1.0), ("replace", 1.0)):
-            b = time.perf_counter()
-            e = ppo(150_000, seed, mix, w)
-            arr = e[:, 3] > 0
-            print(
-                seed,
-                mix,
-                w,
-                round(time.perf_counter() - b, 1),
-                "first",
-                e[arr][:1, 0],
-                "n",
-                arr.sum(),
-                "last share",
-                arr[-300:].mean(),
-                "end",
-                e[-300:, 1:3].mean(0).round(2),
-                flush=True,
-            )
+    main()

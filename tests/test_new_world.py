@@ -213,6 +213,9 @@ BROKEN = {
     "PAD must leave a board as it is": with_members(simulator_class=Careless),
     "must refuse every move but PAD|must be over": with_members(simulator_class=Endless),
     "Odd: .*'Simulator'": with_members(simulator_class=Forgetful),
+    "draw_brief: the same seed must draw the same brief.*'Briefs'": with_simulator(
+        draw_brief=lambda s, rng: np.random.default_rng().integers(0, 999, 9).astype(np.int16)
+    ),
     "train: work 0 is not finished.*'Human works'": with_members(
         load_splits=lambda self: Splits.of(Works("rhythm", rhythms(300).moves[:, :31]))
     ),

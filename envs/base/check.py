@@ -277,6 +277,9 @@ def _boards(world: World) -> Iterator[Promise]:
         yield fits, f"{name}({BOARDS}): expected so many boards of simulator_class"
         simulator.reset(np.arange(BOARDS))
         simulator.reset(np.arange(BOARDS), simulator.briefs.copy())
+    drawn, again = (world.simulator(1).draw_brief(np.random.default_rng(0)) for _ in range(2))
+    yield np.array_equal(drawn, again), "draw_brief: the same seed must draw the same brief"
+    simulator.reset(np.arange(1), drawn[None])
     yield (
         not len(world.simulator_class.parse_brief(None)),
         "parse_brief: None must be an empty brief",
