@@ -12,11 +12,12 @@ from safetensors.numpy import save_file
 
 from move37.envs.base import caches
 from move37.envs.drawing.corpus import icons as corpus_module
+from move37.envs.drawing.corpus.document import MAX_BYTES, MAX_DEPTH
 from move37.envs.drawing.corpus.icons import Corpus, CorpusError, load_corpus
 from move37.envs.drawing.corpus.lines import SvgError, simplify
 from move37.envs.drawing.corpus.reading import read_folder
 from move37.envs.drawing.corpus.sources import PACKAGES, installed
-from move37.envs.drawing.corpus.svg import MAX_BYTES, MAX_DEPTH, MAX_TOKENS, read_svg
+from move37.envs.drawing.corpus.svg import MAX_TOKENS, read_svg
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, SIZE, moves_of, strokes_of
 
 HEAD = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#000">'

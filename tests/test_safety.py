@@ -22,9 +22,10 @@ from move37.envs.base.corpus import CACHE_FORMAT, CorpusError
 from move37.envs.base.registry import load_works
 from move37.envs.base.works import Works, WorksError, write_npz
 from move37.envs.drawing.corpus.css import MAX_STYLE
+from move37.envs.drawing.corpus.document import MAX_ELEMENTS
 from move37.envs.drawing.corpus.icons import load_corpus
 from move37.envs.drawing.corpus.lines import SvgError
-from move37.envs.drawing.corpus.svg import MAX_ELEMENTS, read_svg
+from move37.envs.drawing.corpus.svg import read_svg
 from move37.envs.drawing.dynamics import DrawingSimulator, images_of
 from move37.envs.drawing.judging.craft import PatchCritic
 from move37.envs.drawing.judging.descriptor import N_FEATURES, features_of

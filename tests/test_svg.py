@@ -250,6 +250,8 @@ STYLE = {
     f"{'A' * 99_999})}} .h{{display:none}}</style><g class='h'>{CORNER}</g>{DIAGONAL}",
     "other types": f'<style type="text/x">path{{display:none}}</style>{CORNER}',
     "inherit": '<g stroke="black" fill="none"><path stroke="inherit" d="M4 4h16v16"/></g>',
+    "keywords": '<g stroke="black" fill="none" opacity="1" style="opacity:unset;transform:initial">'
+    f'<path opacity="inherit" style="stroke:initial" d="M2 2h9"/></g>{DIAGONAL}',
     "group": f'<style>.h{{opacity:0}}</style><g class="h">{CORNER}</g>{DIAGONAL}',
 }
 PLACED = {
@@ -274,6 +276,8 @@ PLACED = {
     "no number": f'<rect x="3" y="9" width="5" height="9" rx="foo"/><circle r="9foo"/>{DIAGONAL}',
     "clipped view": '<svg x="4" y="4" width="10" height="10"><circle cx="10" cy="5" r="4" '
     'fill="none" stroke="black"/></svg>',
+    "clipped filled view": '<svg x="4" y="4" width="10" height="10"><circle cx="9" cy="5" r="4"/>'
+    '</svg><path d="M15 6v9h5z"/>',
     "open view": '<svg x="4" y="4" width="10" height="10" style="overflow:visible"><circle cx="10" '
     'cy="5" r="4" fill="none" stroke="black"/></svg>',
     "used": '<defs><path id="a" d="M4 4h16v9"/></defs><use href="#a" fill="none" stroke="black"/>',
@@ -358,6 +362,8 @@ def test_units_of_the_whole_drawing_do_not_matter(size):
 @pytest.mark.parametrize(
     ("body", "strokes"),
     [  # where resvg is not as browsers are
+        (f'<clipPath id="c" transform="x"><rect width="9" height="24"/></clipPath>'
+         f'<g clip-path="url(#c)">{CORNER}</g>', [[[4, 4], [9, 4]]]),
         (f'<style media="print">path{{display:none}}</style>{CORNER}',
          [[[4, 4], [20, 4], [20, 20]]]),
         (f'<g style="transform:translate(4px,2px) scale(.5)">{CORNER}</g>',

@@ -77,7 +77,8 @@ def colour(text: str) -> Colour | None:
 
 def share(text: str) -> float:
     """An opacity in 0..1, of a number or a percentage."""
-    return min(max(length(text, 1.0) or 0.0, 0.0), 1.0)
+    found = length(text, 1.0)
+    return 1.0 if found is None else min(max(found, 0.0), 1.0)
 
 
 def reference(text: str) -> tuple[str | None, str]:
@@ -107,9 +108,9 @@ def _is_length(text: str) -> bool:
 
 _VALID = (
     dict.fromkeys(["fill", "stroke"], _is_paint)
-    | dict.fromkeys(["color", "stop-color"], _is_colour)
+    | dict.fromkeys(["color"], _is_colour)
     | dict.fromkeys(["stroke-width", "font-size"], _is_size)
-    | dict.fromkeys(["opacity", "fill-opacity", "stroke-opacity", "stop-opacity"], _is_length)
+    | dict.fromkeys(["opacity", "fill-opacity", "stroke-opacity"], _is_length)
     | dict.fromkeys(["x", "y", "cx", "cy", "r", "rx", "ry", "width", "height"], _is_length)
     | dict.fromkeys(["display", "visibility", "overflow", "transform", "mask-type"], bool)
     | dict.fromkeys(["fill-rule", "clip-rule", "stroke-linecap", "clip-path", "mask"], bool)
@@ -240,7 +241,9 @@ class Style:
         ):
             test = _VALID.get(name)
             value = _substitute(value, {**inherited, **style}) if "var(" in value else value
-            if test and (value in ("inherit", "initial", "unset") or test(value)):
+            if test and value in ("inherit", "initial", "unset") and name not in INHERITED:
+                style.pop(name, None)
+            elif test and (value in ("inherit", "initial", "unset") or test(value)):
                 style[name] = value
         return style, Matched(frozenset(own), outer.above.union(own))
 

@@ -109,7 +109,7 @@ class _Canvas:
     def __init__(self, box: Box) -> None:
         self._box = box
         self._corner = complex(box[0], box[1])
-        self._scale = (POINTS - 1) / (max(box[2:]) or 1.0)
+        self._scale = (POINTS - 1) / max(*box[2:], 1e-99)
         self._shape = round(box[3] * self._scale) + 1, round(box[2] * self._scale) + 1
         self._picture = np.full(self._shape, 0xFFFFFF, np.int32)
         self._windows: dict[int, Mask] = {}
@@ -221,6 +221,5 @@ class _Canvas:
         if not mark.fill or line[0] == line[-1] or is_flat(line):
             return line
         near = ndimage.binary_dilation(edges, np.ones((3, 3)))
-        return (
-            np.append(line, line[0]) if near[self._line(line[[-1, 0]], 1.0)].mean() > 0.5 else line
-        )
+        seen = near[self._line(line[[-1, 0]], 1.0)].mean() > 0.5
+        return np.append(line, line[0]) if seen else line

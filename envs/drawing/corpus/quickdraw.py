@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from move37.envs.drawing.corpus.document import MAX_BYTES
 from move37.envs.drawing.corpus.lines import Line, Strokes, SvgError, bounding_box, fit, to_stroke
-from move37.envs.drawing.corpus.svg import MAX_BYTES, MAX_TOKENS
+from move37.envs.drawing.corpus.svg import MAX_TOKENS
 from move37.envs.drawing.moves import SIZE
 from move37.novelty.storage import one_line
 

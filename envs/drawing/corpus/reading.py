@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from move37.envs.base.works import PAD, Works, WorksError, check_moves, join_works, pad_moves
+from move37.envs.drawing.corpus.document import MAX_BYTES
 from move37.envs.drawing.corpus.icons import CorpusError, load_corpus
 from move37.envs.drawing.corpus.lines import SvgError
-from move37.envs.drawing.corpus.svg import MAX_BYTES, read_svg
+from move37.envs.drawing.corpus.svg import read_svg
 from move37.envs.drawing.corpus.trace import from_images, trace
 from move37.envs.drawing.dynamics import images_of
 from move37.envs.drawing.moves import END, MAX_MOVES, N_MOVES, SIZE, moves_of

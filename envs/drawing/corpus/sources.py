@@ -14,9 +14,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from move37.envs.base.corpus import CorpusError, Record, Skipped, installed, read_files
+from move37.envs.drawing.corpus.document import MAX_BYTES
 from move37.envs.drawing.corpus.lines import Strokes
 from move37.envs.drawing.corpus.quickdraw import PointsError, read_drawing
-from move37.envs.drawing.corpus.svg import MAX_BYTES, read_svg
+from move37.envs.drawing.corpus.svg import read_svg
 
 MAX_NDJSON = 1 << 30
 """Largest .ndjson file read, in bytes."""

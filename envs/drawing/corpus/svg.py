@@ -11,11 +11,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
-from xml.parsers import expat
 
 import numpy as np
+from numpy.typing import NDArray
 
 from move37.envs.drawing.corpus import css, outlines
+from move37.envs.drawing.corpus.document import MAX_DEPTH, MAX_ELEMENTS, Document
 from move37.envs.drawing.corpus.lines import (
     Box,
     Line,
@@ -30,21 +31,11 @@ from move37.envs.drawing.corpus.lines import (
 from move37.envs.drawing.corpus.painting import GROUND, Mark, moved, shown
 from move37.envs.drawing.moves import SIZE
 
-MAX_BYTES = 1 << 20
-"""Largest SVG file read, in bytes."""
-MAX_DEPTH = 64
-"""Deepest nesting of elements, those that ``use`` refers to included."""
-MAX_ELEMENTS = 20_000
-"""Most elements in one file, and most drawn, those that ``use`` refers to included."""
-MAX_DEFAULTS = 512
-"""Characters of all attribute defaults that a file declares: each element may get them all."""
 MAX_TOKENS = 20_000
 """Most path commands and numbers in one file, which bounds its segments."""
 FEW = 5
 """Most skipped things of one file that are named."""
 
-_SVG = "http://www.w3.org/2000/svg"
-_XLINK_HREF = "http://www.w3.org/1999/xlink}href"
 _GROUPS = frozenset(["svg", "symbol", "g", "a", "switch", "use"])
 _SHAPES = frozenset(["path", "line", "polyline", "polygon", "rect", "circle", "ellipse"])
 _NOT_READ = frozenset(["text", "image", "foreignObject"])
@@ -70,10 +61,8 @@ def read_svg(data: bytes) -> tuple[Strokes, list[str]]:
         SvgError: If the file is too large or too deep, declares entities that are long or look
             outside, is not well-formed SVG, or draws nothing.
     """
-    if len(data) > MAX_BYTES:
-        raise SvgError(f"{len(data)} bytes or more, at most {MAX_BYTES} are read")
     with np.errstate(all="ignore"):  # what has overflowed is skipped
-        drawing = _Drawing(_Document(data))
+        drawing = _Drawing(Document(data))
         marks, box = drawing.root()
         lines = [line for mark in shown(marks, box) for line in mark.lines]
         if not lines:
@@ -85,78 +74,6 @@ def read_svg(data: bytes) -> tuple[Strokes, list[str]]:
             lines = fit(lines, box, 1.0, SIZE - 2.0)
         more = [f"and {len(drawing.skipped) - FEW} more"] if len(drawing.skipped) > FEW else []
         return [to_stroke(line) for line in lines], drawing.skipped[:FEW] + more
-
-
-class _Document:
-    """The elements of a file, without namespaces, and how to call each in a message."""
-
-    def __init__(self, data: bytes) -> None:
-        self.root: Element | None = None
-        self.labels: dict[Element, str] = {}
-        self.ids: dict[str, Element] = {}
-        self._open: list[Element] = []
-        self._counts: dict[str, int] = {}
-        self._defaults = self._entities = 0
-        self._ampersands = data.count(b"&")
-        self.sheets: dict[Element, list[str]] = {}
-        parser = expat.ParserCreate(namespace_separator="}")
-        parser.buffer_text = True
-        parser.EntityDeclHandler = self._entity
-        parser.AttlistDeclHandler = self._default
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = lambda _: self._open.pop()
-        parser.CharacterDataHandler = self._text
-        try:
-            parser.Parse(data, True)
-        except SvgError:
-            raise
-        except (expat.ExpatError, ValueError, LookupError) as error:  # the latter: encodings
-            raise SvgError(f"not well-formed XML ({error})") from error
-
-    def _entity(self, name: str, parameter: bool, value: str | None, *_: object) -> None:
-        # Those of editors stand for a namespace. They may not refer to each other or to a file.
-        self._entities += len(value or "")
-        if value is None or parameter or "&" in value or "%" in value:
-            raise SvgError(f"declares the entity {name!r:.40} by others or by a file: refused")
-        if self._ampersands * self._entities > MAX_BYTES:
-            raise SvgError(f"declares the long entity {name!r:.40}, it is refused")
-
-    def _default(
-        self, element: str, name: str, kind: str, default: str | None, required: int
-    ) -> None:
-        # Like entities they multiply: one long default, on every element of that name. Short ones
-        # are legitimate: KanjiVG's files declare the namespace of their own attributes.
-        self._defaults += len(default or "")
-        if self._defaults > MAX_DEFAULTS:
-            what = f"{name!r:.40} of {element!r:.40}"
-            raise SvgError(f"declares long defaults ({what}), they are refused")
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        space, _, tag = name.rpartition("}")
-        if space not in ("", _SVG):
-            tag = f"{space}:{tag}"
-        if self.root is None and tag != "svg":
-            raise SvgError(f"the root element is <{name.rpartition('}')[2]:.40}>, not <svg>")
-        if len(self._open) >= MAX_DEPTH:
-            raise SvgError(f"elements are nested more than {MAX_DEPTH} deep")
-        if len(self.labels) >= MAX_ELEMENTS:
-            raise SvgError(f"has more than {MAX_ELEMENTS} elements")
-        if _XLINK_HREF in attributes:
-            attributes.setdefault("href", attributes[_XLINK_HREF])
-        element = Element(tag, attributes)
-        if self.root is None:
-            self.root = element
-        else:
-            self._open[-1].append(element)
-        self._open.append(element)
-        self._counts[tag] = self._counts.get(tag, 0) + 1
-        self.labels[element] = f"{tag:.40} {self._counts[tag]}"
-        if "id" in attributes:
-            self.ids.setdefault(attributes["id"], element)
-
-    def _text(self, text: str) -> None:
-        if self._open[-1].tag == "style":
-            self.sheets.setdefault(self._open[-1], []).append(text)
 
 
 @dataclass(frozen=True)
@@ -190,7 +107,7 @@ class _State:
 class _Drawing:
     """Draws the elements of a document."""
 
-    def __init__(self, document: _Document) -> None:
+    def __init__(self, document: Document) -> None:
         self._document = document
         self._style = css.Style(
             "".join(texts)
@@ -204,7 +121,6 @@ class _Drawing:
     def root(self) -> tuple[list[Mark], Box]:
         """The marks of the whole file, and the box of them that is shown."""
         root = self._document.root
-        assert root is not None
         attributes, _ = self._style.of("svg", root.attrib, css.UNMATCHED, {})
         texts = [attributes.get(name, "") for name in ("width", "height")]
         sizes = [None if "%" in text else css.length(text) for text in texts]
@@ -217,7 +133,7 @@ class _Drawing:
         if view is None:
             if width and height:
                 return self._within(marks, (0, 0, width, height))
-            lines = [line for mark in marks for line in mark.lines]
+            lines = [line for mark in marks for line in mark.lines if np.isfinite(line).all()]
             return self._within(marks, bounding_box(lines) if lines else (0, 0, 0, 0))
         if width and height:
             # In units of the viewBox, but stretched as it is, and without what is cut off.
@@ -287,17 +203,20 @@ class _Drawing:
                 children = [child for child in children if _applies(child)][:1]
             marks = [mark for child in children for mark in self._marks(child, state)]
         for name, kind in (("clip-path", "clipPath"), ("mask", "mask")):
-            marks = self._cut(
-                marks, self._referred(css.reference(attributes.get(name, ""))[0], kind), state
-            )
+            url, _ = css.reference(attributes.get(name, ""))
+            marks = self._cut(marks, self._referred(url, kind), state)
+        return moved(marks, self._matrix(element, attributes))
+
+    def _matrix(self, element: Element, attributes: Mapping[str, str]) -> NDArray[np.float64]:
+        """An element's transform; none if it cannot be read."""
         text = attributes.get("transform", "")
         self._count(text.count("("))
         try:
-            matrix = outlines.transform(text)
+            return outlines.transform(text)
         except ValueError:
+            label = self._document.labels[element]
             self.skipped.append(f"{label} has transform={text!r:.40}, which cannot be read")
-            return marks
-        return moved(marks, matrix)
+            return np.eye(3)
 
     def _referred(self, name: str | None, *kinds: str) -> Element | None:
         """The element of one of these kinds that has this id, if any."""
@@ -344,7 +263,10 @@ class _Drawing:
             matrix = np.array([[sx, 0, tx], [0, sy, ty], [0, 0, 1]])
             marks = moved(marks, matrix)
         if attributes.get("overflow") not in ("visible", "auto"):
+            frame = [outlines.rectangle(0, 0, width, height, 0, 0)]
+            cut = [Mark("view", frame, frame, GROUND, None, 0.0, False)]
             marks, _ = self._within(marks, (0, 0, width, height))
+            marks = [replace(m, cuts=[*m.cuts, cut]) if m.fill else m for m in marks]
         matrix = np.eye(3)
         if element.tag == "svg":
             matrix[:2, 2] = _number(attributes, "x", state), _number(attributes, "y", state)
@@ -361,7 +283,7 @@ class _Drawing:
             cutting=by.tag == "clipPath" or attributes.get("mask-type") == "alpha",
         )
         units = "clipPathUnits" if by.tag == "clipPath" else "maskContentUnits"
-        matrix = outlines.transform(attributes.get("transform", ""))
+        matrix = self._matrix(by, attributes)
         if by.get(units) == "objectBoundingBox":
             x, y, width, height = bounding_box([line for mark in marks for line in mark.area])
             inner = replace(inner, view=(1.0, 1.0))
@@ -447,7 +369,7 @@ class _Drawing:
         if self._referred(url, "linearGradient", "radialGradient", "pattern") is not None:
             colour = self._server(url)
         else:
-            colour = css.colour(text if text.lower() != "currentcolor" else state.color)
+            colour = css.colour(state.color if text.lower() == "currentcolor" else text)
         if colour is None:
             return None
         opacity = colour[3] * state.opacity * css.share(state.style.get(f"{name}-opacity", "1"))
