@@ -248,20 +248,27 @@ def test_nothing_is_asked_of_the_system_that_only_unix_has(path):
 # Folders of runs
 
 
-def begun(config, corpus="abc", learned=False):
+LEARNED = (
+    "checkpoints/state-0000000512.safetensors", "stages/imitation.safetensors",
+    "stages/imitation.json",
+)  # fmt: skip
+"""What is left by a network that has begun to learn."""
+
+
+def begun(config, corpus="abc", learned=""):
     """A folder as a run leaves it that was stopped before, or after, it had begun to learn."""
     with RunDir(config, False, print) as run:
         run.record(config, corpus)
         run.stage("judge", lambda folder: {"a": 1})
     if learned:
-        (run.path / "checkpoints").mkdir()
-        (run.path / "checkpoints" / "state-0000000512.safetensors").write_bytes(b"")
+        write_atomically(run.path / learned, b"")
     return run.path
 
 
-def test_a_run_is_resumed_by_the_same_options_alone(tmp_path):
+@pytest.mark.parametrize("learned", LEARNED)
+def test_a_run_is_resumed_by_the_same_options_alone(learned, tmp_path):
     said, config = [], Config(run_dir=str(tmp_path / "run"), threads=1)
-    path = begun(config, learned=True)
+    path = begun(config, learned=learned)
     with RunDir(Config(run_dir=config.run_dir, threads=2), False, said.append) as run:
         assert run.resumed and run.config == config  # with the threads it began with
         assert "resuming" in said[0]
@@ -328,7 +335,7 @@ def test_the_command_takes_the_next_folder_or_goes_on(tmp_path, monkeypatch):
     Path(name, "summary.json").write_text("{}")
     assert folder() == f"{name}-2"
     assert "holds a finished run; taking the next folder" in said[-1]
-    begun(Config(run_dir=f"{name}-2", kl_weight=0.5), learned=True)
+    begun(Config(run_dir=f"{name}-2", kl_weight=0.5), learned=LEARNED[0])
     assert folder() == f"{name}-3" and "unfinished run with another --kl-weight" in said[-1]
     Path(f"{name}-3").mkdir()
     Path(f"{name}-3", "config.json").write_text("{}")  # of an earlier version

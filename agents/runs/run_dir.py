@@ -241,8 +241,8 @@ def different(one: Config, other: Config) -> list[str]:
 
 
 def _learned(path: Path) -> bool:
-    """Whether PPO has begun: its first rollout writes a checkpoint."""
-    return any((path / "checkpoints").glob("state-*"))
+    """Whether a network has begun to learn: to imitate, or from the reward."""
+    return any((*path.glob("stages/imitation*"), *path.glob("checkpoints/state-*")))
 
 
 def _lock_of(path: Path) -> BaseFileLock:
