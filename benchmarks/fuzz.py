@@ -199,6 +199,14 @@ def _write_melody(path: Path, make: Callable[..., bytes]) -> None:
     path.write_bytes(make(scores_of(moves, np.zeros((1, BRIEF), np.int16), FREE)[0], "a title"))
 
 
+def _write_compressed(path: Path) -> None:
+    _write_melody(path, notation.musicxml)
+    text = path.read_bytes()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("META-INF/container.xml", "<container/>")
+        file.writestr("score.xml", text)
+
+
 def _load_melody(path: Path, suffix: str) -> None:
     named = path.with_suffix(suffix)
     path.replace(named)
@@ -225,6 +233,7 @@ LOADERS = {
         lambda p: _load_melody(p, ".musicxml"),
         MelodyError,
     ),
+    "mxl": Loader(_write_compressed, lambda p: _load_melody(p, ".mxl"), MelodyError),
     "midi": Loader(
         lambda p: _write_melody(p, midi), lambda p: _load_melody(p, ".mid"), MelodyError
     ),

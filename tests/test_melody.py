@@ -1,5 +1,6 @@
 """A user's melody, read from MusicXML and MIDI files."""
 
+import time
 import zipfile
 from fractions import Fraction
 
@@ -198,8 +199,8 @@ BROKEN_XML = {
         r"it spans C3 to C7, and in no octave fits the soprano, in this key G#3 to C6",
     ),
     "rests": (musicxml(part_xml("R:8 R:8")), "it has no notes"),
-    "no parts": (musicxml(names=()), "music21 cannot read it|it has no notes"),
-    "no music": ("<html><body>MusicXML</body></html>", "music21 cannot read it|it has no notes"),
+    "no parts": (musicxml(names=()), "it has no notes"),
+    "no music": ("<html/>", "no MusicXML: it begins with <html>, not <score-partwise>"),
     "nothing": ("", "music21 cannot read it"),
 }
 
@@ -217,6 +218,7 @@ def test_what_is_no_melody_is_refused_with_its_place(tmp_path, what):
     ("tunes", "options", "said"),
     [
         ([TUNE], {"kind": 1, "metres": (("3/4", 0),)}, "bar 2: its metre is 3/4, not 4/4"),
+        ([TUNE], {"metres": (("4/4", 0), (f"255/{1 << 255}", 8))}, "bar 2: its metre is 255/5789"),
         ([TUNE], {"metres": (("4/4", 0), ("6/8", 8))}, "bar 2: its metre is 6/8, not 4/4"),
         (["C5:8 C5:1 D5:1/2 E5:1/2 F5:6"], {}, r"bar 2, beat 1\.75: "),
         (["C5:8 C5:2/3 D5:2/3 E5:2/3 F5:6"], {}, r"bar 2, beat 1\.33: "),
@@ -235,8 +237,9 @@ def test_damaged_large_and_other_files_are_refused(tmp_path):
         ("a.mid", b"", "music21 cannot read it"),
         ("a.mid", b"MThd" + bytes(9), "music21 cannot read it"),
         ("a.mid", bytes(200_001), "more than 200,000 bytes; keep the melody alone"),
-        ("a.xml", b" " * 2_000_001, "more than 2,000,000 bytes; keep the melody alone"),
+        ("a.xml", b" " * 4_000_001, "more than 4,000,000 bytes"),
         ("a.mxl", b"PK\x03\x04 and nothing", "music21 cannot read it"),
+        ("a.xml", b"<a>" * 100_000, "music21 cannot read it"),
         ("a.abc", b"X:1", r"read from files that end with one of \.musicxml, .*\.midi"),
         ("a", b"", "read from files that end with one of"),
     ):
@@ -254,16 +257,52 @@ def test_a_compressed_file_is_read_and_a_bomb_is_not(tmp_path):
     for name, content, said in (
         ("a.mxl", text, None),
         ("b.MXL", text, None),
-        ("c.mxl", text + " " * 3_000_000, "more than 2,000,000 bytes"),
+        ("d.mxl", "", "no .musicxml or .xml file is packed in it"),
+        ("c.mxl", text + " " * 4_000_000, "more than 4,000,000 bytes"),
     ):
         with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as file:
             file.writestr("META-INF/container.xml", "<container/>")
-            file.writestr("score.musicxml", content)
+            if content:
+                file.writestr("score.musicxml", content)
         if said:
             with pytest.raises(MelodyError, match=said):
                 read_melody(tmp_path / name)
         else:
             assert codes_of(read_melody(tmp_path / name)[0]) == notes_of(TUNE)
+
+
+ATTRIBUTES, END = "</attributes>", "</measure>"
+VOLTA = '<barline><ending number="1-99999999" type="start"/></barline>'
+CHORD_SYMBOL = (
+    "<harmony><root><root-step>C</root-step></root><kind>major</kind><degree><degree-value>99999999"
+    "</degree-value><degree-alter>0</degree-alter><degree-type>add</degree-type></degree></harmony>"
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "instead", "said"),
+    [
+        ("<beats>4<", "<beats>99999999<", "99999999 beats in a bar"),
+        ("<duration>96<", "<duration>99999999999<", "longer than 10,000 bars"),
+        (END, END + '<measure number="2"/>' * 12_000, "more than 12,000 notes and bars"),
+        (END, "".join(f"<note><rest/><duration>1</duration><voice>{i}</voice></note>"
+                      for i in range(9000)) + END, "more than 32 voices"),
+        (ATTRIBUTES, ATTRIBUTES + CHORD_SYMBOL, None),
+        (END, VOLTA + END, None),
+    ],
+    ids=["beats", "length", "bars", "voices", "chord symbol", "volta"],
+)  # fmt: skip
+def test_no_number_in_a_file_keeps_the_reader_busy(tmp_path, found, instead, said):
+    tune = "C5:8 D5:8 E5:8 C5:8"
+    text = musicxml(part_xml(tune))
+    path = xml_file(tmp_path / "a.xml", text.replace(found, instead, 1))
+    begin = time.process_time()
+    if said:
+        with pytest.raises(MelodyError, match=said):
+            read_melody(path)
+    else:
+        assert codes_of(read_melody(path)[0]) == notes_of(tune)
+    assert time.process_time() - begin < 5
 
 
 def test_entities_neither_grow_nor_read_files(tmp_path):

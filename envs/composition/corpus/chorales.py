@@ -25,7 +25,7 @@ from move37.envs.base.corpus import (
     read_files,
 )
 from move37.envs.base.works import Works, check_moves
-from move37.envs.composition.corpus.musicxml import ChoraleError, read_chorale
+from move37.envs.composition.corpus.musicxml import MAX_BYTES, ChoraleError, read_chorale
 from move37.envs.composition.corpus.windows import Window, windows_of
 from move37.envs.composition.modes import BASS
 from move37.envs.composition.moves import (
@@ -44,7 +44,6 @@ from move37.envs.composition.scores import scores_of
 PARSER_VERSION = 2
 """Raised whenever the same files would give other works, so that old caches are not used."""
 
-MAX_BYTES = 4_000_000
 ALIKE = 24
 """Two windows share a tune if their sopranos agree, in any transposition, in so many eighths."""
 SPLITS = ("train", "judge", "held_out", "sealed")
@@ -169,8 +168,6 @@ def _parse(name: str, records: Sequence[Record], progress: bool) -> Parsed:
     bar = tqdm(records, desc=f"reading {name}", unit="chorale", disable=not progress)
     for piece, (label, data) in enumerate(bar):
         try:
-            if len(data) > MAX_BYTES:
-                raise ChoraleError(f"more than {MAX_BYTES} bytes")
             found = windows_of(read_chorale(label, data))
             if not found:
                 raise ChoraleError("no window of 32 eighths between fermatas")

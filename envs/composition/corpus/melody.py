@@ -6,11 +6,9 @@ be written so is refused with its bar and beat, what had to be changed is said.
 
 from __future__ import annotations
 
-import io
 import math
 import re
 import warnings
-import zipfile
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from itertools import pairwise
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.envs.composition.corpus.musicxml import (
+    MAX_BYTES,
     ChoraleError,
     bar_lines,
     find_key,
@@ -41,10 +40,11 @@ from move37.envs.composition.moves import (
     TONIC,
     shift_of,
 )
+from move37.envs.files.folders import read_at_most
 
 XML_SUFFIXES, MIDI_SUFFIXES = (".musicxml", ".xml", ".mxl"), (".mid", ".midi")
-MOST_XML, MOST_MIDI = 2_000_000, 200_000
-"""Bytes of a file, unpacked; more takes music21 too long."""
+MOST_MIDI = 200_000
+"""Bytes of a MIDI file; more takes music21 too long."""
 MOST_EIGHTHS = 8000
 """A melody begins in the first thousand bars."""
 _NEAR = 0.1
@@ -139,14 +139,10 @@ def _top_part(path: Path) -> tuple[_Part, list[str]]:
     if suffix not in XML_SUFFIXES + MIDI_SUFFIXES:
         kinds = ", ".join(XML_SUFFIXES + MIDI_SUFFIXES)
         raise MelodyError(f"a melody is read from files that end with one of {kinds}")
-    most = MOST_MIDI if suffix in MIDI_SUFFIXES else MOST_XML
     try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
+        data = read_at_most(path, MAX_BYTES)
     except OSError as error:
-        raise MelodyError(f"cannot be read ({error.strerror})") from error
-    if len(data) > most or _unpacked(data) > most:
-        raise MelodyError(f"more than {most:,} bytes; keep the melody alone")
+        raise MelodyError(f"cannot be read ({error.strerror or error})") from error
     read = _midi_parts if suffix in MIDI_SUFFIXES else _xml_parts
     try:
         with warnings.catch_warnings():
@@ -163,15 +159,6 @@ def _top_part(path: Path) -> tuple[_Part, list[str]]:
     if len(parts) == 1:
         return part, []
     return part, [f"taken from {part.name or 'the top part'!r}, one of {len(parts)} parts"]
-
-
-def _unpacked(data: bytes) -> int:
-    """Bytes of what is packed in a file of .mxl; 0 if it is no such file."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as file:
-            return sum(entry.file_size for entry in file.infolist())
-    except Exception:  # that an archive is damaged, music21 will say
-        return 0
 
 
 def _xml_parts(suffix: str, data: bytes) -> Iterator[_Part]:
@@ -215,6 +202,8 @@ def _tied(part: Any) -> Iterator[_Note]:
 
 def _midi_parts(_: str, data: bytes) -> Iterator[_Part]:
     """The parts of a MIDI file: a track's notes of one channel, but for drums."""
+    if len(data) > MOST_MIDI:
+        raise MelodyError(f"more than {MOST_MIDI:,} bytes; keep the melody alone")
     midi = import_module("music21.midi")
     translate = import_module("music21.midi.translate")
     file = midi.MidiFile()
@@ -246,7 +235,7 @@ def _bars_of(metres: list[tuple[float, str]]) -> Iterator[_Bar]:
         while metres and metres[0][0] <= at + _NEAR:
             metre = metres.pop(0)[1]
             beats, value = metre.split("/")
-            size = 8 * int(beats) / int(value)
+            size = max(8 * int(beats) / int(value), 1.0)  # a bar of 255/(2 ** 255) would not end
         end = min([at + size, *(begin for begin, _ in metres[:1])])
         yield _Bar(at, end - at, number, metre)
         at, number = end, number + 1

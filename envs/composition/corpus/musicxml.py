@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
-import tempfile
+import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from importlib import import_module
 from typing import Any
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +24,12 @@ _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88
 _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 _FINAL = 0.3
 """What a final note adds to the correlation of the keys it is the tonic of."""
+
+
+MAX_BYTES = 4_000_000
+"""Of a file, unpacked."""
+MOST_ELEMENTS, MOST_BARS, MOST_VOICES = 12_000, 10_000, 32
+"""What music21 reads in seconds: notes and bars of all parts, length, voices of a part."""
 
 
 class ChoraleError(ValueError):
@@ -79,23 +89,64 @@ def read_chorale(label: str, data: bytes) -> Chorale:
 def parse_musicxml(label: str, data: bytes) -> Any:
     """A music21 score of a MusicXML file, compressed where the label ends with ``.mxl``.
 
-    The converter is called directly: music21's cache holds pickles.
+    The importer is called directly: music21's cache holds pickles.
 
     Raises:
-        ChoraleError: If music21 cannot read it.
+        ChoraleError: If it is too large, or music21 cannot read it.
     """
-    from music21.converter.subConverters import ConverterMusicXML
+    importer = import_module("music21.musicxml.xmlToM21").MusicXMLImporter()
+    try:
+        root = ElementTree.fromstring(_unpacked(label, data))
+        _check_size(root)
+        with contextlib.redirect_stderr(None):
+            importer.xmlRootToScore(root, importer.stream)
+    except ChoraleError:
+        raise
+    except Exception as error:  # music21 raises nearly anything on a damaged file
+        raise ChoraleError(f"music21 cannot read it ({error!r})") from error
+    if not importer.stream.highestTime <= 4 * MOST_BARS:
+        raise ChoraleError(f"longer than {MOST_BARS:,} bars")
+    return importer.stream
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"chorale{Path(label).suffix}"
-        path.write_bytes(data)
-        converter = ConverterMusicXML()
-        try:
-            with contextlib.redirect_stderr(None):
-                converter.parseFile(path)
-        except Exception as error:  # music21 raises nearly anything on a damaged file
-            raise ChoraleError(f"music21 cannot read it ({error!r})") from error
-    return converter.stream
+
+def _unpacked(label: str, data: bytes) -> bytes:
+    """The text of a file; of a compressed one, that of its first document."""
+    if label.lower().endswith(".mxl") and zipfile.is_zipfile(io.BytesIO(data)):
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            packed = [
+                entry
+                for entry in file.infolist()
+                if entry.filename.endswith((".musicxml", ".xml"))
+                and not entry.filename.startswith("META-INF")
+            ]
+            if not packed:
+                raise ChoraleError("no .musicxml or .xml file is packed in it")
+            if packed[0].file_size <= MAX_BYTES:
+                return file.read(packed[0])
+    elif len(data) <= MAX_BYTES:
+        return data
+    raise ChoraleError(f"more than {MAX_BYTES:,} bytes")
+
+
+def _check_size(root: Element) -> None:
+    """Refuse what music21 would work on for minutes, and drop what is no note.
+
+    It counts up to the numbers of voltas, degrees of chord symbols and beats of a bar, and looks
+    for every voice in every bar.
+    """
+    if root.tag != "score-partwise":
+        raise ChoraleError(f"no MusicXML: it begins with <{root.tag:.30}>, not <score-partwise>")
+    tags = Counter(element.tag for element in root.iter())
+    if tags["measure"] + tags["note"] > MOST_ELEMENTS:
+        raise ChoraleError(f"more than {MOST_ELEMENTS:,} notes and bars")
+    if len({voice.text for voice in root.iter("voice")}) > MOST_VOICES:
+        raise ChoraleError(f"more than {MOST_VOICES} voices")
+    for beats in root.iter("beats"):
+        if not re.fullmatch(r"\d{1,2}(\s*\+\s*\d{1,2}){0,9}", (beats.text or "").strip()):
+            raise ChoraleError(f"{beats.text or '':.12} beats in a bar")
+    for measure in root.iter("measure"):
+        for element in [*measure.findall("barline"), *measure.findall("harmony")]:
+            measure.remove(element)
 
 
 def _four_parts(parts: list[Any]) -> list[Any]:
