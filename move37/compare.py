@@ -34,6 +34,7 @@ from move37.agents.compare.report.files import write_report
 from move37.agents.compare.report.tables import Results
 from move37.agents.makers.maker import known_makers
 from move37.agents.runs.terminal import Clock, Parser, prog
+from move37.envs.progress import doing
 from move37.novelty.storage import printable
 
 
@@ -68,7 +69,8 @@ def compare(config: CompareConfig, log: Callable[[str], None] = print) -> Result
 def _report(config: CompareConfig, log: Callable[[str], None]) -> Results:
     """Write the report, and log which expectations and makers failed, and where to look."""
     keep_joined(ComparisonDir(config.out), config.joined)
-    results = write_report(config.out)
+    with doing("writing the report", log):
+        results = write_report(config.out)
     for check in results.checks:
         if check.holds is False:
             log(f"not as expected: {check.text}: {check.detail}")

@@ -7,6 +7,7 @@ is resumed by the same command, and its report can be made again without making 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -27,6 +28,7 @@ from move37.agents.measures.likelihoods import moves_alone
 from move37.envs.base.registry import make_world
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Evaluator, SecondJudge, World
+from move37.envs.progress import doing
 from move37.novelty.storage import printable
 
 BEST_SHARE = 10
@@ -47,7 +49,7 @@ class Comparison:
     """
 
     def __init__(self, options: CompareConfig, log: Callable[[str], None] = print) -> None:
-        self.options, self.log = options, log
+        self.options, self.log, self.began = options, log, time.time()
         self.entries = options.entries
         self.folder = ComparisonDir(options.out)
         self._evidence = lru_cache(1)(self.new_evidence)  # seeds come one after the other
@@ -102,12 +104,14 @@ class Comparison:
     def world(self) -> World:
         """The world with its human works."""
         options, limit = self.options, self.options.scale.human_works
-        world = make_world(options.world, options.corpus, options.withhold, limit)
+        with doing("reading the human works", self.log):
+            world = make_world(options.world, options.corpus, options.withhold, limit)
         return world.for_exam(options.exam)
 
     @cached_property
     def _judges(self) -> tuple[Evaluator, SecondJudge | None]:
-        return judges(self.world, self.options.scale, self.folder.judges, self.log)
+        with doing("fitting the judges", self.log):
+            return judges(self.world, self.options.scale, self.folder.judges, self.log)
 
     @cached_property
     def model_store(self) -> ModelStore:
@@ -125,10 +129,11 @@ class Comparison:
         except MakerError as error:
             self._note_failure(rnn, 0, error)
             self.log(f"no char-RNN to measure description lengths with: {error.text}")
-        suite = EvaluationSuite(self.world, *self._judges, self.model_store.scorer(0), language)
-        trials = self.folder.judges / "trials.json"
-        if not trials.exists():
-            write_atomically(trials, json.dumps(suite.trials()).encode())
+        with doing("trying the judges", self.log):
+            suite = EvaluationSuite(self.world, *self._judges, self.model_store.scorer(0), language)
+            trials = self.folder.judges / "trials.json"
+            if not trials.exists():
+                write_atomically(trials, json.dumps(suite.trials()).encode())
         return suite
 
     def measure_given(self, added: Added) -> None:
@@ -154,7 +159,8 @@ class Comparison:
             if facts is not None and "error" not in facts:
                 continue
             try:
-                made = self.model_store.works(entry, seed, self.options.works)
+                with doing(f"{entry.name}, seed {seed}: making works", self.log):
+                    made = self.model_store.works(entry, seed, self.options.works)
             except MakerError as error:
                 self._note_failure(entry, seed, error)
                 self.folder.write_facts(entry.name, seed, {"error": error.text})
@@ -181,9 +187,10 @@ class Comparison:
         chosen = np.argsort(-score, kind="stable")[: max(1, len(works) // BEST_SHARE)]
         best = works[chosen]
         for part, rows in ((best, chosen), (works, np.arange(len(works)))):
-            terms = self.suite.measure(part)
-            if inputs is not None:
-                terms |= self.suite.departure(part, inputs[rows])
+            with doing(f"{name}, seed {seed}: measuring works", self.log):
+                terms = self.suite.measure(part)
+                if inputs is not None:
+                    terms |= self.suite.departure(part, inputs[rows])
             if part is works:
                 terms[OWN_SCORE] = score
             part.with_appraisal(terms).save(self.folder.works(name, seed, best=part is best))
@@ -210,7 +217,8 @@ class Comparison:
         if path.exists() or facts is None or "error" in facts:
             return
         works, best = (self.folder.load_works(name, seed, best) for best in (False, True))
-        found = self._evidence(seed).measure(works, best, name)
+        with doing(f"{name}, seed {seed}: taking evidence", self.log):
+            found = self._evidence(seed).measure(works, best, name)
         write_atomically(path, to_json(found).encode())
         self.log(f"{name}, seed {seed}: evidence taken")
 

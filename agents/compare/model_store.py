@@ -36,6 +36,7 @@ from move37.envs.base.registry import find_world
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Evaluator, Reward, World
 from move37.envs.judging.reward_scorer import RewardScorer
+from move37.envs.progress import Phase, doing
 from move37.novelty.storage import load_weights, printable, read_json, save_weights
 
 COST = "cost.json"
@@ -188,17 +189,23 @@ class ModelStore:
         self.reward(seed)
         folder.mkdir(parents=True, exist_ok=True)
         with _maker_code():
-            context = self._context(entry, seed, folder)
-            torch.manual_seed(seed)
-            seconds = _stopwatch()
-            maker = find_factory(entry.maker)(context)
+            with doing(f"{entry.key}, seed {seed}: fitting", self._log) as phase:
+                context = self._context(entry, seed, folder, phase)
+                torch.manual_seed(seed)
+                seconds = _stopwatch()
+                maker = find_factory(entry.maker)(context)
         torch.set_num_threads(self._options.threads)
         if not (folder / COST).exists():  # else it was read from its folder
             write_atomically(folder / COST, json.dumps(seconds()).encode())
         return maker
 
-    def _context(self, entry: Entry, seed: int, folder: Path) -> TrainContext:
-        """What a maker is fitted with."""
+    def _context(self, entry: Entry, seed: int, folder: Path, phase: Phase) -> TrainContext:
+        """What a maker is fitted with; its latest line says how far the phase is."""
+
+        def log(line: str) -> None:
+            self._log(f"seed {seed}: {line}")
+            phase.reached = line
+
         options = self._options
         budget = budget_for(self._world, options.budget)
         if entry.timed:
@@ -215,7 +222,7 @@ class ModelStore:
             seed=seed,
             folder=folder,
             threads=options.threads,
-            log=self._log,
+            log=log,
             config=make_config(
                 options.budget,
                 options.world,
@@ -235,9 +242,11 @@ class ModelStore:
             state = folder / "imitation.safetensors"
             epochs = preset_value(self._options.budget, "imitation_epochs")
             seconds = _stopwatch()
-            network = fit_imitator(
-                world, seed, epochs, lambda line: self._log(f"imitator, seed {seed}: {line}"), state
-            )
+            name = f"imitator, seed {seed}"
+            with doing(f"{name}: fitting", self._log):
+                network = fit_imitator(
+                    world, seed, epochs, lambda line: self._log(f"{name}: {line}"), state
+                )
             write_atomically(folder / COST, json.dumps(seconds()).encode())
             save_weights(folder / IMITATOR, network)
             state.unlink(missing_ok=True)
@@ -249,10 +258,11 @@ class ModelStore:
         """The learner's reward of a seed before learning; to be copied, never to be asked."""
         scale = self._options.scale
         imitator = NetworkMaker(self.network(seed), self._world)
-        imitations = imitator.generate(scale.imitations, np.random.default_rng((seed, 1)))
-        return self._world.make_reward(
-            self._evaluator, imitations, scale.critic_updates, seed, scale.pools
-        )
+        with doing(f"reward, seed {seed}: fitting its critic", self._log):
+            imitations = imitator.generate(scale.imitations, np.random.default_rng((seed, 1)))
+            return self._world.make_reward(
+                self._evaluator, imitations, scale.critic_updates, seed, scale.pools
+            )
 
 
 def _stopwatch() -> Callable[[], dict[str, float]]:

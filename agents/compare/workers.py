@@ -18,13 +18,20 @@ from move37.agents.compare.comparison import Comparison
 from move37.agents.compare.config import CompareConfig
 from move37.agents.compare.entries import Entry
 from move37.agents.compare.model_store import MakerError
+from move37.agents.runs.terminal import Clock
 
 IMITATOR, LEARNER = "imitator", "learner"
 """Makers that others start from, or whose CPU time is their budget."""
 
 
-def _end_with_parent() -> None:
+_clock = Clock()
+"""Of this process; that of a worker tells the time since the comparison began."""
+
+
+def _enter(began: float) -> None:
     """End this process when its parent ends; it would otherwise work on for hours."""
+    global _clock
+    _clock = Clock(began)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -38,7 +45,7 @@ def _end_with_parent() -> None:
 @cache
 def _entered(options: CompareConfig) -> Comparison:
     """The comparison that this worker process takes part in."""
-    return Comparison(options)
+    return Comparison(options, _clock.log)
 
 
 def _do(task: Callable[..., str | None], options: CompareConfig, *arguments: Any) -> str | None:
@@ -65,7 +72,7 @@ def run(comparison: Comparison) -> None:
     for entry in comparison.entries:
         lines.setdefault(entry.key, []).append(entry)
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(options.jobs, spawn, _end_with_parent)
+    pool = ProcessPoolExecutor(options.jobs, spawn, _enter, (comparison.began,))
 
     def do(task: Callable[..., str | None], arguments: Sequence[tuple[Any, int]]) -> None:
         for future in as_completed([pool.submit(_do, task, options, *pair) for pair in arguments]):

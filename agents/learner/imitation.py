@@ -23,6 +23,7 @@ from move37.agents.runs.checkpoint_io import (
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
+from move37.envs.progress import reached
 from move37.novelty.storage import load_moments, moments_of, one_line, part
 
 Observations = dict[str, NDArray[Any]]
@@ -135,7 +136,7 @@ def imitate(
             observations, moves = train(epoch)
         order = torch.randperm(len(moves), generator=generator)
         batches = order[: len(moves) // batch_size * batch_size].view(-1, batch_size)
-        loss = _train_epoch(network, optimizer, observations, moves, batches)
+        loss = _train_epoch(network, optimizer, observations, moves, batches, f"epoch {epoch}")
         if not np.isfinite(loss):
             raise FloatingPointError(f"imitation: the loss became {loss} in epoch {epoch}")
         nats, top1 = evaluate(network, *held_out)
@@ -156,23 +157,30 @@ def _train_epoch(
     observations: Observations,
     moves: NDArray[np.int64],
     batches: torch.Tensor,
+    name: str,
 ) -> float:
     """Make one update for each batch of rows (B, R); return the mean loss."""
     network.train()
     tensors = {key: torch.as_tensor(value) for key, value in observations.items()}
     targets = torch.as_tensor(moves)
     total = 0.0
-    for rows in batches:
+    for n, rows in enumerate(batches, 1):
         logits, _ = network({key: value[rows] for key, value in tensors.items()})
         loss = functional.cross_entropy(logits, targets[rows])
         optimizer.step(loss)
         total += loss.item()
+        reached(f"{name}, update {n:,} of {len(batches):,}, {total / n:.3f} nats a move")
     network.eval()
     return total / len(batches)
 
 
 def fit_imitator(
-    world: World, seed: int, epochs: int, log: Callable[[str], None], state_path: Path
+    world: World,
+    seed: int,
+    epochs: int,
+    log: Callable[[str], None],
+    state_path: Path,
+    show: Callable[[nn.Module], None] | None = None,
 ) -> nn.Module:
     """Fit a network of a world to its human works; in eval mode.
 
@@ -183,7 +191,14 @@ def fit_imitator(
         log: Takes one line about each epoch.
         state_path: Where the state after each epoch is saved, and resumed from if it exists; to be
             removed once the network is saved.
+        show: Is given the network, in eval mode, after each epoch.
     """
+
+    def on_epoch(epoch: int, loss: float, nats: float, top1: float) -> None:
+        log(f"imitation {epoch}/{epochs}: {nats:.3f} nats a move, top-1 {top1:.3f}")
+        if show is not None:
+            show(network)
+
     torch.manual_seed(seed)
     network = world.network(dropout=0.3)
     resume_from = load_intact_checkpoint(state_path, log)
@@ -195,9 +210,7 @@ def fit_imitator(
         positions_of(world.simulator, world.held_out),
         epochs=epochs,
         seed=seed,
-        on_epoch=lambda epoch, loss, nats, top1: log(
-            f"imitation {epoch}/{epochs}: {nats:.3f} nats a move, top-1 {top1:.3f}"
-        ),
+        on_epoch=on_epoch,
         on_state=lambda state: save_checkpoint(state_path, state),
         resume_from=resume_from,
     )

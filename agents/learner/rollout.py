@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works, pad_moves
+from move37.envs.progress import reached
 
 Observations = dict[str, NDArray[Any]]
 Choose = Callable[[Observations, NDArray[np.int64], int], NDArray[np.int64]]
@@ -62,6 +63,7 @@ def rollout(
     moves = np.full((n, simulator.max_moves), PAD, np.int16)
     briefs: list[NDArray[np.int16]] = []
     for first in range(0, n, simulator.n):
+        reached(f"{first:,} of {n:,} works")
         boards = np.arange(min(simulator.n, n - first))
         if prefix is None:
             # Every board, so that which briefs are dealt does not depend on n.

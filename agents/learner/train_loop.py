@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from tqdm import tqdm
 
@@ -36,9 +36,9 @@ from move37.agents.learner.ppo import make_ppo, warm_value
 from move37.agents.learner.rollout import BOARDS, sample_works
 from move37.agents.runs.checkpoint_io import Checkpoint
 from move37.agents.runs.config import FILE, Config, load_config
-from move37.agents.runs.dashboard import Dashboard
+from move37.agents.runs.dashboard import Dashboard, newest_and_best
 from move37.agents.runs.interrupts import Interrupts, RunInterrupted
-from move37.agents.runs.run_dir import LEFT_OUT, SUMMARY, RunDir, different
+from move37.agents.runs.run_dir import BEST, LEFT_OUT, NEWEST, SUMMARY, RunDir, different
 from move37.agents.runs.run_log import add_log, open_log
 from move37.agents.runs.shift_curves import ShiftCurves
 from move37.agents.runs.terminal import HEADLINES, Clock
@@ -56,6 +56,7 @@ from move37.envs.base.works import Works, join_works, write_atomically
 from move37.envs.base.world import Evaluator, Reward, World
 from move37.envs.files.pictures import save_png
 from move37.envs.files.sheets import sheet, side_by_side
+from move37.envs.progress import doing, reached
 from move37.novelty.storage import load_weights, printable, read_json, save_weights
 
 IMITATOR = "imitator.safetensors"
@@ -72,7 +73,11 @@ ADMITTED = 256
 TRACED = 64
 """The newest works of a round that stand for it in the picture of styles over time."""
 REPORTS = 8
-"""Contact sheets, and lines about the progress, in a run."""
+"""Contact sheets in TensorBoard, and lines about them, in a run."""
+PICTURES_EVERY = 60.0
+"""Seconds after which the pictures in the run's folder are replaced."""
+SHOWN, SHOWN_COLUMNS = 36, 6
+"""Works on each of these pictures."""
 
 
 class TrainingRun:
@@ -114,6 +119,7 @@ class TrainingRun:
         self._resume, self._given_evaluator = resume, evaluator
         self._log = Clock().log if log is None else log
         self._began = time.perf_counter()
+        self._next_pictures = 0.0
 
     def run(self) -> dict[str, Any]:
         """Train, or resume training; the result is bit-identical to an uninterrupted run.
@@ -136,13 +142,19 @@ class TrainingRun:
             if self._folder.finished:
                 self._log(f"{self.path}: the run is finished")
                 return read_json(self.path / SUMMARY)
-            self._load_world()
-            self._fit_judges()
-            self._imitate()
-            self._sample_imitator()
-            self._prepare_learning()
-            self._learn()
-            return self._finish()
+            for what, part in (
+                ("reading the human works", self._load_world),
+                ("fitting the judges", self._fit_judges),
+                ("imitation", self._imitate),
+                ("sampling the imitator", self._sample_imitator),
+                ("fitting the reward's critic and the value function", self._prepare_learning),
+            ):
+                with doing(what, self._log):
+                    part()
+            with doing("PPO", self._log, bar=True):
+                self._learn()
+            with doing("measuring the learner's works", self._log):
+                return self._finish()
 
     def _load_world(self) -> None:
         config = self.config
@@ -202,8 +214,9 @@ class TrainingRun:
                 load_weights(config.imitator, network)
             else:
                 network = fit_imitator(
-                    world, config.seed, config.imitation_epochs, self._log, state
-                )
+                    world, config.seed, config.imitation_epochs, self._log, state,
+                    self._show_imitator,
+                )  # fmt: skip
             save_weights(folder / IMITATOR, network)
             nats, top1 = evaluate(network, *positions_of(world.simulator, world.held_out))
             return {"nats": nats, "top1": top1}
@@ -212,6 +225,23 @@ class TrainingRun:
         state.unlink(missing_ok=True)
         self.imitator = world.network().eval()
         load_weights(self.path / IMITATOR, self.imitator)
+
+    def _show_imitator(self, network: nn.Module) -> None:
+        """Show works of the network that imitates, chosen by the frozen judges."""
+        if time.monotonic() >= self._next_pictures:
+            works = self._sample(network, 3 * SHOWN, 0)
+            self._show(works, self.evaluator.measure(works)["heldout_quality"])
+
+    def _show(self, works: Works, score: ArrayLike) -> None:
+        """Write pictures of the newest of works (oldest first), and of the best by their score."""
+        if not (self.path / NEWEST).exists():
+            self._log(
+                f"look at {self.path / NEWEST} and {self.path / BEST} while it learns: the newest "
+                "works and the best of them, new every minute"
+            )
+        for name, shown in newest_and_best(works, score, SHOWN).items():
+            save_png(self.path / f"{name}.png", sheet(self.world, shown, SHOWN_COLUMNS))
+        self._next_pictures = time.monotonic() + PICTURES_EVERY
 
     def _sample_imitator(self) -> None:
         """Sample the imitator: for the reward's critic, and at each temperature to be measured."""
@@ -332,7 +362,12 @@ class TrainingRun:
         for key, value in figures.items():
             self.model.logger.record(key, value)
         self._check_collapse(measured, steps)
-        self._report_progress(works, steps, measured)
+        if steps >= self._state.progress.next_sheets:
+            self._state.progress.next_sheets = steps + self.config.env_steps // REPORTS
+            self._dashboard.sheets(works, steps)
+            self._dashboard.picture("shift/styles", self._styles())
+            self._log(self._how_far(steps))
+        reached(self._how_far(steps))  # the critic said how far its training was
 
     def _check_collapse(self, measured: Mapping[str, float], steps: int) -> None:
         collapsed = self._state.progress.collapsed
@@ -342,29 +377,30 @@ class TrainingRun:
                 collapsed[key] = steps
                 self._log(f"the policy has collapsed after {steps} moves: {text}")
 
-    def _report_progress(self, works: Works, steps: int, measured: Mapping[str, float]) -> None:
-        """Move the progress bar; now and then write contact sheets and a line."""
-        total, reward = self.config.env_steps, self._works.means["reward"]
-        if steps >= self._state.progress.next_sheets:
-            self._state.progress.next_sheets = steps + total // REPORTS
-            self._dashboard.sheets(works, steps)
-            self._dashboard.picture("shift/styles", self._styles())
-            self._log(
-                f"{steps:,} of {total:,} moves: reward {reward:.3f}, yield "
-                f"{measured['yield']:.1%}, novelty {measured['novelty_human']:.2f}"
-            )
-        self._bar.n = min(steps, total)
-        self._bar.set_postfix(
-            {"yield": f"{measured['yield']:.1%}", "reward": f"{reward:.3f}",
-             "novelty": f"{measured['novelty_human']:.2f}"}
-        )  # fmt: skip
+    def _how_far(self, steps: int) -> str:
+        """The moves made, and the decisive numbers as far as there are any."""
+        return ", ".join([f"{steps:,} of {self.config.env_steps:,} moves", *self._numbers()])
+
+    def _numbers(self) -> list[str]:
+        means, measured = self._works.means, self._state.progress.latest
+        numbers = [f"reward {means['reward']:.3f}"] if means else []
+        if measured:
+            numbers.append(f"yield {measured['yield']:.1%}")
+            numbers.append(f"novelty {measured['novelty_human']:.2f}")
+        return numbers
 
     def _styles(self) -> NDArray[np.uint8]:
         return self._shift_curves.picture(join_works(self._state.trace))
 
     def _between_updates(self, steps: int) -> None:
-        """Write what is due, and stop if somebody asked for it."""
+        """Say how far it is, write what is due, and stop if somebody asked for it."""
         progress = self._state.progress
+        reached(self._how_far(steps))
+        self._bar.n = min(steps, self.config.env_steps)
+        self._bar.set_postfix_str(", ".join(self._numbers()))
+        if self._works.latest_works and time.monotonic() >= self._next_pictures:
+            works = join_works(self._works.latest_works)
+            self._show(works, works.appraisal["reward"])
         due = steps >= progress.next_checkpoint
         stopping = self._interrupts.requested and steps < self.config.env_steps
         if due:
@@ -472,8 +508,8 @@ class TrainingRun:
         world = self.world
         if self._state.trace:
             save_png(self.path / "styles.png", self._styles())
-        order = np.argsort(-np.asarray(works.appraisal["reward"]), kind="stable")
-        save_png(self.path / "best.png", sheet(world, works[order[:100]], 10))
+        for name, shown in newest_and_best(works, works.appraisal["reward"], 100).items():
+            save_png(self.path / f"{name}.png", sheet(world, shown, 10))
         titles = ("imitator, unselected", "learner, unselected")
         both = side_by_side(world, self.imitations[:60], works[:60], titles)
         save_png(self.path / "imitator-and-learner.png", both)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from stable_baselines3.common.logger import HParam, Image, Logger, TensorBoardOutputFormat
 from torch.utils.tensorboard import SummaryWriter
 
@@ -60,6 +60,18 @@ def writer_of(logger: Logger) -> SummaryWriter | None:
     return None
 
 
+def newest_and_best(works: Works, score: ArrayLike, n: int) -> dict[str, Works]:
+    """The n ``newest`` of N works (which stand oldest first), newest first, and the n ``best``.
+
+    Args:
+        works: N works.
+        score: (N,) more is better.
+        n: Works of each.
+    """
+    best = np.argsort(-np.asarray(score), kind="stable")
+    return {"newest": works[np.arange(len(works))[::-1][:n]], "best": works[best[:n]]}
+
+
 class Dashboard:
     """Writes pictures, the archive, options and a layout of curves to a run's events.
 
@@ -79,10 +91,9 @@ class Dashboard:
 
         Of a world whose works can be heard the first of each is heard, too.
         """
-        order = np.argsort(-np.asarray(works.appraisal["reward"]), kind="stable")
-        for tag, rows in (("newest", np.arange(len(works))[::-1]), ("best", order)):
-            self.picture(f"sheets/{tag}", sheet(self.world, works[rows[:n]], columns))
-            heard = self.world.sound(works[rows[:1]]) if self.writer and len(rows) else None
+        for tag, shown in newest_and_best(works, works.appraisal["reward"], n).items():
+            self.picture(f"sheets/{tag}", sheet(self.world, shown, columns))
+            heard = self.world.sound(shown[:1]) if self.writer and len(shown) else None
             if heard and self.writer:
                 samples, rate = heard
                 self.writer.add_audio(

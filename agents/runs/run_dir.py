@@ -28,6 +28,7 @@ PACKAGES = (
     "tensorboard",
 )  # fmt: skip
 SUMMARY, ENVIRONMENT, LEFT_OUT = "summary.json", "environment.json", "left-out.txt"
+NEWEST, BEST = "newest.png", "best.png"
 LOCK, PROCESS = ".lock", ".process"
 """The locked file, and the one that says who locked it: some systems let nobody read the former."""
 
@@ -87,7 +88,7 @@ class RunDir:
         """Remove what was left by a run that had not begun to learn."""
         self._log(f"{self.path}: what was left of a run that had not begun to learn goes; {why}")
         shutil.rmtree(self.path / "stages", ignore_errors=True)
-        for pattern in (FILE, ENVIRONMENT, LEFT_OUT, CSV, EVENTS):
+        for pattern in (FILE, ENVIRONMENT, LEFT_OUT, CSV, EVENTS, NEWEST, BEST):
             for file in self.path.glob(pattern):
                 file.unlink()
         self.resumed = False

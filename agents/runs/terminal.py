@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
+from move37.envs.progress import printed
 from move37.novelty.storage import printable
 
 HEADLINES = (
@@ -94,15 +95,16 @@ def field_docs(options: type[Any]) -> dict[str, str]:
 
 
 class Clock:
-    """Prints what happens, with the seconds since it was made."""
+    """Prints what happens, with the seconds since it was made, or since ``began`` (Unix time)."""
 
-    def __init__(self) -> None:
-        self._began = time.perf_counter()
+    def __init__(self, began: float | None = None) -> None:
+        self._began = time.time() if began is None else began
 
     def log(self, text: str) -> None:
         """Print one line."""
-        tqdm.write(f"[{time.perf_counter() - self._began:6.0f} s] {text}")
+        tqdm.write(f"[{time.time() - self._began:6.0f} s] {text}")
         sys.stdout.flush()
+        printed()
 
 
 def command(name: str, *arguments: str | Path) -> str:

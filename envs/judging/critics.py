@@ -12,6 +12,7 @@ from scipy.special import ndtr
 from torch import nn
 from torch.nn import functional
 
+from move37.envs.progress import reached
 from move37.novelty.storage import load_moments, moments_of, part
 
 CHUNK = 64
@@ -108,6 +109,7 @@ def train_critic(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         losses.append(loss.item())
+        reached(f"critic, update {update + 1:,} of {updates:,}, loss {losses[-1]:.3f}")
     network.eval()
     if not np.isfinite(losses).all():
         raise FloatingPointError("the critic's loss is not finite")

@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from move37.envs.base.corpus import (
     CorpusError,
@@ -40,6 +39,7 @@ from move37.envs.composition.moves import (
     sounding,
 )
 from move37.envs.composition.scores import scores_of
+from move37.envs.progress import track
 
 PARSER_VERSION = 2
 """Raised whenever the same files would give other works, so that old caches are not used."""
@@ -105,7 +105,7 @@ def load_corpus(
             files (.xml, .musicxml, .mxl; searched recursively) of four-part chorales in 4/4.
         withhold: Shell-style patterns, e.g. "bwv26*"; works whose names match are removed.
         cache_dir: Folder of the cache; default $MOVE37_CACHE, else the user's cache folder.
-        progress: Whether to show a progress bar on stderr while parsing.
+        progress: Whether to show on stderr how far it has come: a bar, or lines in a log.
 
     Raises:
         CorpusError: If the spec is unknown, music21 is not installed, no work is left, or a
@@ -165,8 +165,8 @@ def _parse(name: str, records: Sequence[Record], progress: bool) -> Parsed:
     pieces: list[int] = []
     skipped: list[tuple[str, str]] = []
     seen: set[bytes] = set()
-    bar = tqdm(records, desc=f"reading {name}", unit="chorale", disable=not progress)
-    for piece, (label, data) in enumerate(bar):
+    chorales = track(records, f"reading {name}", "chorale", silent=not progress)
+    for piece, (label, data) in enumerate(chorales):
         try:
             found = windows_of(read_chorale(label, data))
             if not found:

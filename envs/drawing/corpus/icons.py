@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from move37.envs.base.corpus import CorpusError, Parsed, Skipped, read_corpus
 from move37.envs.base.works import Works, check_moves, pad_moves
@@ -21,6 +20,7 @@ from move37.envs.drawing.corpus.lines import SvgError
 from move37.envs.drawing.corpus.shorten import fitting_moves
 from move37.envs.drawing.corpus.sources import Source, find_source
 from move37.envs.drawing.moves import MAX_MOVES, N_MOVES, moves_of
+from move37.envs.progress import track
 from move37.novelty.storage import printable
 
 PARSER_VERSION = 3
@@ -65,7 +65,7 @@ def load_corpus(
             until they fit; see :mod:`move37.envs.drawing.corpus.shorten`.
         withhold: Shell-style patterns, e.g. "*plane*"; works whose names match are removed.
         cache_dir: Folder of the cache; default $MOVE37_CACHE, else the user's cache folder.
-        progress: Whether to show a progress bar on stderr while parsing.
+        progress: Whether to show on stderr how far it has come: a bar, or lines in a log.
 
     Returns:
         The corpus. What could not be read or does not fit in 48 moves is named in ``skipped``.
@@ -93,8 +93,8 @@ def _parse(source: Source, progress: bool) -> Parsed:
     names: list[str] = []
     rows: list[NDArray[np.int16]] = []
     skipped: list[tuple[str, str]] = []
-    desc = f"reading {printable(source.name, 60)}"
-    for label, data in tqdm(source.records, desc=desc, unit="work", disable=not progress):
+    what = f"reading {printable(source.name, 60)}"
+    for label, data in track(source.records, what, "work", silent=not progress):
         try:
             name, strokes, parts = source.read(label, data)
             moves = fitting_moves(strokes) if source.shorten else moves_of(strokes)
