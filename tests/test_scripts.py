@@ -99,7 +99,8 @@ def logged_tags(folder):
     events = EventAccumulator(str(folder))
     events.Reload()
     found = events.Tags()
-    tags = {*found["scalars"], *found["images"], *found["audio"]}
+    texts = {t.removesuffix("/text_summary") for t in found["tensors"] if t.endswith("summary")}
+    tags = {*found["scalars"], *found["images"], *found["audio"], *texts}
     return {tag for tag in tags if not tag.startswith(("form/", "final/"))}
 
 
@@ -116,6 +117,20 @@ def documented_tags(world):
 
 def test_every_tag_of_tensorboard_is_documented(run):
     assert logged_tags(run) == documented_tags("drawing")
+
+
+def test_human_and_imitator_are_lines_in_the_learners_charts(run):
+    summary = json.loads((run / "summary.json").read_text())
+    imitator = summary["imitator"][str(summary["imitator_temperature"])]
+    evaluated = {tag for tag in logged_tags(run) if tag.startswith("eval/")} - {"eval/judge_gap"}
+    for name, figures in (("human", summary["human"]), ("imitator", imitator)):
+        events = EventAccumulator(str(run / name))
+        events.Reload()
+        assert set(events.Tags()["scalars"]) == evaluated
+        for tag in evaluated:
+            points = [(event.step, event.value) for event in events.Scalars(tag)]
+            level = pytest.approx(figures[tag.removeprefix("eval/")])
+            assert points == [(0, level), (4096, level)]
 
 
 def test_works_that_could_not_be_used_are_counted_and_named(run):

@@ -306,6 +306,10 @@ class TrainingRun:
         self._state = TrainState(self.model, self._works, self._timing, self.reward)
         self._shift_curves = ShiftCurves(self.evaluator, world.train, config.seed)
         self._dashboard = Dashboard(self.model.logger, world)
+        levels = {"human": self._references["human"], "imitator": self._best_imitator[1]}
+        self._dashboard.levels(levels, config.env_steps)
+        if checkpoint is None:
+            self._dashboard.about(asdict(config), levels)
         self._begin_or_restore(checkpoint)
 
     def _begin_or_restore(self, checkpoint: Checkpoint | None) -> None:

@@ -1,8 +1,10 @@
-"""What TensorBoard shows of a run beside its curves: sheets, the archive, options and a layout."""
+"""What TensorBoard shows of a run beside its curves: levels, pictures, the archive, a layout."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from stable_baselines3.common.logger import HParam, Image, Logger, TensorBoardOutputFormat
 from torch.utils.tensorboard import SummaryWriter
 
+from move37.agents.runs.terminal import HEADLINES
 from move37.envs.base.works import Works
 from move37.envs.base.world import World
 from move37.envs.files.sheets import sheet, thumbnails
@@ -60,6 +63,32 @@ def writer_of(logger: Logger) -> SummaryWriter | None:
     return None
 
 
+ABOUT = """
+**A learner of the world *{world}*, preset *{preset}*, seed {seed}.** It imitated {human:,}
+human works, and now PPO makes {moves:,} moves to earn more of a reward for quality and novelty.
+The x axis of every chart is the number of moves made.
+
+What to look at:
+
+1. *Custom scalars*, or `eval/` in *Scalars*: yield, the share of works that are good, new and no
+   copies, has to rise above the imitator's. The lines *human* and *imitator* are the levels of
+   human works held out, and of the imitator before PPO; the rest is the learner.
+2. *Images*, `sheets/best` and `sheets/newest`: do the works look as good as the figures say?
+   `shift/styles`: how many are like human works, how many are of new kinds.
+3. `eval/judge_gap` in *Scalars*: where it rises, the reward is hacked: its critic likes the works
+   better than the frozen judge does. `eval/novelty_self` near 0: the learner makes one work again
+   and again.
+4. *Projector*: the archive, with thumbnails. *HParams*: the options and what was reached.
+
+| | human | imitator |
+|---|---|---|
+{rows}
+
+`docs/metrics.md` defines each figure, `docs/measures.md` how it is measured.
+"""
+"""The page of the tab *Text*."""
+
+
 def newest_and_best(works: Works, score: ArrayLike, n: int) -> dict[str, Works]:
     """The n ``newest`` of N works (which stand oldest first), newest first, and the n ``best``.
 
@@ -99,6 +128,47 @@ class Dashboard:
                 self.writer.add_audio(
                     f"sound/{tag}", torch.from_numpy(samples)[None], step, sample_rate=rate
                 )
+
+    def levels(self, levels: Mapping[str, Mapping[str, float]], steps: int) -> None:
+        """Show figures that do not change beside those of the learner, as horizontal lines.
+
+        They are runs of their own in folders of the run's, so that TensorBoard draws them in the
+        chart of the learner's figure. What stood there is replaced.
+
+        Args:
+            levels: Figures by the name of the line.
+            steps: Where the lines end.
+        """
+        if self.writer is None:
+            return
+        for name, figures in levels.items():
+            folder = Path(self.writer.log_dir) / name
+            shutil.rmtree(folder, ignore_errors=True)
+            with SummaryWriter(str(folder)) as writer:
+                for key, value in figures.items():
+                    for step in (0, steps):
+                        writer.add_scalar(f"eval/{key}", value, step)
+
+    def about(self, options: Mapping[str, Any], levels: Mapping[str, Mapping[str, float]]) -> None:
+        """Write the page that says what the run is, and what to look at.
+
+        Args:
+            options: The run's.
+            levels: As for :meth:`levels`, of ``human`` and ``imitator``.
+        """
+        if self.writer is None:
+            return
+        rows = [
+            f"| `eval/{key}` | {levels['human'][key]:.3g} | {levels['imitator'][key]:.3g} |"
+            for key in HEADLINES
+            if key in levels["human"]
+        ]
+        text = ABOUT.format(
+            world=options["world"], preset=options["preset"],
+            seed=options["seed"], human=len(self.world.train), moves=options["env_steps"],
+            rows="\n".join(rows),
+        )  # fmt: skip
+        self.writer.add_text("about/this_run", text, 0)
 
     def picture(self, tag: str, pixels: NDArray[np.uint8]) -> None:
         """Queue a picture (H, W, 3)."""

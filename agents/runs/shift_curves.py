@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from move37.envs.base.works import Works
@@ -70,7 +71,7 @@ class ShiftCurves:
         }
 
     def picture(self, works: Works) -> NDArray[np.uint8]:
-        """Shares of human styles and of new kinds over time, stacked, (450, 800, 3) uint8.
+        """Shares of human styles and of new kinds over time, stacked, (520, 800, 3) uint8.
 
         Args:
             works: In the order in which they were made, with ``step`` in their appraisal.
@@ -101,18 +102,28 @@ def _stacked(
     filled = np.isfinite(shares).all(axis=0)
     middle = (edges[:-1] + edges[1:])[filled] / 2
     colours = _shades(KNOWN_COLOURS, n_human) + _shades(NEW_COLOURS, len(names) - n_human)
-    figure = Figure(figsize=(8, 4.5), dpi=100, layout="constrained")
+    figure = Figure(figsize=(8, 5.2), dpi=100, layout="constrained")
     canvas: Any = FigureCanvasAgg(figure)
     axes: Any = figure.add_subplot()
     bands = axes.stackplot(
         middle, shares[:, filled], colors=colours, edgecolor="white", linewidth=0.3
     )
-    axes.set(xlim=(edges[0], edges[-1]), ylim=(0, 1), xlabel="environment steps",
-             ylabel="share of the works", title="Styles of the works")  # fmt: skip
-    axes.legend(
-        [bands[n_human // 2], bands[-2 if len(names) > n_human + 1 else -1]],
-        [f"{n_human} styles of human works", f"new kinds, {len(names) - n_human - 1} shown singly"],
-        loc="upper left", frameon=True, framealpha=0.9,
-    )  # fmt: skip
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(0, 1), ylabel="share of the learner's works",
+             xlabel="moves that the learner has made (environment steps)",
+             title="Does the learner leave the styles of human works?")  # fmt: skip
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    n_kinds = len(names) - n_human - 1
+    texts = {
+        n_human // 2: f"blue: close to a human work; a band for each of the {n_human} styles "
+        "(clusters) of human works",
+        -2: f"orange: close to none; a band for each of {n_kinds} new kinds, the earliest pale",
+        -1: "dark orange: all other works that are close to no human work",
+    }
+    if not n_kinds:
+        del texts[-2]
+    figure.legend(
+        [bands[i] for i in texts], list(texts.values()), loc="outside lower left", frameon=False
+    )
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
