@@ -23,26 +23,24 @@ NUMBERS_ONLY = ("stdout", "log", "json", "csv")
 """Outputs that take numbers only."""
 
 LAYOUT: dict[str, dict[str, list[Any]]] = {
-    "1 decisive": {
-        "yield": ["Multiline", ["eval/yield", "eval/yield_loose"]],
-        "quality, held out and rewarded": [
-            "Multiline",
-            ["eval/heldout_quality", "works/craft", "eval/form"],
-        ],
-        "novelty: human works, own works": [
-            "Multiline",
-            ["eval/novelty_human", "eval/novelty_self"],
-        ],
-        "away from human works (0: no shift)": [
-            "Multiline",
-            ["shift/energy_effect", "shift/kernel_effect"],
-        ],
-        "away from the imitator (KL, nats a move)": ["Multiline", ["train/kl_from_imitator"]],
+    "1 decisive: learner, human works, imitator": {
+        title: ["Multiline", [tag]]
+        for title, tag in {
+            "yield": "eval/yield",
+            "yield, loose": "eval/yield_loose",
+            "quality, held out": "eval/heldout_quality",
+            "form": "eval/form",
+            "novelty: away from human works": "eval/novelty_human",
+            "novelty: away from own works": "eval/novelty_self",
+            "distance of the distributions (0: none)": "shift/energy_effect",
+            "away from the imitator (KL, nats a move)": "train/kl_from_imitator",
+        }.items()
     },
     "2 reward": {
         "reward": ["Multiline", ["works/reward", "works/quality", "works/novelty_reward"]],
         "length of works": ["Multiline", ["works/moves", "eval/moves_median"]],
         "archive": ["Multiline", ["archive/size", "archive/admitted"]],
+        "quality, held out and rewarded": ["Multiline", ["eval/heldout_quality", "works/craft"]],
         "judge gap": ["Multiline", ["eval/judge_gap"]],
     },
     "3 time": {
@@ -64,15 +62,16 @@ def writer_of(logger: Logger) -> SummaryWriter | None:
 
 
 ABOUT = """
-**A learner of the world *{world}*, preset *{preset}*, seed {seed}.** It imitated {human:,}
-human works, and now PPO makes {moves:,} moves to earn more of a reward for quality and novelty.
+**A learner of the world *{world}*, preset *{preset}*, seed {seed}.** It imitated {human:,} \
+human works, and now PPO makes {moves:,} moves to earn more of a reward for quality and novelty. \
 The x axis of every chart is the number of moves made.
 
 What to look at:
 
 1. *Custom scalars*, or `eval/` in *Scalars*: yield, the share of works that are good, new and no
    copies, has to rise above the imitator's. The lines *human* and *imitator* are the levels of
-   human works held out, and of the imitator before PPO; the rest is the learner.
+   human works held out, and of the imitator before PPO; the
+   third, with the name of the run's folder or a dot, is the learner.
 2. *Images*, `sheets/best` and `sheets/newest`: do the works look as good as the figures say?
    `shift/styles`: how many are like human works, how many are of new kinds.
 3. `eval/judge_gap` in *Scalars*: where it rises, the reward is hacked: its critic likes the works
@@ -84,7 +83,7 @@ What to look at:
 |---|---|---|
 {rows}
 
-`docs/metrics.md` defines each figure, `docs/measures.md` how it is measured.
+`docs/metrics.md` says what each figure is, `docs/measures.md` how it is measured.
 """
 """The page of the tab *Text*."""
 
