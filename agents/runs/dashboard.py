@@ -24,7 +24,7 @@ NUMBERS_ONLY = ("stdout", "log", "json", "csv")
 
 LAYOUT: dict[str, dict[str, list[Any]]] = {
     "1 decisive: learner, human works, imitator": {
-        title: ["Multiline", [tag]]
+        title: ["Multiline", [f"^{tag}$"]]  # a pattern: yield is not to be yield_loose too
         for title, tag in {
             "yield": "eval/yield",
             "yield, loose": "eval/yield_loose",

@@ -27,8 +27,9 @@ NEW_KINDS = 10
 BINS = 24
 """Points in time at which the shares are shown."""
 KNOWN_COLOURS = ("#dfe5ea", "#8fa3b3")
-NEW_COLOURS = ("#ffd9a0", "#c2410c")
-"""Styles of human works in cold, new kinds in warm colours, from the first to the last."""
+NEW_COLOURS = ("#ffd9a0", "#e07b39")
+OTHER_COLOUR = "#7c2d12"
+"""Styles of human works in cold, new kinds in warm colours, first to last; and all others."""
 
 
 class ShiftCurves:
@@ -101,7 +102,10 @@ def _stacked(
 ) -> NDArray[np.uint8]:
     filled = np.isfinite(shares).all(axis=0)
     middle = (edges[:-1] + edges[1:])[filled] / 2
-    colours = _shades(KNOWN_COLOURS, n_human) + _shades(NEW_COLOURS, len(names) - n_human)
+    n_kinds = len(names) - n_human - 1
+    colours = [
+        *_shades(KNOWN_COLOURS, n_human), *_shades(NEW_COLOURS, n_kinds), to_rgb(OTHER_COLOUR)
+    ]  # fmt: skip
     figure = Figure(figsize=(8, 5.2), dpi=100, layout="constrained")
     canvas: Any = FigureCanvasAgg(figure)
     axes: Any = figure.add_subplot()
@@ -113,15 +117,12 @@ def _stacked(
              title="Does the learner leave the styles of human works?")  # fmt: skip
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    n_kinds = len(names) - n_human - 1
+    kind = n_human + n_kinds // 2  # that of the others, whose text replaces it, if there is none
     texts = {
-        n_human // 2: f"blue: close to a human work; a band for each of the {n_human} styles "
-        "(clusters) of human works",
-        -2: f"orange: close to none; a band for each of {n_kinds} new kinds, the earliest pale",
-        -1: "dark orange: all other works that are close to no human work",
+        n_human // 2: f"blue: close to a human work; one band for each of {n_human} human styles",
+        kind: f"orange: close to none; one band for each of {n_kinds} new kinds, the earliest pale",
+        n_human + n_kinds: "brown: all others that are close to no human work",
     }
-    if not n_kinds:
-        del texts[-2]
     figure.legend(
         [bands[i] for i in texts], list(texts.values()), loc="outside lower left", frameon=False
     )
