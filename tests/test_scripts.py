@@ -15,6 +15,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from move37.agents.runs.config import Config, make_config
+from move37.agents.runs.dashboard import LAYOUT
 from move37.agents.runs.terminal import field_docs
 from move37.envs.base.works import Works, WorksError
 from move37.envs.drawing.corpus.icons import load_corpus
@@ -131,6 +132,12 @@ def test_human_and_imitator_are_lines_in_the_learners_charts(run):
             points = [(event.step, event.value) for event in events.Scalars(tag)]
             level = pytest.approx(figures[tag.removeprefix("eval/")])
             assert points == [(0, level), (4096, level)]
+
+
+def test_each_decisive_chart_shows_one_figure(run):
+    tags, charts = logged_tags(run), next(iter(LAYOUT.values()))
+    for title, (_, patterns) in charts.items():
+        assert len([tag for tag in tags for found in patterns if re.search(found, tag)]) == 1, title
 
 
 def test_works_that_could_not_be_used_are_counted_and_named(run):

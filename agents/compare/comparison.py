@@ -46,6 +46,9 @@ class Comparison:
     Args:
         options: What is compared.
         log: Takes one line about what happens.
+
+    Attributes:
+        began: When it was made (Unix time).
     """
 
     def __init__(self, options: CompareConfig, log: Callable[[str], None] = print) -> None:

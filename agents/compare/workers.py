@@ -23,13 +23,16 @@ from move37.agents.runs.terminal import Clock
 IMITATOR, LEARNER = "imitator", "learner"
 """Makers that others start from, or whose CPU time is their budget."""
 
-
 _clock = Clock()
 """Of this process; that of a worker tells the time since the comparison began."""
 
 
 def _enter(began: float) -> None:
-    """End this process when its parent ends; it would otherwise work on for hours."""
+    """End this process when its parent ends; it would otherwise work on for hours.
+
+    Args:
+        began: When the comparison began (Unix time).
+    """
     global _clock
     _clock = Clock(began)
     parent = multiprocessing.parent_process()

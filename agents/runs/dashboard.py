@@ -70,8 +70,8 @@ What to look at:
 
 1. *Custom scalars*, or `eval/` in *Scalars*: yield, the share of works that are good, new and no
    copies, has to rise above the imitator's. The lines *human* and *imitator* are the levels of
-   human works held out, and of the imitator before PPO; the
-   third, with the name of the run's folder or a dot, is the learner.
+   human works held out, and of the imitator before PPO; the third, with the name of the run's
+   folder or a dot, is the learner.
 2. *Images*, `sheets/best` and `sheets/newest`: do the works look as good as the figures say?
    `shift/styles`: how many are like human works, how many are of new kinds.
 3. `eval/judge_gap` in *Scalars*: where it rises, the reward is hacked: its critic likes the works
