@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -77,8 +78,10 @@ def add_output_options(parser: Parser, html: str) -> None:
         parser: Of a command.
         html: What to say of ``--html``.
     """
-    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="write a contact sheet")
-    parser.add_argument("--html", type=Path, metavar="FILE.html", help=html)
+    parser.add_argument(
+        "--sheet", type=file_of(".png"), metavar="FILE.png", help="write a contact sheet"
+    )
+    parser.add_argument("--html", type=file_of(".html"), metavar="FILE.html", help=html)
     kinds: dict[str, tuple[str, str, list[str]]] = {}
     for name in known_worlds():
         for kind, (metavar, text, _) in find_world(name).exports.items():
@@ -92,6 +95,17 @@ def add_output_options(parser: Parser, html: str) -> None:
         "--export", dest="exports", action="append", nargs=2, metavar=("KIND", "PATH"),
         help="write files of a kind that only the works' own world has",
     )  # fmt: skip
+
+
+def file_of(suffix: str) -> Callable[[str], Path]:
+    """Reads a path on the command line, and refuses one that does not end in a suffix."""
+
+    def read(text: str) -> Path:
+        if Path(text).suffix.lower() != suffix:
+            raise ArgumentTypeError(f"{text!r} does not end in {suffix}")
+        return Path(text)
+
+    return read
 
 
 def paths_of(exports: Iterable[tuple[str, str]] | None) -> list[tuple[str, Path]]:

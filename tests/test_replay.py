@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from move37 import replay as command
+from move37.agents.runs.checkpoint_io import Checkpoint, save_checkpoint
+from move37.agents.runs.train_state import arrays_of
+from move37.choosing import parse_where, terms_of
 from move37.envs.base import registry
 from move37.envs.base.works import Works, WorksError
 from move37.envs.drawing.moves import moves_of
 from move37.envs.drawing.world import DrawingWorld
-from move37.replay import replay
+from move37.replay import replay, verify
 
 LINE = moves_of([np.array([(3, 4), (20, 4)])])
 
@@ -84,6 +87,167 @@ def test_any_kind_of_file_can_be_asked_for(tmp_path, monkeypatch, capsys):
 
 def test_a_kind_that_the_world_does_not_write_is_refused_before_anything_is_written(tmp_path):
     save(tmp_path, {"reward": [0.1]})
-    with pytest.raises(WorksError, match="--midi: the world drawing writes svg, gif"):
+    with pytest.raises(WorksError, match="--midi: the world drawing writes svg, png, gif"):
         replay(tmp_path, exports=[("svg", tmp_path / "svg"), ("midi", tmp_path / "midi")])
     assert not (tmp_path / "svg").exists()
+
+
+def quiet(line):
+    pass
+
+
+def shown(folder, **options):
+    return [int(name) for name in replay(folder, log=quiet, **options).names]
+
+
+TERMS = {"reward": [0.1, 0.9, np.nan, 0.5, 0.5], "judged/form": [3, 1, 2, np.nan, 0]}
+
+
+@pytest.mark.parametrize(
+    ("options", "ids"),
+    [
+        ({"sort": "form"}, [0, 2, 1, 4, 3]),  # nan comes last, whichever way
+        ({"sort": "judged/form", "ascending": True}, [4, 1, 2, 0, 3]),
+        ({"ascending": True}, [0, 3, 4, 1, 2]),
+        ({"where": "form > 0.5 and reward != 0.1"}, [1]),  # nothing holds of nan
+        ({"where": "form >= 2 and form<=2"}, [2]),
+        ({"where": "reward = 0.5"}, [3, 4]),
+        ({"where": "moves < 3"}, []),
+        ({"where": "form < 3", "newest": 2}, [4, 2]),
+        ({"where": "form < 3", "newest": 2, "sort": "form"}, [2, 4]),
+        ({"where": "form < 3", "best": 1, "sort": "form"}, [2]),
+        ({"where": "form >= 1", "ids": [2, 4, 0, 2]}, [2, 0, 2]),
+        ({"ids": [2, 4, 0], "sort": "form"}, [0, 2, 4]),
+    ],
+)
+def test_works_are_filtered_first_then_chosen_then_sorted(options, ids, tmp_path):
+    assert shown(save(tmp_path, TERMS), **options) == ids
+
+
+def test_random_works_are_drawn_from_those_of_where(tmp_path):
+    save(tmp_path, {"reward": np.arange(50)})
+    found = shown(tmp_path, where="reward >= 40", random=5)
+    assert len(set(found)) == 5 and min(found) >= 40
+
+
+def test_what_where_left_is_counted_and_its_terms_are_listed(tmp_path):
+    lines = []
+    replay(save(tmp_path, TERMS | {"form/ink": [1] * 5}), where="form/ink > 0", log=lines.append)
+    assert lines[0] == "5 of 5 works: form/ink > 0" and "form/ink" in lines[1].split()
+
+
+@pytest.mark.parametrize("option", ["where", "sort"])
+def test_an_unknown_term_is_refused_with_the_known_ones(option, tmp_path):
+    text = {"where": "beauty > 1", "sort": "beauty"}[option]
+    known = "form, judged/form, moves, reward"
+    with pytest.raises(WorksError, match=f"--{option}: these works .* 'beauty'; there are {known}"):
+        replay(save(tmp_path, TERMS), **{option: text})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "form", "form >", "> 1", "form > x", "1 < form < 2", "form > 1 or reward > 2",
+             "form > 1 and", "__import__('os')", "form => 1", "form > 1 reward > 2"],
+)  # fmt: skip
+def test_what_is_no_condition_is_refused(text):
+    with pytest.raises(ValueError, match=r"--where: .* is no condition"):
+        parse_where(text)
+
+
+def test_conditions_are_read_as_written():
+    assert parse_where(" a>1 and form/b <= -2.5e-1  and c != inf") == [
+        ("a", ">", 1.0), ("form/b", "<=", -0.25), ("c", "!=", np.inf),
+    ]  # fmt: skip
+
+
+def test_nothing_is_written_of_no_works(tmp_path):
+    save(tmp_path, TERMS)
+    page = tmp_path / "p.html"
+    lines = []
+    assert not len(replay(tmp_path, where="form > 9", html=page, log=lines.append))
+    assert lines == ["0 of 5 works: form > 9", "no works to show"] and not page.exists()
+
+
+class Judges:
+    """Judges every work by its length."""
+
+    def measure(self, works):
+        return {"heldout_quality": works.lengths / 10}
+
+
+def checkpoint(run, steps, n):
+    works = Works("drawing", np.tile(LINE, (n, 1)), appraisal={"reward": np.arange(float(n))})
+    path = run / "checkpoints" / f"state-{steps:010d}.safetensors"
+    arrays = {f"works/{key}": value for key, value in arrays_of(works).items()} if n else {}
+    save_checkpoint(path, Checkpoint(arrays | {"x": np.zeros(1)}, {}))
+    return path
+
+
+def test_of_a_run_that_still_learns_the_newest_works_are_shown_and_judged(tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text('{"world": "drawing"}')
+    monkeypatch.setattr(DrawingWorld, "load_evaluator", lambda self, folder: Judges())
+    old, new = checkpoint(tmp_path, 100, 3), checkpoint(tmp_path, 200, 2)
+    lines = []
+    works = replay(tmp_path, log=lines.append)
+    assert works.names == ("00001", "00000")
+    assert terms_of(works)["heldout_quality"].tolist() == [0.3, 0.3]
+    assert lines[0] == "2 works, the newest after 200 moves of learning"
+    assert shown(old) == [2, 1, 0]
+    new.write_bytes(new.read_bytes()[:-3])  # damaged: the one before it is read
+    assert shown(tmp_path) == [2, 1, 0]
+    with pytest.raises(WorksError, match="folder of a finished run"):
+        verify(tmp_path)
+
+
+def test_a_checkpoint_alone_is_shown_if_its_world_is_known(tmp_path):
+    path = checkpoint(tmp_path / "run", 100, 2)
+    with pytest.raises(WorksError, match="lies in no run; --world"):
+        replay(path)
+    lines = []
+    assert len(replay(path, world="drawing", log=lines.append)) == 2
+    assert lines[1].startswith("not judged: ")
+
+
+def test_a_checkpoint_before_the_first_work_says_so(tmp_path):
+    with pytest.raises(WorksError, match="no work was finished before it"):
+        replay(checkpoint(tmp_path, 0, 0), world="drawing")
+
+
+def comparison(folder):
+    config = {"format": "move37-comparison-2", "world": "drawing"}
+    (folder / "works").mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    for name, n in (("learner-0", 3), ("learner-0-best", 1), ("rnn_t0.50-2", 2)):
+        save(folder / "works", {"heldout_quality": [0.3] * n}, f"{name}.npz")
+    return folder
+
+
+def test_works_of_a_comparison_are_found_by_maker_and_seed(tmp_path, monkeypatch):
+    folder = comparison(tmp_path)
+    lines = []
+    assert len(replay(folder, log=lines.append)) == 3
+    assert lines[0].startswith("works of learner-0; --works takes learner-0, rnn_t0.50-2,")
+    assert len(replay(folder, which="learner-0-best", log=quiet)) == 1
+    assert len(replay(folder / "works" / "rnn_t0.50-2.npz", log=quiet)) == 2
+    with pytest.raises(WorksError, match="--works: 'gan-0' is none of learner-0, learner-0-best"):
+        replay(folder, which="gan-0")
+    monkeypatch.setattr(DrawingWorld, "load_evaluator", lambda self, path: Judges())
+    assert verify(folder, "rnn_t0.50-2", log=quiet)
+    save(folder / "works", {"heldout_quality": [0.3, 0.4]}, "rnn_t0.50-2.npz")
+    assert not verify(folder, "rnn_t0.50-2", log=quiet)
+
+
+def test_verification_and_files_are_done_together(tmp_path, monkeypatch):
+    folder = comparison(tmp_path)
+    monkeypatch.setattr(DrawingWorld, "load_evaluator", lambda self, path: Judges())
+    for name, bad in (("learner-0", False), ("rnn_t0.50-2", True)):
+        if bad:
+            save(folder / "works", {"heldout_quality": [0.9, 0.4]}, f"{name}.npz")
+        sheet = tmp_path / f"{name}.png"
+        arguments = [str(folder), "--works", name, "--verify", "--sheet", str(sheet)]
+        if bad:
+            with pytest.raises(SystemExit) as left:
+                command.main(arguments)
+            assert left.value.code == 1
+        else:
+            command.main(arguments)
+        assert sheet.exists()

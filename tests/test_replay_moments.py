@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -223,7 +224,8 @@ def call(monkeypatch, *arguments):
 
 
 def save_run(folder, works, quality, unlikely, n_moves):
-    works.with_appraisal({"judged/heldout_quality": np.array(quality)}).save(folder / "works.npz")
+    judged = {"judged/heldout_quality": np.array(quality)}
+    works.with_appraisal({**works.appraisal, **judged}).save(folder / "works.npz")
     save_weights(folder / "imitator.safetensors", Stub(n_moves, unlikely))
     (folder / "summary.json").write_text('{"human": {"heldout_quality": 0.5}}')
 
@@ -242,14 +244,51 @@ def test_the_improbable_moves_of_any_world_are_marked_and_counted(tmp_path, monk
     assert (np.asarray(Image.open(tmp_path / "m.png")) == 7).any()
     said = capsys.readouterr().out
     table = said.split("log10 p\n")[1].splitlines()
-    assert [line.split() for line in table[:4]] == [
+    assert [line.split() for line in table] == [
         ["0", "2", f"{p:.1e}", f"{np.log10(p):.2f}"],
         ["1", "none"],
         ["2", "1", f"{p:.1e}", f"{np.log10(p):.2f}"],
         ["3", "0", f"{p:.1e}", f"{np.log10(p):.2f}"],
     ]
-    assert table[4] == "3 of 4 works (75%) have an improbable move"
-    assert table[5].startswith("2 of 4 works (50%) have a Move-37 moment")
+    counts = said.splitlines()
+    assert counts[0] == "3 of 4 works (75%) have an improbable move"
+    assert counts[1].startswith("2 of 4 works (50%) have a Move-37 moment")
+
+
+@pytest.mark.parametrize(
+    ("options", "ids", "count"),
+    [
+        ([], ["2", "0"], "2 of 5"),  # best first
+        (["--sort", "heldout_quality"], ["0", "2"], "2 of 5"),
+        (["--best", "1"], ["2"], "2 of 5"),
+        (["--where", "reward < 0.5"], ["0"], "1 of 3"),
+        (["--newest", "1"], ["2"], "2 of 5"),
+        (["--where", "reward < 0.2"], [], "0 of 1"),
+    ],
+)
+def test_works_with_a_moment_are_found_and_counted(options, ids, count, tmp_path, monkeypatch,
+                                                   capsys):  # fmt: skip
+    monkeypatch.setitem(WORLDS, "toy", f"{__name__}:MarkedToys")
+    works = rows([1, 2, 9, TOY_END], [1, 2, TOY_END], [4, 9, TOY_END], [9, TOY_END], [1, TOY_END])
+    works = works.with_appraisal({"reward": np.array([0.3, 0.9, 0.6, 0.1, 0.4])})
+    save_run(tmp_path, works, [0.9, 0.9, 0.5, 0.4, 0.9], (9,), LETTERS + 1)
+    call(monkeypatch, tmp_path, "--moments", *options)
+    said = capsys.readouterr().out
+    assert f"{count} works" in said.split("improbable move\n")[1]
+    table = said.split("log10 p\n")[1].splitlines() if ids else []
+    assert [line.split()[0] for line in table] == ids
+    assert ("no works to show" in said) == (not ids)
+
+
+def test_the_human_median_is_that_of_the_judges_where_there_is_no_summary(tmp_path, monkeypatch,
+                                                                         capsys):  # fmt: skip
+    monkeypatch.setitem(WORLDS, "toy", f"{__name__}:MarkedToys")
+    save_run(tmp_path, rows([9, TOY_END], [9, 1, TOY_END]), [0.5, 0.3], (9,), LETTERS + 1)
+    (tmp_path / "summary.json").unlink()
+    judges = SimpleNamespace(thresholds=SimpleNamespace(heldout=0.4))
+    monkeypatch.setattr(MarkedToys, "load_evaluator", lambda self, folder: judges)
+    call(monkeypatch, tmp_path, "--moments")
+    assert "1 of 2 works (50%) have a Move-37 moment" in capsys.readouterr().out
 
 
 def test_sheet_and_page_mark_the_same_moves_of_a_drawing(tmp_path, monkeypatch):

@@ -106,7 +106,7 @@ def load_reward(run: str | os.PathLike[str]) -> Reward:
     folder = Path(run)
     config = load_config(folder)
     world = world_of(config)
-    _, checkpoint = _newest_intact(folder, load_checkpoint, warnings.warn)
+    _, checkpoint = newest_intact(folder, load_checkpoint, warnings.warn)
     reward = world.make_reward(
         world.load_evaluator(folder), Works.load(folder / IMITATIONS), 1, config.seed,
         config.critic_pools,
@@ -137,11 +137,11 @@ def _load_newest(
     def read(path: Path) -> None:
         load_weights(path, module, f"policy/{prefix}")
 
-    path, _ = _newest_intact(run, read, log)
+    path, _ = newest_intact(run, read, log)
     return steps_of(path), False
 
 
-def _newest_intact(run: Path, read: Callable[[Path], T], log: Log) -> tuple[Path, T]:
+def newest_intact(run: Path, read: Callable[[Path], T], log: Log) -> tuple[Path, T]:
     """The newest checkpoint of a run that can be read, and what is read of it.
 
     Raises:
