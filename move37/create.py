@@ -29,9 +29,10 @@ from move37.agents.runs.terminal import Parser, command, one_line_errors, print_
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works
 from move37.envs.base.world import World
+from move37.envs.files.pictures import USUAL, Look
 from move37.novelty.diversity import GROUP
 from move37.novelty.storage import read_json
-from move37.outputs import Log, add_output_options, check_exports, paths_of, write_files
+from move37.outputs import Log, add_output_options, check_files, file_of, take_outputs, write_files
 
 __all__ = ["create", "load_learner", "load_reward"]
 
@@ -52,6 +53,7 @@ def create(
     sheet: Path | None = None,
     html: Path | None = None,
     exports: Iterable[tuple[str, Path]] = (),
+    look: Look = USUAL,
     folder: Path | None = None,
     log: Log = print,
 ) -> Works:
@@ -69,6 +71,7 @@ def create(
         sheet: Where to write a contact sheet (PNG).
         html: Where to write a page that plays the works.
         exports: (kind, path) of other files; the world's ``exports`` say which kinds there are.
+        look: Size, colours and so on of pictures, where the world's ``looks`` say that they obey.
         folder: Gets ``sheet.png``, ``works.npz``, and SVGs where the world writes them.
         log: Takes what is printed.
 
@@ -88,7 +91,7 @@ def create(
     if folder is not None:
         sheet, works = folder / "sheet.png", folder / "works.npz"
         exports += [("svg", folder / "svg")] if "svg" in world.exports else []
-    check_exports(world, exports)
+    check_files(world, exports, look, {"sheet": sheet})
     rng, boards = np.random.default_rng(seed), world.exam(1)
     if brief is None:
         briefs = np.stack([boards.draw_brief(rng) for _ in range(n)])
@@ -105,7 +108,7 @@ def create(
         log(f"wrote {works}")
     write_files(
         world, made, f"Works of {Path(run).name}", sheet=sheet, html=html, exports=exports,
-        captions=[f"#{i}" for i in range(n)], log=log,
+        look=look, captions=[f"#{i}" for i in range(n)], log=log,
     )  # fmt: skip
     if summaries:
         print_summaries(summaries, log)
@@ -185,8 +188,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         ".jpg). Composition: the soprano (.musicxml, .xml, .mxl, .mid)",
     )  # fmt: skip
     parser.add_argument(
-        "--works", type=Path, metavar="FILE.npz", help="write the works, for `move37 replay`"
-    )
+        "--works", type=file_of(".npz"), metavar="FILE.npz",
+        help="write the works, for `move37 replay`",
+    )  # fmt: skip
     add_output_options(parser, "write a page that plays the works")
     return parser.parse_args(arguments)
 
@@ -201,11 +205,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line; ``arguments`` are by default those of this process."""
     sys.path.append(os.getcwd())  # for a world of one's own, module:Class
     options = vars(parse(sys.argv[1:] if arguments is None else arguments))
-    options["exports"] = paths_of(options["exports"])
     if not any(options[name] for name in ("works", "sheet", "html", "exports")):
         options["folder"] = unused_folder("created")
     with one_line_errors("create"):
-        create(**options)
+        create(**take_outputs(options))
         if "folder" in options:
             works = options["folder"] / "works.npz"
             print(f"next: {command('replay', works, '--html', 'works.html')}")

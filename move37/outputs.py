@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+from PIL import ImageColor
 
 from move37.agents.runs.terminal import Parser
 from move37.envs.base.registry import find_world, known_worlds
 from move37.envs.base.works import Works, WorksError, write_atomically
 from move37.envs.base.world import World
 from move37.envs.files import sheets
-from move37.envs.files.pictures import save_png
+from move37.envs.files.pictures import USUAL, Colour, Look, save_png
 
 Log = Callable[[str], None]
 """Takes one line of text."""
@@ -20,16 +24,39 @@ COLUMNS = 10
 """Works in a row of a contact sheet."""
 
 
-def check_exports(world: World | type[World], exports: Iterable[tuple[str, Path]]) -> None:
-    """Refuse kinds of files that a world does not write, before anything is done.
+def check_files(
+    world: World | type[World],
+    exports: Iterable[tuple[str, Path]],
+    look: Look,
+    pictures: Mapping[str, Any],
+) -> None:
+    """Refuse what a world does not write, before anything is done.
+
+    Args:
+        world: Of the works.
+        exports: (kind, path) of files.
+        look: What none of the files obeys is refused.
+        pictures: By kind whether there are further pictures, ``sheet`` and ``moments``.
 
     Raises:
-        WorksError: If there is one.
+        WorksError: If there is anything.
     """
-    for kind, _ in exports:
+    for kind, path in exports:
         if kind not in world.exports:
             kinds = ", ".join(world.exports) or "no other files"
             raise WorksError(f"--{kind}: the world {world.id} writes {kinds}")
+        suffix = Path(world.exports[kind][0]).suffix
+        if suffix and path.suffix.lower() != suffix:
+            raise WorksError(f"--{kind}: {str(path)!r} does not end in {suffix}")
+        if not suffix and path.suffix[1:].isalpha() and not path.is_dir():
+            raise WorksError(f"--{kind}: {str(path)!r} is named like a file; it must be a folder")
+    asked = {*(kind for kind, _ in exports), *(name for name, path in pictures.items() if path)}
+    for item in fields(Look):
+        kinds = world.looks.get(item.name, ())
+        if getattr(look, item.name) != item.default and not asked & set(kinds):
+            option, known = item.name.replace("_", "-"), ", ".join(f"--{kind}" for kind in kinds)
+            which = f"needs one of {known}" if kinds else "no file obeys it"
+            raise WorksError(f"--{option}: in the world {world.id} {which}")
 
 
 def write_files(
@@ -40,6 +67,7 @@ def write_files(
     sheet: Path | None = None,
     html: Path | None = None,
     exports: Iterable[tuple[str, Path]] = (),
+    look: Look = USUAL,
     captions: Sequence[str],
     labels: Sequence[str] | None = None,
     marks: Sequence[Sequence[int]] | None = None,
@@ -54,16 +82,18 @@ def write_files(
         sheet: Where to write a contact sheet (PNG).
         html: Where to write a page that plays the works.
         exports: (kind, path) of other files, each a kind of the world's.
+        look: Of pictures; see :attr:`World.looks`.
         captions: N texts below the works on the sheet.
         labels: N texts below the works on the page; None: those of the sheet.
         marks: For each work the indices of moves that are marked on the page.
         log: Takes a line for each file or folder.
     """
     for kind, path in exports:
-        world.exports[kind][2](works, path)
+        looks = any(kind in kinds for kinds in world.looks.values())
+        world.exports[kind][2](works, path, *([look] if looks else []))
         log(f"wrote {path}")
     if sheet:
-        save_png(sheet, sheets.sheet(world, works, COLUMNS, captions))
+        save_png(sheet, sheets.sheet(world, works, COLUMNS, captions, look=look))
         log(f"wrote {sheet}")
     if html:
         page = world.page(works, title, captions if labels is None else labels, marks)
@@ -95,6 +125,19 @@ def add_output_options(parser: Parser, html: str) -> None:
         "--export", dest="exports", action="append", nargs=2, metavar=("KIND", "PATH"),
         help="write files of a kind that only the works' own world has",
     )  # fmt: skip
+    look = parser.add_argument_group("look", "of sheets, SVG, PNG and GIF, where the world obeys")
+    look.add_argument(
+        "--size", type=int, metavar="PIXELS", help="width and height of a work's picture"
+    )
+    look.add_argument(
+        "--line-width", type=float, metavar="POINTS",
+        help="in points of the board, which is 24 of them wide (default: 1.6)",
+    )  # fmt: skip
+    look.add_argument("--ink", type=_colour, metavar="COLOUR", help="of lines: black, #1a5fb4 ...")
+    look.add_argument(
+        "--paper", type=_colour, metavar="COLOUR", help="behind the lines (default: of SVG, none)"
+    )
+    look.add_argument("--smooth", action="store_true", help="round the corners")
 
 
 def file_of(suffix: str) -> Callable[[str], Path]:
@@ -108,9 +151,25 @@ def file_of(suffix: str) -> Callable[[str], Path]:
     return read
 
 
-def paths_of(exports: Iterable[tuple[str, str]] | None) -> list[tuple[str, Path]]:
-    """(kind, path) of the other files that a command line asks for."""
-    return [(kind, Path(path)) for kind, path in exports or ()]
+def take_outputs(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a command line as its Python function takes them: ``exports`` and ``look``.
+
+    Raises:
+        ValueError: If an option is out of range.
+    """
+    names = [item.name for item in fields(Look)]
+    return {key: value for key, value in options.items() if key not in names} | {
+        "exports": [(kind, Path(path)) for kind, path in options["exports"] or ()],
+        "look": Look(**{name: options[name] for name in names}),
+    }
+
+
+def _colour(text: str) -> Colour:
+    try:
+        red, green, blue, *_ = ImageColor.getrgb(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no colour; try black, or #1a5fb4") from None
+    return red, green, blue
 
 
 def _export(kind: str, path: str) -> tuple[str, str]:

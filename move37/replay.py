@@ -31,9 +31,9 @@ from move37.agents.runs.terminal import Parser, one_line_errors, prog
 from move37.choosing import Source, choose, holds, load_source, parse_where, terms_of
 from move37.envs.base.works import Works, WorksError
 from move37.envs.files import sheets
-from move37.envs.files.pictures import save_png
+from move37.envs.files.pictures import USUAL, Look, save_png
 from move37.novelty.storage import load_weights, read_json
-from move37.outputs import Log, add_output_options, check_exports, file_of, paths_of, write_files
+from move37.outputs import Log, add_output_options, check_files, file_of, take_outputs, write_files
 
 SHOWN = ("reward", "quality", "novelty_reward", "heldout_quality", "novelty_human")
 """Terms in the table of works."""
@@ -56,6 +56,7 @@ def replay(
     moments: Path | bool | None = None,
     html: Path | None = None,
     exports: Iterable[tuple[str, Path]] = (),
+    look: Look = USUAL,
     explain: bool = False,
     log: Log = print,
 ) -> Works:
@@ -83,6 +84,7 @@ def replay(
             a path: also where to write a sheet (PNG) with the improbable moves marked.
         html: Where to write a page that plays the works.
         exports: (kind, path) of other files; the world's ``exports`` say which kinds there are.
+        look: Size, colours and so on of pictures, where the world's ``looks`` say that they obey.
         explain: Also list what the rules found in each work.
         log: Takes what is printed.
 
@@ -96,7 +98,7 @@ def replay(
     conditions = parse_where(where) if where else []
     source = load_source(run, which, world, log)
     found, works, exports = source.world, source.works, list(exports)
-    check_exports(found, exports)
+    check_files(found, exports, look, {"sheet": sheet, "moments": isinstance(moments, Path)})
     rows = np.arange(len(works)) if ids is None else _numbers(ids, len(works))
     if conditions:
         kept = rows[holds(works, conditions)[rows]]
@@ -122,11 +124,12 @@ def replay(
 
     # Files first: whoever reads the table may stop reading it.
     write_files(
-        found, shown, f"Works of {source.name}", sheet=sheet, html=html, exports=exports,
+        found, shown, f"Works of {source.name}", sheet=sheet, html=html, exports=exports, look=look,
         captions=captions, labels=labels, marks=marks, log=log,
     )  # fmt: skip
     if isinstance(moments, Path) and log_p is not None and marks is not None:
-        save_png(moments, sheets.marked_sheet(found, shown, left_the_known(log_p), marks, labels))
+        first = left_the_known(log_p)
+        save_png(moments, sheets.marked_sheet(found, shown, first, marks, labels, look=look))
         log(f"wrote {moments}")
 
     asked = [*([sort] if sort else []), *(name for name, _, _ in conditions)]
@@ -356,8 +359,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = vars(parse(sys.argv[1:] if arguments is None else arguments))
     with one_line_errors("replay"):
         verified = options.pop("verify")
-        options["exports"] = paths_of(options["exports"])
-        replay(**options)
+        replay(**take_outputs(options))
         if verified and not verify(options["run"], options["which"], options["world"]):
             raise SystemExit(1)
 

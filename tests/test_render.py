@@ -16,9 +16,10 @@ from move37.envs.drawing.rules.explain import explain
 from move37.envs.drawing.rules.form import RULES
 from move37.envs.drawing.view import render
 from move37.envs.drawing.view.page import html_page
+from move37.envs.drawing.world import DrawingWorld
 from move37.envs.files import sheets
 from move37.envs.files.pages import number
-from move37.envs.files.pictures import GIVEN, INK, MARK, PAPER, image_tile, save_png
+from move37.envs.files.pictures import GIVEN, INK, MARK, PAPER, Look, image_tile, save_png
 
 HOUSE = [
     np.array([(4, 20), (4, 10), (11, 3), (19, 10), (19, 20), (4, 20)]),
@@ -267,3 +268,97 @@ def test_numbers_of_a_page_keep_their_whole_digits():
     assert number(1_703_936.0) == 1_703_936
     assert number(0.123456789) == 0.123457
     assert number(float("nan")) == "nan" and number(float("-inf")) == "-inf"
+
+
+LOOK = Look(line_width=2.5, ink=(10, 20, 200), paper=(0, 0, 0), size=96)
+
+
+def test_a_look_acts_on_every_kind_of_picture(tmp_path):
+    moves, one = moves_of(HOUSE), works()[:1]
+    image = render.picture(moves, 96, look=LOOK)
+    assert pixel(image, 4, 15) == LOOK.ink and pixel(image, 0, 0) == LOOK.paper
+    assert pixel(image, 5, 15) == LOOK.ink != pixel(render.picture(moves, 96), 5, 15)  # wider
+    np.testing.assert_array_equal(sheets.sheet(DrawingWorld, one, look=LOOK)[6:102, 6:102], image)
+    for kind in ("png", "gif"):
+        DrawingWorld.exports[kind][2](one, tmp_path / f"a.{kind}", LOOK)
+    with Image.open(tmp_path / "a.png" / "00000.png") as png:
+        np.testing.assert_array_equal(np.asarray(png), image)
+    with Image.open(tmp_path / "a.gif") as gif:
+        gif.seek(gif.n_frames - 1)
+        last = np.asarray(gif.convert("RGB")).astype(int)
+    assert last.shape == image.shape and np.abs(last - image).mean() < 2
+    root = ET.fromstring(render.svg(moves, look=LOOK))
+    assert (root.get("width"), root.get("stroke"), root.get("stroke-width")) == (
+        "96", "#0a14c8", "2.5"
+    )  # fmt: skip
+    assert root[0].tag.endswith("rect") and root[0].get("fill") == "#000000"
+    assert root.get("viewBox") == ET.fromstring(render.svg(moves)).get("viewBox")
+
+
+def curve_of(path):
+    """Points along a path of M, L and Q, and where its Qs begin and end."""
+    points, at = [], None
+    for sign, numbers in re.findall(r"([MLQ])([^MLQ]*)", path):
+        p = np.array(numbers.split(), float).reshape(-1, 2)
+        t = np.linspace(0, 1, 60)[:, None]
+        if sign == "L":
+            points.extend(at + (p[0] - at) * t)
+        elif sign == "Q":
+            points.extend((1 - t) ** 2 * at + 2 * t * (1 - t) * p[0] + t**2 * p[1])
+        at = p[-1]
+    return np.array(points)
+
+
+@pytest.mark.parametrize("strokes", [HOUSE, FACE, EDGE])
+def test_smooth_pictures_and_svgs_show_the_same_rounded_curves(strokes):
+    smooth, moves = Look(smooth=True), moves_of(strokes)
+    paths = [path.get("d") for path in ET.fromstring(render.svg(moves, look=smooth))]
+    curves = [curve_of(path) for path in paths]
+    image = render.picture(moves, 480, look=smooth)
+    for stroke, curve in zip(strokes, curves, strict=True):
+        assert all(max(pixel(image, x, y)) < 60 for x, y in curve)
+        if (stroke[0] == stroke[-1]).all() and len(stroke) > 2:  # closed: without a corner
+            np.testing.assert_allclose(curve[0], curve[-1], atol=0.01)
+        else:
+            np.testing.assert_array_equal(curve[[0, -1]], stroke[[0, -1]])
+        turns = np.diff(np.unwrap(np.arctan2(*np.diff(curve, axis=0)[:, ::-1].T)))
+        steps = np.hypot(*np.diff(curve, axis=0).T)
+        turns = turns[(steps[1:] > 1e-9) & (steps[:-1] > 1e-9)]
+        assert np.abs(turns).max(initial=0) < 0.15  # no corner is left
+    ink = np.argwhere(image.max(axis=2) < 60)[::37] / 20 - 0.5
+    every = np.concatenate(curves)
+    for y, x in ink:
+        assert np.hypot(*(every - (x, y)).T).min() < render.STROKE / 2 + 0.1
+    assert (image != render.picture(moves, 480)).any()
+
+
+def test_a_smooth_set_of_icons_has_one_look_and_stays_near_its_points():
+    smooth = Look(smooth=True)
+    roots = [ET.fromstring(render.svg(moves_of(s), look=smooth)) for s in (HOUSE, FACE, EDGE)]
+    looks = [{k: v for k, v in root.items()} for root in roots]
+    assert looks[0] == looks[1] == looks[2]
+    assert looks[0]["stroke-linecap"] == looks[0]["stroke-linejoin"] == "round"
+    curve = curve_of(roots[0][0].get("d"))
+    assert max(np.hypot(*(curve - corner).T).min() for corner in HOUSE[0]) < render.BEND / 2
+
+
+def test_smoothing_leaves_straight_lines_and_dots_as_they_are():
+    strokes = [np.array([(3, 4), (20, 4)]), np.array([(8, 9), (8, 9)])]
+    assert render.svg(moves_of(strokes), look=Look(smooth=True)) == render.svg(moves_of(strokes))
+
+
+def test_a_smooth_gif_ends_as_the_smooth_picture(tmp_path):
+    smooth = Look(smooth=True)
+    render.gif(moves_of(HOUSE), tmp_path / "a.gif", 96, look=smooth)
+    with Image.open(tmp_path / "a.gif") as film:
+        film.seek(film.n_frames - 1)
+        last = np.asarray(film.convert("RGB")).astype(int)
+    assert np.abs(last - render.picture(moves_of(HOUSE), 96, look=smooth)).mean() < 1.5
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": 0}, {"size": 9000}, {"line_width": 0.0}, {"line_width": math.nan}]
+)
+def test_a_look_out_of_range_is_refused(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected"):
+        Look(**wrong)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from move37 import replay as command
 from move37.agents.runs.checkpoint_io import Checkpoint, save_checkpoint
@@ -14,6 +15,8 @@ from move37.envs.base import registry
 from move37.envs.base.works import Works, WorksError
 from move37.envs.drawing.moves import moves_of
 from move37.envs.drawing.world import DrawingWorld
+from move37.envs.files.pictures import Look
+from move37.envs.files.sheets import GAP
 from move37.replay import replay, verify
 
 LINE = moves_of([np.array([(3, 4), (20, 4)])])
@@ -251,3 +254,52 @@ def test_verification_and_files_are_done_together(tmp_path, monkeypatch):
         else:
             command.main(arguments)
         assert sheet.exists()
+
+
+def failure(capsys, *arguments):
+    with pytest.raises(SystemExit) as left:
+        command.main([*map(str, arguments)])
+    assert left.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--sheet", "a.jpg"], "does not end in .png"),
+        (["--html", "a.png"], "does not end in .html"),
+        (["--gif", "a.png"], "--gif: 'a.png' does not end in .gif"),
+        (["--svg", "a.svg"], "'a.svg' is named like a file; it must be a folder"),
+        (["--export", "gif", "a"], "--gif: 'a' does not end in .gif"),
+        (["--sheet", "a.png", "--ink", "reddish"], "'reddish' is no colour"),
+        (["--sheet", "a.png", "--size", "0"], "size: expected 1 to 8192 pixels"),
+        (["--ink", "red"], "--ink: in the world drawing needs one of --sheet, --moments, --svg"),
+        (["--html", "a.html", "--smooth"], "--smooth: in the world drawing needs one of"),
+    ],
+)
+def test_files_and_looks_that_cannot_be_are_refused_in_one_line(
+    arguments, words, tmp_path, capsys, monkeypatch
+):
+    save(tmp_path, {"reward": [0.1]})
+    monkeypatch.chdir(tmp_path)
+    assert words in failure(capsys, tmp_path, *arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["works.npz"]
+
+
+def test_what_a_world_cannot_draw_otherwise_is_refused(tmp_path):
+    works = Works("composition", np.full((1, 32), 1, np.int16))
+    works.save(tmp_path / "works.npz")
+    with pytest.raises(WorksError, match="--smooth: in the world composition no file obeys it"):
+        replay(tmp_path, sheet=tmp_path / "s.png", look=Look(smooth=True))
+    replay(tmp_path, sheet=tmp_path / "s.png", look=Look(size=60), log=quiet)
+    with Image.open(tmp_path / "s.png") as sheet:
+        assert sheet.width == 60 + 2 * GAP
+
+
+def test_the_look_options_act(tmp_path):
+    save(tmp_path, {"reward": [0.1]})
+    svgs = tmp_path / "svg"
+    command.main([str(tmp_path), "--svg", str(svgs), *"--ink #0a14c8 --paper white".split()])
+    text = (svgs / "00000.svg").read_text()
+    assert 'stroke="#0a14c8"' in text and 'fill="#ffffff"' in text

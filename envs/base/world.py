@@ -35,8 +35,9 @@ from move37.envs.judging.rule_scores import rule_terms
 
 __all__ = ["Evaluator", "Export", "Measures", "Reward", "SecondJudge", "World"]
 
-Export = Callable[[Works, Path], None]
-"""Writes works to a file, or to a folder if the path of its option is one."""
+Export = Callable[..., None]
+"""Writes works to a file, or to a folder if the path of its option is one: (works, path), and
+(works, path, look) if its kind is in :attr:`World.looks`."""
 CAP = 1.1
 """Novelty counts up to this multiple of the human 95th percentile, where a world says nothing."""
 FLOOR = 0.5
@@ -80,6 +81,9 @@ class World(ABC):
         ppo: Options of PPO that are better in this world than the defaults, by their names in
             :class:`move37.agents.runs.config.Config`.
         exports: For each kind of file, ``"svg"`` say: placeholder, help text and writer.
+        looks: For each option of a :class:`~move37.envs.files.pictures.Look` the kinds of files
+            that obey it: kinds of ``exports``, ``"sheet"`` and ``"moments"``. If it names others
+            than ``size`` for sheets, :meth:`tile` takes ``look``.
         exam_splits: Splits of the human works whose briefs an exam may lay; the first is the usual.
         coordinates: (A, K) int64: where moves lie, -1 for those that have no place; for networks of
             moves. None: nowhere.
@@ -91,6 +95,7 @@ class World(ABC):
     env_id: ClassVar[str] = ""
     ppo: ClassVar[Mapping[str, Any]] = {}
     exports: ClassVar[Mapping[str, tuple[str, str, Export]]] = {}
+    looks: ClassVar[Mapping[str, tuple[str, ...]]] = {"size": ("sheet", "moments")}
     exam_splits: ClassVar[tuple[str, ...]] = ("held_out",)
     coordinates: ClassVar[NDArray[np.int64] | None] = None
 

@@ -36,7 +36,7 @@ from move37.envs.composition.scores import moves_and_briefs, steps_of
 from move37.envs.composition.voices_networks import FourNetwork, FreeNetwork
 from move37.envs.composition.works import pictures_of, scores_of_works
 from move37.envs.files.folders import file_stems
-from move37.envs.files.pictures import save_png
+from move37.envs.files.pictures import USUAL, Look, save_png
 from move37.envs.judging.critics import judge
 from move37.envs.judging.novelty_reward import ArchiveNovelty
 from move37.envs.judging.reward import LearningReward, reward_archive
@@ -59,9 +59,10 @@ def _each(kind: str, make: Callable[[NDArray[np.int16], str, bool], bytes]) -> E
     return write
 
 
-def _write_rolls(works: Works, folder: Path) -> None:
+def _write_rolls(works: Works, folder: Path, look: Look = USUAL) -> None:
+    width = look.size or 1200
     for i, name in enumerate(file_stems(works.names)):
-        save_png(folder / f"{name}.png", render.roll(works, i, 1200, 750))
+        save_png(folder / f"{name}.png", render.roll(works, i, width, -(-5 * width // 8)))
 
 
 PRACTISED, ANSWERS = 20_000, 8
@@ -102,6 +103,8 @@ class CompositionWorld(World):
         ),
         "roll": ("FOLDER", "write one piano roll (PNG) per work", _write_rolls),
     }
+
+    looks: ClassVar[Mapping[str, tuple[str, ...]]] = {"size": ("sheet", "moments", "roll")}
 
     ppo: ClassVar[Mapping[str, Any]] = {
         "n_envs": 128, "n_steps": 32, "kl_weight": 0.1, "value_network": "own",

@@ -30,26 +30,27 @@ from move37.envs.drawing.rules.explain import explain
 from move37.envs.drawing.rules.form import form_quality, form_terms
 from move37.envs.drawing.view import page, render
 from move37.envs.files.folders import file_stems
-from move37.envs.files.pictures import save_png
+from move37.envs.files.pictures import USUAL, Look, save_png
 from move37.envs.judging.critics import judge
 from move37.envs.judging.novelty_reward import ArchiveNovelty
 from move37.envs.judging.reward import LearningReward, reward_archive
 from move37.novelty.storage import load_weights
 
 
-def _write_svgs(works: Works, folder: Path) -> None:
+def _write_svgs(works: Works, folder: Path, look: Look = USUAL) -> None:
     stems = file_stems(works.names)
     for name, moves, brief in zip(stems, works.moves, works.briefs, strict=True):
-        write_atomically(folder / f"{name}.svg", render.svg(moves, brief).encode())
+        write_atomically(folder / f"{name}.svg", render.svg(moves, brief, look).encode())
 
 
-def _write_pngs(works: Works, folder: Path) -> None:
+def _write_pngs(works: Works, folder: Path, look: Look = USUAL) -> None:
     for i, name in enumerate(file_stems(works.names)):
-        save_png(folder / f"{name}.png", render.tile(works, i, PNG_SIZE))
+        picture = render.tile(works, i, look.size or PNG_SIZE, look=look)
+        save_png(folder / f"{name}.png", picture)
 
 
-def _write_gif(works: Works, path: Path) -> None:
-    render.gif(works.moves[0], path, brief=works.briefs[0])
+def _write_gif(works: Works, path: Path, look: Look = USUAL) -> None:
+    render.gif(works.moves[0], path, brief=works.briefs[0], look=look)
 
 
 PNG_SIZE = 512
@@ -75,6 +76,9 @@ class DrawingWorld(World):
         "png": ("FOLDER", "write one PNG per work", _write_pngs),
         "gif": ("FILE.gif", "animate the drawing hand of the first work", _write_gif),
     }
+    looks: ClassVar[Mapping[str, tuple[str, ...]]] = dict.fromkeys(
+        ("size", "line_width", "ink", "paper", "smooth"), ("sheet", "moments", "svg", "png", "gif")
+    )
     coordinates = COORDINATES
 
     images_of = staticmethod(images_of)

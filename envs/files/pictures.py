@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,17 +29,56 @@ GROUND: Colour = (231, 227, 218)
 TEXT: Colour = (58, 55, 50)
 
 
-def image_tile(image: NDArray[np.uint8], size: int) -> Picture:
+LARGEST, WIDEST = 8192, 24
+"""The largest picture, in pixels, and the widest line, in points of the board."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How pictures look; what is None is as usual.
+
+    Attributes:
+        size: Width and height in pixels, of a sheet those of a tile.
+        line_width: In points of the board, which is 24 of them wide.
+        ink: Colour of lines.
+        paper: Colour of what is behind them; an SVG usually has none.
+        smooth: Whether corners are rounded.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    size: int | None = None
+    line_width: float | None = None
+    ink: Colour | None = None
+    paper: Colour | None = None
+    smooth: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not 1 <= self.size <= LARGEST:
+            raise ValueError(f"size: expected 1 to {LARGEST} pixels, got {self.size}")
+        if self.line_width is not None and not 0 < self.line_width <= WIDEST:
+            raise ValueError(
+                f"line_width: expected more than 0 and at most {WIDEST}, got {self.line_width:g}"
+            )
+
+
+USUAL = Look()
+
+
+def image_tile(image: NDArray[np.uint8], size: int, look: Look = USUAL) -> Picture:
     """The picture of a work that is an image.
 
     Args:
         image: (H, W) uint8 in {0, 1}, 1 is ink.
         size: Width and height of the picture in pixels.
+        look: Its colours.
 
     Returns:
         (size, size, 3) uint8, ink on paper.
     """
-    rgb = np.where(image[:, :, None] > 0, np.array(INK, np.uint8), np.array(PAPER, np.uint8))
+    ink, paper = (np.array(c, np.uint8) for c in (look.ink or INK, look.paper or PAPER))
+    rgb = np.where(image[:, :, None] > 0, ink, paper)
     return np.asarray(Image.fromarray(rgb).resize((size, size), Image.Resampling.BOX))
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from move37.envs.base.works import Works
-from move37.envs.files.pictures import GROUND, TEXT, Picture
+from move37.envs.files.pictures import GROUND, TEXT, USUAL, Look, Picture
 from move37.novelty.storage import printable
 
 if TYPE_CHECKING:  # a world makes its pages and sheets with this file
@@ -33,6 +34,7 @@ def sheet(
     *,
     size: int = TILE,
     title: str | None = None,
+    look: Look = USUAL,
 ) -> Picture:
     """Lay works out row by row.
 
@@ -43,6 +45,7 @@ def sheet(
         captions: N texts below the tiles, shortened to fit; None: no captions.
         size: Width and height of a tile in pixels.
         title: A line above the tiles.
+        look: Of the tiles, in what the world's ``looks`` names for ``sheet``.
 
     Returns:
         (H, W, 3) uint8.
@@ -50,7 +53,8 @@ def sheet(
     Raises:
         ValueError: If ``columns`` is not positive, or there are not N captions.
     """
-    tiles = [world.tile(works, i, size) for i in range(len(works))]
+    size, more = look.size or size, _more(look)
+    tiles = [world.tile(works, i, size, **more) for i in range(len(works))]
     return _lay_out(tiles, size, columns, captions, title)
 
 
@@ -63,6 +67,7 @@ def marked_sheet(
     columns: int = 5,
     *,
     size: int = MARKED_TILE,
+    look: Look = USUAL,
 ) -> Picture:
     """A sheet that shows where each work made its first improbable move.
 
@@ -75,6 +80,7 @@ def marked_sheet(
         labels: N texts below the tiles, shortened to fit.
         columns: Tiles in a row, at most.
         size: Width and height of a tile in pixels.
+        look: See :func:`sheet`.
 
     Returns:
         (H, W, 3) uint8.
@@ -89,9 +95,9 @@ def marked_sheet(
         raise ValueError(
             f"first, marks: expected {len(works)} each, got {len(first)} and {len(marks)}"
         )
-    end = works.moves.shape[1]
+    end, size, more = works.moves.shape[1], look.size or size, _more(look)
     tiles = [
-        world.tile(works, i, size, end if at < 0 else at, marks[i])
+        world.tile(works, i, size, end if at < 0 else at, marks[i], **more)
         for i, at in enumerate(first.tolist())
     ]
     return _lay_out(tiles, size, columns, labels, None)
@@ -136,6 +142,11 @@ def thumbnails(world: World, works: Works, size: int = 48) -> NDArray[np.uint8]:
     for i in range(len(works)):
         out[i] = world.tile(works, i, size)
     return out
+
+
+def _more(look: Look) -> dict[str, Any]:
+    """A look as an argument for a world's tile, which need not know looks to be shown as usual."""
+    return {} if replace(look, size=None) == USUAL else {"look": look}
 
 
 def _lay_out(
