@@ -194,7 +194,9 @@ def row(runs: Sequence[Ends], seconds: float) -> str:
 
 def draw(found: dict[str, list[Ends]], path: Path) -> None:
     """Write a picture of where the episodes of each maker's first run ended."""
-    figure, axes = pyplot.subplots(1, len(found), figsize=(4 * len(found), 4), layout="tight")
+    figure, axes = pyplot.subplots(
+        1, len(found), figsize=(4 * len(found), 4.4), layout="constrained"
+    )
     for ax, (name, runs) in zip(axes, found.items(), strict=True):
         steps, x, y, _ = runs[0].T
         ax.scatter(x, y, s=3, c=steps, cmap="viridis")

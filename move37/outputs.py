@@ -52,10 +52,10 @@ def check_files(
             raise WorksError(f"--{kind}: {str(path)!r} is named like a file; it must be a folder")
     asked = {*(kind for kind, _ in exports), *(name for name, path in pictures.items() if path)}
     for item in fields(Look):
-        kinds = world.looks.get(item.name, ())
-        if getattr(look, item.name) != item.default and not asked & set(kinds):
-            option, known = item.name.replace("_", "-"), ", ".join(f"--{kind}" for kind in kinds)
-            which = f"needs one of {known}" if kinds else "no file obeys it"
+        obey = world.looks.get(item.name, ())
+        if getattr(look, item.name) != item.default and not asked & set(obey):
+            option, known = item.name.replace("_", "-"), ", ".join(f"--{kind}" for kind in obey)
+            which = f"needs one of {known}" if obey else "no file obeys it"
             raise WorksError(f"--{option}: in the world {world.id} {which}")
 
 

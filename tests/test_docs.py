@@ -69,7 +69,7 @@ def test_files_and_tests_exist(page):
         assert not test or f"def {test}(" in TESTS, name
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/running.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/running.md", "docs/novelty-reward.md"])
 def test_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)

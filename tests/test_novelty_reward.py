@@ -4,10 +4,11 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
-from gymnasium.utils.env_checker import data_equivalence
+from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
+from benchmarks.maze import GOAL, PRIZE, START, Maze, moved, pyribs
 from move37.envs import NoveltyReward, VectorNoveltyReward
 from move37.envs.wrappers.novelty import info_of
 from move37.envs.wrappers.sb3 import VecNoveltyReward
@@ -238,3 +239,47 @@ def test_a_world_of_this_package_may_be_wrapped():
     _, _, _, _, infos = env.step(np.array([577, 30]))
     assert infos["_novelty"].tolist() == [True, False] and infos["novelty"][0] == 1
     assert "form" in info_of(infos["final_info"], 0)
+
+
+# The maze of the benchmark
+
+
+def through(*legs):
+    """Rewards and the last step of a walk of legs (dx, dy, how many steps)."""
+    env, rewards = Maze(), []
+    env.reset()
+    for dx, dy, n in legs:
+        for _ in range(n):
+            _, reward, terminated, truncated, info = env.step(np.array([dx, dy], np.float32))
+            rewards.append(reward)
+            if terminated or truncated:
+                return rewards, terminated, info
+    return rewards, False, info
+
+
+def test_the_maze_is_a_trap_for_who_comes_nearer_and_has_a_way_around():
+    check_env(Maze(), skip_render_check=True)
+    rewards, arrived, info = through((1, 0, 60))
+    assert not arrived and info["end"] == pytest.approx((0.6, 0.5), abs=0.002)
+    assert sum(rewards) == pytest.approx(0.15, abs=0.002)
+    around = ((-1, 0, 4), (0, 1, 5), (1, 0, 8), (1, -1, 9))
+    rewards, arrived, info = through(*around)
+    assert arrived and np.hypot(*np.subtract(info["end"], GOAL)) < 0.08
+    assert rewards[0] < 0 and rewards[-1] > PRIZE
+    assert sum(rewards) == pytest.approx(
+        PRIZE + np.subtract(GOAL, START)[0] - np.hypot(*np.subtract(info["end"], GOAL))
+    )
+
+
+def test_walls_stop_from_either_side_and_only_where_they_are():
+    wall = [(0.5, 0.2, 0.8)]
+    assert moved(0.49, 0.05, wall, 0.5) == pytest.approx(0.499)
+    assert moved(0.51, -0.05, wall, 0.5) == pytest.approx(0.501)
+    assert moved(0.49, 0.05, wall, 0.9) == pytest.approx(0.54)
+    assert moved(0.98, 0.05, wall, 0.5) == 1
+
+
+def test_pyribs_walks_equally_many_steps():
+    ends = pyribs(3000, 0)
+    assert 3000 <= ends[-1, 0] < 3000 + 90 * 60 and len(ends) % 90 == 0
+    assert len(np.unique(ends[:, 1:3], axis=0)) > 20

@@ -27,6 +27,8 @@ from move37.envs.progress import reached
 from move37.novelty.storage import load_moments, moments_of, one_line, part
 
 Observations = dict[str, NDArray[Any]]
+FEW_BATCHES, BATCHES, LEAST_BATCH = 16, 64, 32
+"""An epoch of fewer full batches has so many smaller ones instead, each of at least so many."""
 
 
 def positions_of(
@@ -109,7 +111,8 @@ def imitate(
             must not change.
         held_out: Observations and moves to choose the best epoch by.
         epochs: Passes over the training positions; the learning rate falls to zero over them.
-        batch_size: Positions per update.
+        batch_size: Positions per update; fewer where there would be fewer than 16 updates an epoch,
+            so that a small corpus is learnt too.
         learning_rate: AdamW's peak step size.
         weight_decay: AdamW's decoupled decay.
         seed: Of the order of the positions.
@@ -124,6 +127,8 @@ def imitate(
     """
     first = int(resume_from.facts["epoch"]) + 1 if resume_from else 1
     observations, moves = train(first)
+    if len(moves) < FEW_BATCHES * batch_size:
+        batch_size = min(batch_size, len(moves), max(LEAST_BATCH, len(moves) // BATCHES))
     updates = epochs * (len(moves) // batch_size)
     optimizer = OneCycle(network, learning_rate, weight_decay, updates, clip=1.0)
     generator = torch.Generator().manual_seed(seed)

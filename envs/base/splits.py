@@ -14,7 +14,8 @@ from move37.envs.base.works import Works, WorksError
 HELD_OUT, JUDGE = 0.1, 0.2
 """Shares of the human works that are held out, and that the held-out judge alone learns from."""
 LEAST = 20
-"""Fewer human works than this cannot be split."""
+"""Fewer different human works than this are too few: novelty is the distance to the nearest 15, and
+some works are held out."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,12 @@ class Splits:
             left_out: See the attribute.
 
         Raises:
-            WorksError: If too few works are left.
+            WorksError: If too few different works are left.
         """
         kept = [not any(fnmatch(name, pattern) for pattern in withhold) for name in works.names]
         works = works[np.array(kept, np.bool_)]
         order = np.random.default_rng(seed).permutation(len(works))[: limit or None]
-        if len(order) < LEAST:
-            raise WorksError(f"human works: {len(order)} are left; at least {LEAST} are needed")
+        check_enough(works[order], left_out)
         held_out, judge = (round(share * len(order)) for share in (HELD_OUT, JUDGE))
         digest = hashlib.sha256()
         for array in (works.moves, works.briefs):
@@ -75,3 +75,19 @@ class Splits:
             digest.hexdigest(),
             left_out,
         )
+
+
+def check_enough(works: Works, left_out: Sequence[tuple[str, str]] = ()) -> None:
+    """Refuse too few human works, before anything is fitted to them.
+
+    Args:
+        works: All of them.
+        left_out: (label, reason) of what could not be used.
+
+    Raises:
+        WorksError: If there are fewer than ``LEAST`` different ones.
+    """
+    n = len(np.unique(np.concatenate([works.briefs, works.moves], axis=1), axis=0))
+    if n < LEAST:
+        more = f" ({len(left_out)} left out; {': '.join(left_out[0])})" if left_out else ""
+        raise WorksError(f"human works: {n} different ones, at least {LEAST} are needed{more}")

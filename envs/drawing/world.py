@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from move37.envs.base.splits import Splits
+from move37.envs.base.splits import Splits, check_enough
 from move37.envs.base.works import Works, write_atomically
 from move37.envs.base.world import Evaluator, Export, World
 from move37.envs.drawing.corpus.augment import vary
@@ -19,6 +19,7 @@ from move37.envs.drawing.corpus.reading import read_brief, read_folder
 from move37.envs.drawing.corpus.trace import from_images
 from move37.envs.drawing.dynamics import DrawingSimulator, images_of, pictures_of
 from move37.envs.drawing.judging.craft import PatchCritic
+from move37.envs.drawing.judging.descriptor import N_COMPONENTS, features_of
 from move37.envs.drawing.judging.evaluator import DrawingEvaluator, train_judge
 from move37.envs.drawing.judging.mode_collapse import InkCollapse
 from move37.envs.drawing.judging.quality import HumanLevelQuality
@@ -32,7 +33,9 @@ from move37.envs.drawing.view import page, render
 from move37.envs.files.folders import file_stems
 from move37.envs.files.pictures import USUAL, Look, save_png
 from move37.envs.judging.critics import judge
+from move37.envs.judging.evaluator import human_novelty
 from move37.envs.judging.novelty_reward import ArchiveNovelty
+from move37.envs.judging.pca import PrincipalComponents
 from move37.envs.judging.reward import LearningReward, reward_archive
 from move37.novelty.storage import load_weights
 
@@ -99,8 +102,10 @@ class DrawingWorld(World):
     def load_splits(self) -> Splits:
         """Read the corpora that :func:`load_corpus` knows."""
         loaded = load_corpus(self.corpus or "tabler", self.withhold)
-        works, others = loaded.works, load_corpus("lucide").works
+        works = loaded.works
         order = np.random.default_rng(self.seed).permutation(len(works))[: self.limit or None]
+        check_enough(works[order], loaded.skipped)
+        others = load_corpus("lucide").works
         cut = max(1, len(order) // 10)
         other_order = np.random.default_rng(0).permutation(len(others))
         half = len(other_order) // 2
@@ -129,8 +134,11 @@ class DrawingWorld(World):
 
     def fit_evaluator(self, updates: int, pools: int = 4) -> DrawingEvaluator:
         """The frozen judges: the same for every run, whatever its seed."""
+        descriptor = PrincipalComponents.fit(features_of, self.train, N_COMPONENTS)
+        # Works too much alike are refused now, not after the judge is trained.
+        human_novelty(descriptor(self.train), DrawingEvaluator.k_neighbors)
         network = train_judge(self.judged_from.moves, 7, updates, pools)
-        return DrawingEvaluator(self.train, self.held_out, network)
+        return DrawingEvaluator(self.train, self.held_out, network, descriptor)
 
     def second_judge(self, updates: int) -> LocalPatternJudge:
         """A second held-out judge, from designers that nothing else learns from (Heroicons)."""

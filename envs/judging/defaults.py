@@ -24,6 +24,7 @@ from move37.envs.judging.damage import worse_works
 from move37.envs.judging.evaluator import Evaluator
 from move37.envs.judging.forest import Forest
 from move37.envs.judging.pca import Features, PrincipalComponents
+from move37.envs.judging.rule_scores import reached
 from move37.novelty.storage import load_weights
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ class DefaultQuality:
         every_fifth = np.arange(len(human)) % 5 == 0
         shared = CopiedPassages(human[~every_fifth])(human[every_fifth])
         self.usually_copied = min(float(np.quantile(shared, USUAL)), 0.95)
-        self.form_target = max(float(np.median(world.rule_quality(human)["form"])), 1e-6)
+        self.form_target = float(np.median(world.rule_quality(human)["form"]))
 
     def __call__(self, works: Works) -> Terms:
         """Terms of R works, each (R,) float64, ``quality`` among them."""
@@ -179,8 +180,8 @@ class DefaultQuality:
         too_much = (copied - self.usually_copied) / (1 - self.usually_copied)
         originality = 1 - np.clip(too_much, 0, 1)
         quality = (
-            np.minimum(terms["form"] / self.form_target, 1)
-            * np.minimum(craft / self.critic.target, 1)
+            reached(terms["form"], self.form_target)
+            * reached(craft, self.critic.target)
             * originality
         )
         return terms | {

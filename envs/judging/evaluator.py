@@ -40,6 +40,28 @@ class Thresholds:
     novelty_loose: float
 
 
+def human_novelty(
+    x: NDArray[np.float32], k_neighbors: int, tunes: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """The novelty of each human work among the others, whose median is the unit of novelty.
+
+    Args:
+        x: Descriptors (N, D) of the works.
+        k_neighbors: Neighbours that novelty is the mean distance to.
+        tunes: (N,): works of one tune do not count for each other; None: each is its own.
+
+    Raises:
+        ValueError: If the works cannot be told apart by the descriptor.
+    """
+    among = leave_one_out_novelty(x, k_neighbors, tunes)
+    if not np.median(among) > 0:
+        raise ValueError(
+            "human works: more than half of them are alike to the descriptor, so that there is "
+            "no unit of novelty; leave out works that are there several times"
+        )
+    return among
+
+
 class Evaluator(ABC):
     """Measures works against human ones. Nothing it says was ever a reward.
 
@@ -80,13 +102,8 @@ class Evaluator(ABC):
     def __init__(self, human: Works, held_out: Works, descriptor: PrincipalComponents) -> None:
         self.human, self.held_out, self.descriptor = human, held_out, descriptor
         x = descriptor(human)
-        among = leave_one_out_novelty(x, self.k_neighbors, human.appraisal.get("tune"))
+        among = human_novelty(x, self.k_neighbors, human.appraisal.get("tune"))
         self.scale = float(np.median(among))
-        if not self.scale > 0:
-            raise ValueError(
-                "human works: more than half of them are alike to the descriptor, so that there is "
-                "no unit of novelty; leave out works that are there several times"
-            )
         self.archive = NoveltyArchive(descriptor.dim, self.k_neighbors, scale=self.scale)
         self.archive.pin(x)
         judged, shaped = self.judge(held_out), self.form(held_out)

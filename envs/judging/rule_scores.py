@@ -65,3 +65,8 @@ def marks_line(rule: str, value: float, words: str, bounds: Bounds, marks: float
     if math.isinf(low) or math.isinf(high):
         full = f"at most {high:g}" if math.isinf(low) else f"at least {low:g}"
     return f"{rule}: {value:.3g} {words}, full marks for {full}: {marks:.2f}"
+
+
+def reached(x: NDArray[np.float64], target: float) -> NDArray[np.float64]:
+    """How far values (N,) reach a human level, (N,) float64 in [0, 1]; a level of 0 is reached."""
+    return np.minimum(x / target, 1) if target > 0 else np.ones_like(x)

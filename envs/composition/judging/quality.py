@@ -17,6 +17,7 @@ from move37.envs.composition.rules.form import form_quality
 from move37.envs.composition.rules.originality import ALLOWED, Originality
 from move37.envs.composition.works import scores_of_works
 from move37.envs.judging.critics import AugmentOf, RankingCritic, Views, as_they_are
+from move37.envs.judging.rule_scores import reached
 
 WHOLES = 5
 """Critics of whole works."""
@@ -94,7 +95,7 @@ class HumanLevelQuality:
         originality = 1 - np.clip((longest - ALLOWED) / ALLOWED, 0, 1)
         ranks = np.minimum(self.critic.rank(craft) / TARGET, 1) * np.minimum(whole / TARGET, 1)
         quality = (
-            np.minimum(terms["form"] / self.form_target, 1) ** 1.5
+            reached(terms["form"], self.form_target) ** 1.5
             * ranks ** (1 / self._root)
             * originality
         )

@@ -13,6 +13,7 @@ from move37.envs.drawing.judging.evaluator import negatives_of
 from move37.envs.drawing.rules.form import form_quality
 from move37.envs.drawing.rules.originality import Originality, stroke_facts
 from move37.envs.judging.critics import LearningCritic
+from move37.envs.judging.rule_scores import reached
 
 
 class HumanLevelQuality:
@@ -20,11 +21,11 @@ class HumanLevelQuality:
 
     quality = min(craft/c, 1)**2 x min(form/f, 1) x min(closed/e, 1) x economy x originality.
     c is the human 65th percentile of craft (a margin above the median, because another judge will
-    ask for its own median), f the human median of form, e that of the share of closed stroke ends.
-    Economy falls from 1 at the human 60th percentile of the number of moves to 0 at the 99th: the
-    same said in fewer moves is better craft. Originality falls from 1 to 0 as the copied share of
-    the drawn length rises from 0.15 to 0.45. Beyond the human level nothing is gained: a
-    minimal criterion (Lehman and Stanley 2010), so that novelty decides.
+    ask for its own median), f the human median of form, e that of the share of closed stroke ends;
+    a level of 0 is reached by all. Economy falls from 1 at the human 60th percentile of the number
+    of moves to 0 at the 99th: the same said in fewer moves is better craft. Originality falls from
+    1 to 0 as the copied share of the drawn length rises from 0.15 to 0.45. Beyond the human level
+    nothing is gained: a minimal criterion (Lehman and Stanley 2010), so that novelty decides.
 
     Args:
         human: Human works the critic and the copied strokes are taken from.
@@ -65,9 +66,9 @@ class HumanLevelQuality:
             (self.moves_zero - works.lengths) / (self.moves_zero - self.moves_full), 0, 1
         )
         quality = (
-            np.minimum(craft / self.critic.target, 1) ** 2
-            * np.minimum(terms["form"] / self.form_target, 1)
-            * np.minimum(closed / self.closed_target, 1)
+            reached(craft, self.critic.target) ** 2
+            * reached(terms["form"], self.form_target)
+            * reached(closed, self.closed_target)
             * economy
             * (1 - np.clip((copied - 0.15) / 0.3, 0, 1))
         )
