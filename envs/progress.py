@@ -87,7 +87,7 @@ def reached(how_far: str) -> None:
 
 
 def track(items: Sequence[T], what: str, unit: str, silent: bool = False) -> Iterator[T]:
-    """The items one by one, with a bar on a terminal and lines elsewhere.
+    """The items one by one, with a bar on a terminal; elsewhere :func:`doing` says how many.
 
     Args:
         items: Of something that takes long for all of them together.
@@ -95,13 +95,13 @@ def track(items: Sequence[T], what: str, unit: str, silent: bool = False) -> Ite
         unit: What one of them is.
         silent: Say nothing.
     """
+    # Not with doing(): a loop that is left by an error may keep its generator alive for long.
     if silent:
         yield from items
         return
-    with doing(what, bar=True):
-        for n, item in enumerate(tqdm(items, desc=what, unit=unit, disable=None)):
-            reached(f"{n:,} of {len(items):,}")
-            yield item
+    for n, item in enumerate(tqdm(items, desc=what, unit=unit, disable=None)):
+        reached(f"{n:,} of {len(items):,}")
+        yield item
 
 
 def _speak(done: threading.Event) -> None:

@@ -51,9 +51,10 @@ def test_a_corpus_is_lines_in_a_log_and_a_bar_on_a_terminal(often, monkeypatch):
         monkeypatch.setattr(sys, "stdout", out)
         monkeypatch.setattr(sys, "stderr", err)
         seen = []
-        for item in track(range(8), "reading icons", "work"):
-            time.sleep(0.1)
-            seen.append(item)
+        with doing("reading icons", bar=True):
+            for item in track(range(8), "reading icons", "work"):
+                time.sleep(0.1)
+                seen.append(item)
         assert seen == list(range(8)) and not out.getvalue()
         if kind is Screen:
             assert "\r" in err.getvalue() and "so far" not in err.getvalue()
@@ -65,7 +66,8 @@ def test_a_corpus_is_lines_in_a_log_and_a_bar_on_a_terminal(often, monkeypatch):
 
 
 def test_what_is_read_in_silence_says_nothing(often, capfd):
-    assert [time.sleep(0.1) or i for i in track(range(5), "reading", "work", silent=True)]
+    with doing("something else", lambda line: None):
+        assert [time.sleep(0.1) or i for i in track(range(5), "reading", "work", silent=True)]
     assert capfd.readouterr() == ("", "")
 
 

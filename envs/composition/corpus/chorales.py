@@ -8,6 +8,7 @@ often. Parsing is done once: the works are cached, keyed by the content they wer
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -39,7 +40,7 @@ from move37.envs.composition.moves import (
     sounding,
 )
 from move37.envs.composition.scores import scores_of
-from move37.envs.progress import track
+from move37.envs.progress import doing, track
 
 PARSER_VERSION = 2
 """Raised whenever the same files would give other works, so that old caches are not used."""
@@ -112,10 +113,11 @@ def load_corpus(
             pattern matches no name.
     """
     kind, name, records, unread = _source(spec)
-    (works, skipped, more), fingerprint = read_corpus(
-        spec, BASS.world, kind, PARSER_VERSION, records,
-        lambda: _parse(name, records, progress), _check, withhold, cache_dir, unread,
-    )  # fmt: skip
+    with doing(f"reading {name}", bar=True) if progress else nullcontext():
+        (works, skipped, more), fingerprint = read_corpus(
+            spec, BASS.world, kind, PARSER_VERSION, records,
+            lambda: _parse(name, records, progress), _check, withhold, cache_dir, unread,
+        )  # fmt: skip
     return Corpus(name, works, more["inner"], more["tunes"], skipped, fingerprint)
 
 

@@ -8,6 +8,7 @@ path. Each corpus is parsed once: the works are cached, keyed by the content the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from move37.envs.drawing.corpus.lines import SvgError
 from move37.envs.drawing.corpus.shorten import fitting_moves
 from move37.envs.drawing.corpus.sources import Source, find_source
 from move37.envs.drawing.moves import MAX_MOVES, N_MOVES, moves_of
-from move37.envs.progress import track
+from move37.envs.progress import doing, track
 from move37.novelty.storage import printable
 
 PARSER_VERSION = 3
@@ -75,10 +76,12 @@ def load_corpus(
             pattern matches no name.
     """
     source = find_source(spec)
-    (works, skipped, _), fingerprint = read_corpus(
-        spec, "drawing", source.kind or source.name, PARSER_VERSION, source.records,
-        lambda: _parse(source, progress), _check, withhold, cache_dir, source.unread,
-    )  # fmt: skip
+    what = f"reading {printable(source.name, 60)}"
+    with doing(what, bar=True) if progress else nullcontext():
+        (works, skipped, _), fingerprint = read_corpus(
+            spec, "drawing", source.kind or source.name, PARSER_VERSION, source.records,
+            lambda: _parse(source, progress), _check, withhold, cache_dir, source.unread,
+        )  # fmt: skip
     return Corpus(source.name, works, skipped, fingerprint, source.designer, source.licence)
 
 
