@@ -106,12 +106,14 @@ def _is_comparison(path: Path) -> bool:
 def _of_comparison(path: Path, which: str, world: str, log: Log) -> Source:
     folder = ComparisonDir(path)
     names = sorted(file.stem for file in (path / "works").glob("*.npz"))
+    known = ", ".join(name for name in names if not name.endswith("-best")) or "no works yet"
+    known += "; each also with -best behind it"
     if which == "fresh":
         which = next((name for name in names if re.fullmatch(r"learner-\d+", name)), which)
-        known = ", ".join(name for name in names if not name.endswith("-best"))
-        log(f"works of {which}; --works takes {known}, each also with -best behind it")
+        if which in names:
+            log(f"works of {which}; --works takes {known}")
     if which not in names:
-        raise WorksError(f"--works: {which!r} is none of {', '.join(names) or 'no works yet'}")
+        raise WorksError(f"--works: {which!r} is none of {known}")
     seed = int(which.removesuffix("-best").rpartition("-")[2])
     name = world or str(folder.config()["world"])
     loaded, works = load_works(path / "works" / f"{which}.npz", name)

@@ -108,7 +108,7 @@ def create(
         log(f"wrote {works}")
     write_files(
         world, made, f"Works of {Path(run).name}", sheet=sheet, html=html, exports=exports,
-        look=look, captions=[f"#{i}" for i in range(n)], log=log,
+        look=look, captions=[f"#{i}" for i in range(n)], judges=Path(run), log=log,
     )  # fmt: skip
     if summaries:
         print_summaries(summaries, log)

@@ -125,7 +125,7 @@ def replay(
     # Files first: whoever reads the table may stop reading it.
     write_files(
         found, shown, f"Works of {source.name}", sheet=sheet, html=html, exports=exports, look=look,
-        captions=captions, labels=labels, marks=marks, log=log,
+        captions=captions, labels=labels, marks=marks, judges=source.judges, log=log,
     )  # fmt: skip
     if isinstance(moments, Path) and log_p is not None and marks is not None:
         first = left_the_known(log_p)

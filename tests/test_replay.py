@@ -1,6 +1,7 @@
 """``replay`` as a Python function: which works, which files, what is listed."""
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -228,11 +229,17 @@ def test_works_of_a_comparison_are_found_by_maker_and_seed(tmp_path, monkeypatch
     folder = comparison(tmp_path)
     lines = []
     assert len(replay(folder, log=lines.append)) == 3
-    assert lines[0].startswith("works of learner-0; --works takes learner-0, rnn_t0.50-2,")
+    assert lines[0].startswith("works of learner-0; --works takes learner-0, rnn_t0.50-2;")
     assert len(replay(folder, which="learner-0-best", log=quiet)) == 1
     assert len(replay(folder / "works" / "rnn_t0.50-2.npz", log=quiet)) == 2
-    with pytest.raises(WorksError, match="--works: 'gan-0' is none of learner-0, learner-0-best"):
+    with pytest.raises(
+        WorksError, match=r"--works: 'gan-0' is none of learner-0, rnn_t0.50-2; each"
+    ):
         replay(folder, which="gan-0")
+    for path in (folder / "works").glob("learner*"):
+        path.unlink()
+    with pytest.raises(WorksError, match=r"--works: 'fresh' is none of rnn_t0.50-2; each"):
+        replay(folder)
     monkeypatch.setattr(DrawingWorld, "load_evaluator", lambda self, path: Judges())
     assert verify(folder, "rnn_t0.50-2", log=quiet)
     save(folder / "works", {"heldout_quality": [0.3, 0.4]}, "rnn_t0.50-2.npz")
@@ -303,3 +310,19 @@ def test_the_look_options_act(tmp_path):
     command.main([str(tmp_path), "--svg", str(svgs), *"--ink #0a14c8 --paper white".split()])
     text = (svgs / "00000.svg").read_text()
     assert 'stroke="#0a14c8"' in text and 'fill="#ffffff"' in text
+
+
+def test_the_nearest_human_work_of_the_judges_stands_beside_each_work(tmp_path, monkeypatch):
+    class Lengths(Judges):
+        scale = 2.0
+        human = Works("drawing", np.array([[1, 2, 3, 4, 5], [1, 2, -1, -1, -1]]), names=("x", "y"))
+
+        def describe(self, works):
+            return works.lengths[:, None].astype(np.float32)
+
+    monkeypatch.setattr(DrawingWorld, "load_evaluator", lambda self, path: Lengths())
+    save(tmp_path, {"reward": [0.1]})
+    page = tmp_path / "p.html"
+    replay(tmp_path, html=page, log=quiet)
+    found = json.loads(re.search(r'id="nearest-data">(.*?)</script>', page.read_text())[1])
+    assert [(work["name"], work["distance"]) for work in found] == [("y", 0.5)]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import json
 import math
 import re
@@ -19,9 +18,8 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
 from move37.envs.base.works import Works
+from move37.envs.files.pictures import Picture, png_bytes
 from move37.novelty.storage import printable
 
 if TYPE_CHECKING:  # a world makes its pages and sheets with this file
@@ -30,8 +28,8 @@ if TYPE_CHECKING:  # a world makes its pages and sheets with this file
 _PARTS = re.compile(r"\s*<style>(.*?)</style>(.*?)<script>(.*?)</script>\s*", re.DOTALL)
 LONGEST = 200
 """Characters of a name that are shown."""
-STILL = 640
-"""Width and height, in pixels, of the pictures on a plain page."""
+STILL, NEAREST = 640, 192
+"""Width and height, in pixels, of the pictures on a plain page, and of human works."""
 
 
 def fill_page(
@@ -119,13 +117,38 @@ def still_page(
     """
     details = []
     for i in range(len(works)):
-        buffer = io.BytesIO()
         picture = world.tile(works, i, STILL, None, marks[i] if marks is not None else ())
-        Image.fromarray(picture).save(buffer, "PNG")
-        address = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-        details.append({"picture": address, "said": list(explained[i]) if explained else []})
+        said = list(explained[i]) if explained else []
+        details.append({"picture": _address(picture), "said": said})
     template = read_template("move37.envs.files", "still.html")
     return fill_page(template, works, title, details, captions, marks)
+
+
+def add_nearest(
+    page: str, world: World, human: Works, rows: Sequence[int], distances: Sequence[float]
+) -> str:
+    """Show beside each opened work of a page the human work that is nearest to it.
+
+    Args:
+        page: Of N works, as :func:`fill_page` fills it; another stays as it is.
+        world: The works' world.
+        human: Human works.
+        rows: For each of the N works which one is nearest.
+        distances: How far it is.
+    """
+    pictures = {i: _address(world.tile(human, i, NEAREST)) for i in set(rows)}
+    shown = [
+        {"name": printable(human.names[i], LONGEST), "distance": number(d), "picture": pictures[i]}
+        for i, d in zip(rows, distances, strict=True)
+    ]
+    # No text of the page can be this element: "<" is escaped in all of them.
+    begin = '<script type="application/json" id="nearest-data">'
+    return page.replace(f"{begin}[]<", f"{begin}{script_json(shown)}<", 1)
+
+
+def _address(picture: Picture) -> str:
+    """A picture as the address of an image on a page."""
+    return "data:image/png;base64," + base64.b64encode(png_bytes(picture)).decode()
 
 
 def read_template(package: str, name: str) -> str:

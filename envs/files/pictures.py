@@ -91,9 +91,14 @@ def save_png(path: str | os.PathLike[str], image: Picture, colours: int = 0) -> 
         colours: Reduce it to at most this many colours (up to 256), which makes the file about a
             third as large; 0 keeps all.
     """
+    write_atomically(path, png_bytes(image, colours))
+
+
+def png_bytes(image: Picture, colours: int = 0) -> bytes:
+    """A PNG file of a picture; for the arguments see :func:`save_png`."""
     picture = Image.fromarray(image)
     if colours:
         picture = picture.quantize(colours, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from move37.envs.base.works import PAD, Works
 from move37.envs.drawing.moves import END, LIFT, SIZE
 from move37.envs.drawing.rules.explain import explain
-from move37.envs.drawing.view.render import STROKE
+from move37.envs.drawing.view.render import STROKE, svg
 from move37.envs.files.pages import fill_page, read_template
 
 
@@ -37,6 +37,7 @@ def html_page(
             "moves": [m for m in moves.tolist() if m != PAD],
             "brief": [m for m in brief.tolist() if m != PAD],
             "said": said,
+            "svg": svg(moves, brief),
         }
         for moves, brief, said in zip(works.moves, works.briefs, explain(works), strict=True)
     ]
