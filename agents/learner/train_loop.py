@@ -171,8 +171,8 @@ class TrainingRun:
             lines = [printable(f"{label}: {reason}") for label, reason in world.left_out]
             write_atomically(path, "\n".join([*lines, ""]).encode())
             self._log(
-                f"{len(lines)} works of the corpus left out, named in {path} (the last: "
-                f"{lines[-1]})"
+                f"{len(lines)} works of the corpus left out, whole or in part, named in {path} "
+                f"(the last: {lines[-1]})"
             )
 
     # What a stage makes is read from its files, whether by this process or an earlier one.
