@@ -377,7 +377,7 @@ def test_a_long_melody_is_cut_at_a_phrase_or_after_four_bars(tmp_path):
 
 
 def test_a_short_melody_is_followed_by_silence(tmp_path):
-    brief, said = read_melody(midi_file(tmp_path / "a.mid", "C5:4 D5:4 C5:8"))
+    brief, said = read_melody(midi_file(tmp_path / "a.mid", "C5:4 D5:4 C5:8", gate=0.9))
     assert codes_of(brief) == notes_of("C5:4 D5:4 C5:8 R:16")
     assert said[0] == "16 eighths of silence follow, to make it 32"
     assert brief[FERMATA:].tolist() == [0] * 8 + [1] * 8 + [0] * 16

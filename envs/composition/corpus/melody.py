@@ -274,13 +274,18 @@ def _cut(part: _Part, start: int) -> tuple[int, list[str]]:
     """The eighth that a melody from ``start`` on is cut at, and what is to be said of it."""
     end, last = start + EIGHTHS, part.notes[-1].end
     if last <= end + _NEAR:
-        missing = end - round(last)
+        missing = end - _last(last)
         return end, [f"{missing} eighths of silence follow, to make it {EIGHTHS}"] * (missing > 0)
     for note, then in pairwise(part.notes):
         closes = note.fermata or then.begin - note.end > 1 - _NEAR
-        if closes and start + _SHORTEST <= round(note.end) <= start + EIGHTHS:
-            end = round(note.end)
+        if closes and start + _SHORTEST <= _last(note.end) <= start + EIGHTHS:
+            end = _last(note.end)
     return end, [f"cut after {end - start} eighths, at {part.where(end)}: more do not fit a brief"]
+
+
+def _last(end: float) -> int:
+    """The eighth in which a note has ended: what is played is shorter than it is meant."""
+    return math.ceil(end - _NEAR)
 
 
 def _on_grid(part: _Part, notes: list[_Note]) -> Iterator[tuple[int, int, _Note]]:
@@ -306,7 +311,7 @@ def _on_grid(part: _Part, notes: list[_Note]) -> Iterator[tuple[int, int, _Note]
                     f"{part.where(at)}: a note begins or ends between two eighths; triplets and "
                     "notes shorter than an eighth cannot be written here"
                 )
-        yield begin, max(begin + 1, math.ceil(end - _NEAR)), note
+        yield begin, max(begin + 1, _last(end)), note
 
 
 def _place(part: _Part, start: int, end: int) -> int:
