@@ -129,7 +129,7 @@ def test_a_damaged_cache_is_rebuilt(tmp_path, monkeypatch):
 
     calls = []
     inner = np.array(np.arange(3 * 2 * EIGHTHS).reshape(3, 2, EIGHTHS) % 31, np.int16)
-    monkeypatch.setattr(corpus, "_source", lambda spec: ("bach", "bach", [("a.xml", b"x")]))
+    monkeypatch.setattr(corpus, "_source", lambda spec: ("bach", "bach", [("a.xml", b"x")], ()))
 
     def parse(name, records, progress):
         calls.append(name)
