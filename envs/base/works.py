@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class WorksError(ValueError):
     """A file or array of works that cannot be read."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Works:
     """N finished works of one world.
 
@@ -98,6 +99,16 @@ class Works:
             None if self.images is None else self.images[index],
             self.n_actions,
         )
+
+    def __repr__(self) -> str:
+        terms = ", ".join(sorted(self.appraisal)) or "no terms"
+        return f"<{len(self)} works of the world {self.world}: {terms}>"
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows: a sheet of the works; None if their world is not known."""
+        # Worlds know works, not works worlds: one is looked for only when somebody looks.
+        shown: bytes | None = import_module("move37.envs.files.sheets").notebook_png(self)
+        return shown
 
     def with_appraisal(self, appraisal: Mapping[str, NDArray[np.float64]]) -> Works:
         """The same works with these terms."""

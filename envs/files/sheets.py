@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from move37.envs.base.registry import find_world
 from move37.envs.base.works import Works
-from move37.envs.files.pictures import GROUND, TEXT, USUAL, Look, Picture
+from move37.envs.files.pictures import GROUND, TEXT, USUAL, Look, Picture, png_bytes
 from move37.novelty.storage import printable
 
 if TYPE_CHECKING:  # a world makes its pages and sheets with this file
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # a world makes its pages and sheets with this file
 
 TILE, MARKED_TILE = 144, 216
 """Width and height of a tile in pixels, without and with marks."""
+MOST = 64
+"""Works that a notebook shows at most."""
 GAP = 6
 """Pixels between tiles."""
 CAPTION, TITLE = 12, 17
@@ -101,6 +104,25 @@ def marked_sheet(
         for i, at in enumerate(first.tolist())
     ]
     return _lay_out(tiles, size, columns, labels, None)
+
+
+def notebook_png(works: Works) -> bytes | None:
+    """A PNG file of works as a notebook shows them: a large tile of one, a sheet of several.
+
+    Returns:
+        None if there are no works, or their world is not known by the name that they bear.
+    """
+    n = len(works)
+    try:
+        world = find_world(works.world)()
+    except ValueError:
+        return None
+    if not n:
+        return None
+    if n == 1:
+        return png_bytes(world.tile(works, 0, 2 * TILE))
+    columns, title = MOST // 8, f"the first {MOST} of {n} works" if n > MOST else None
+    return png_bytes(sheet(world, works[:MOST], columns, works.names[:MOST], title=title), 64)
 
 
 def side_by_side(
