@@ -150,7 +150,11 @@ def pyribs(steps: int, seed: int) -> Ends:
     """Novelty search as pyribs does it: CMA-ES emitters that rank by novelty."""
     size = 3 * HIDDEN + (HIDDEN + 1) * HIDDEN + (HIDDEN + 1) * 2
     archive = ProximityArchive(
-        solution_dim=size, measure_dim=2, k_neighbors=K_NEIGHBORS, novelty_threshold=THRESHOLD
+        solution_dim=size,
+        measure_dim=2,
+        k_neighbors=K_NEIGHBORS,
+        novelty_threshold=THRESHOLD,
+        seed=seed,
     )
     emitters = [
         EvolutionStrategyEmitter(

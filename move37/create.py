@@ -147,25 +147,26 @@ def _appraised(
     run: Path, learner: SavedLearner, made: Works, log: Log
 ) -> tuple[Works, dict[str, dict[str, Any]]]:
     """The works with what the run's judges and its reward say of them, and summaries to compare."""
-    try:
-        judges = learner.world.load_evaluator(run)
-        measured = judges.measure(made)
-        terms = {f"judged/{key}": values for key, values in measured.items()}
-        terms |= load_reward(run)(made)
-    except (ValueError, OSError) as error:  # a learner alone makes works too
-        log(f"not appraised: {error}")
-        return made, {}
     n = len(made)
-    terms |= {
+    terms = {
         "step": np.full(n, float(learner.steps)),
         "seed": np.full(n, float(learner.config.seed)),
     }
-    summaries = {"these": judges.summarise(measured)}
-    if n < GROUP:
-        del summaries["these"]["novelty_self"]  # the fewer works there are, the further apart
-    if (run / SUMMARY).exists():
-        summary = read_json(run / SUMMARY)
-        summaries |= {"the run's": summary, "human": summary["human"]}
+    summaries: dict[str, dict[str, Any]] = {}
+    try:
+        judges = learner.world.load_evaluator(run)
+        measured = judges.measure(made)
+        terms |= {f"judged/{key}": values for key, values in measured.items()}
+        summaries["these"] = judges.summarise(measured)
+        if n < GROUP:
+            del summaries["these"]["novelty_self"]  # the fewer works there are, the further apart
+        if (run / SUMMARY).exists():
+            summary = read_json(run / SUMMARY)
+            summaries |= {"the run's": summary, "human": summary["human"]}
+        # What is damaged was told when an unfinished learner was read.
+        terms |= load_reward(run, log if learner.finished else lambda line: None)(made)
+    except (ValueError, OSError) as error:  # a learner alone makes works too
+        log(f"not fully appraised: {error}")
     return made.with_appraisal(terms), summaries
 
 

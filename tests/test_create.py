@@ -140,6 +140,17 @@ def test_works_are_appraised_as_the_run_appraised_its_own(run):
     assert (made.appraisal["step"] == recorded.appraisal["step"][0]).all()
 
 
+def test_without_a_checkpoint_the_judges_alone_appraise(run, tmp_path):
+    shutil.copytree(run, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "checkpoints")
+    said = []
+    made = create(tmp_path, n=5, log=said.append)
+    assert {"judged/heldout_quality", "step"} <= set(made.appraisal)
+    assert "reward" not in made.appraisal
+    assert any(line.startswith("not fully appraised: ") for line in said)
+    assert any(line.split()[0] == "heldout_quality" for line in said)
+
+
 def test_what_was_written_is_replayed_with_its_brief(run, svg, tmp_path):
     made = create(
         run, n=4, brief=svg, works=tmp_path / "mine.npz", exports=[("svg", tmp_path / "a")],
@@ -208,7 +219,7 @@ def test_basses_answer_the_melody_of_a_file(melody, tmp_path):
     brief, lines = read_melody(melody)
     assert (made.briefs == brief).all() and len(np.unique(made.moves, axis=0)) == 5
     assert set(lines) <= set(said) and not any("without briefs" in line for line in said)
-    assert any(line.startswith("not appraised: ") for line in said)
+    assert any(line.startswith("not fully appraised: ") for line in said)
     assert len(list((tmp_path / "midi").iterdir())) == len(list((tmp_path / "xml").iterdir())) == 5
     # What was written as an answer holds the melody.
     heard, _ = read_melody(tmp_path / "xml/00003.musicxml")
@@ -258,6 +269,7 @@ def test_of_an_unfinished_run_the_newest_checkpoint_works(unfinished):
     create(unfinished, n=2, log=said.append)
     assert newest.name in said[0] and "the checkpoint before it is used" in said[0]
     assert f"after {load_checkpoint(before).facts['num_timesteps']:,} moves" in said[1]
+    assert sum(newest.name in line for line in said) == 1
     assert newest.exists()  # the run may still want to see it
     before.write_bytes(b"")
     with pytest.raises(ValueError, match=before.name):

@@ -283,3 +283,4 @@ def test_pyribs_walks_equally_many_steps():
     ends = pyribs(3000, 0)
     assert 3000 <= ends[-1, 0] < 3000 + 90 * 60 and len(ends) % 90 == 0
     assert len(np.unique(ends[:, 1:3], axis=0)) > 20
+    np.testing.assert_array_equal(pyribs(3000, 0), ends)

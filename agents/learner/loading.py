@@ -95,10 +95,14 @@ def load_learner(run: str | os.PathLike[str], env: VecEnv | None = None) -> KLPe
     return model
 
 
-def load_reward(run: str | os.PathLike[str]) -> Reward:
+def load_reward(run: str | os.PathLike[str], log: Log = warnings.warn) -> Reward:
     """What the learner of a run is paid by, as it was at the newest checkpoint.
 
     It is an appraiser, so boards may have it: ``WorldBatch(simulator, load_reward(run))``.
+
+    Args:
+        run: Folder of a run.
+        log: Told of a damaged checkpoint, in whose place the one before it is read.
 
     Raises:
         ValueError: If there is no run of this version, or no intact checkpoint in it.
@@ -106,7 +110,7 @@ def load_reward(run: str | os.PathLike[str]) -> Reward:
     folder = Path(run)
     config = load_config(folder)
     world = world_of(config)
-    _, checkpoint = newest_intact(folder, load_checkpoint, warnings.warn)
+    _, checkpoint = newest_intact(folder, load_checkpoint, log)
     reward = world.make_reward(
         world.load_evaluator(folder), Works.load(folder / IMITATIONS), 1, config.seed,
         config.critic_pools,
