@@ -15,6 +15,7 @@ import io
 import json
 import random
 import resource
+import shutil
 import struct
 import sys
 import tempfile
@@ -24,6 +25,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 if "--guided" in sys.argv:
@@ -51,6 +53,7 @@ if "--guided" in sys.argv:
 
 import numpy as np
 import torch
+from PIL import Image
 
 from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_checkpoint
 from move37.agents.runs.config import load_config, make_config, save_config
@@ -62,9 +65,10 @@ from move37.envs.composition.moves import BRIEF
 from move37.envs.composition.score import notation
 from move37.envs.composition.score.midi import midi
 from move37.envs.composition.scores import scores_of
-from move37.envs.drawing.corpus.icons import _check
+from move37.envs.drawing.corpus.icons import CorpusError, _check, load_corpus
 from move37.envs.drawing.corpus.lines import SvgError
 from move37.envs.drawing.corpus.quickdraw import read_drawing
+from move37.envs.drawing.corpus.reading import ReadingError, read_picture
 from move37.envs.drawing.corpus.svg import read_svg
 from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.judging.craft import PatchCritic
@@ -213,6 +217,27 @@ def _load_melody(path: Path, suffix: str) -> None:
     read_melody(named)
 
 
+def _write_picture(path: Path, kind: str) -> None:
+    """A photograph that was turned."""
+    pixels = np.full((40, 30, 3), 255, np.uint8)
+    pixels[8:32, 8:10] = pixels[30:32, 8:22] = 0
+    exif = Image.Exif()
+    exif[0x112] = 6
+    Image.fromarray(pixels).save(path, kind, exif=exif)
+
+
+def _write_drawings(path: Path) -> None:
+    _write_drawing(path)
+    path.write_text(f"{path.read_text()}\n" * 3)
+
+
+def _load_drawings(path: Path) -> None:
+    file = path.with_suffix(".ndjson")
+    path.replace(file)
+    load_corpus(str(file), cache_dir=path.parent / "cache", progress=False)
+    shutil.rmtree(path.parent / "cache")
+
+
 LOADERS = {
     "works": Loader(_write_works, _load_works, WorksError),
     "npz": Loader(_write_works, read_npz, StorageError),
@@ -228,6 +253,11 @@ LOADERS = {
     "json": Loader(_write_config, read_json, StorageError),
     "svg": Loader(_write_svg, lambda p: read_svg(p.read_bytes()), SvgError),
     "ndjson": Loader(_write_drawing, lambda p: read_drawing(p.read_bytes()), SvgError),
+    "quickdraw": Loader(_write_drawings, _load_drawings, CorpusError),
+    **{
+        kind: Loader(partial(_write_picture, kind=kind), read_picture, ReadingError)
+        for kind in ("png", "jpeg", "webp")
+    },
     "musicxml": Loader(
         lambda p: _write_melody(p, notation.musicxml),
         lambda p: _load_melody(p, ".musicxml"),
