@@ -25,7 +25,7 @@ check: install
 types: install
 	rm -rf build/types
 	mkdir -p build/types/move37
-	ln -s $(CURDIR)/move37/* $(addprefix $(CURDIR)/,$(PARTS)) build/types/move37/
+	for path in move37/* $(PARTS); do ln -s "$(CURDIR)/$$path" build/types/move37/; done
 	$(BIN)/python -m mypy
 
 install: .venv/installed
