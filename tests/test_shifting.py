@@ -51,7 +51,7 @@ def test_the_picture_turns_from_cold_to_warm_as_kinds_appear(human):
     steps = np.arange(400.0)
     shift_curves = ShiftCurves(Plane(), human, 0)
     picture = shift_curves.picture(Works("drawing", moves, appraisal={"step": steps})).astype(int)
-    assert picture.shape == (450, 800, 3)
+    assert picture.shape == (520, 800, 3)  # with the legend below
     warmth = picture[200:400, :, 0] - picture[200:400, :, 2]
     assert warmth[:, 150:350].mean() < 0 < 60 < warmth[:, 550:750].mean()
     # Drawing changes nothing: the same works give the same picture again.
