@@ -20,7 +20,7 @@ from move37.agents.runs.config import FILE
 from move37.agents.runs.train_state import steps_of, works_of
 from move37.envs.base.registry import find_world, load_works
 from move37.envs.base.works import Works, WorksError
-from move37.envs.base.world import World
+from move37.envs.base.world import Measures, World
 from move37.novelty.storage import StorageError, part, read_json
 from move37.outputs import Log
 
@@ -135,20 +135,16 @@ def _of_checkpoint(run: Path, path: Path, checkpoint: Checkpoint, world: str, lo
     log(f"{len(works)} works, the newest after {steps_of(path):,} moves of learning")
     judges: Path | None = run
     try:
-        works = works.with_appraisal({**works.appraisal, **judged(loaded, run, works)})
+        measured = loaded.load_evaluator(run).measure(works)
+        works = works.with_appraisal({**works.appraisal, **judged(measured)})
     except (StorageError, WorksError, OSError) as error:  # it lies in another folder, say
         judges = None
         log(f"not judged: {error}")
     return Source(f"{run.name}, learning", loaded, works, "checkpoint", judges, run / IMITATOR)
 
 
-def judged(world: World, judges: Path, works: Works) -> dict[str, NDArray[np.float64]]:
-    """The terms that the judges in a folder give to works.
-
-    Raises:
-        ValueError: If the judges cannot be read.
-    """
-    measured = world.load_evaluator(judges).measure(works)
+def judged(measured: Measures) -> Measures:
+    """What judges measured, by names that no term of a reward has."""
     return {f"{JUDGED}{key}": values for key, values in measured.items()}
 
 

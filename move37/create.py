@@ -26,9 +26,10 @@ from move37.agents.learner.loading import SavedLearner, load_learner, load_rewar
 from move37.agents.learner.rollout import finish_works
 from move37.agents.runs.run_dir import SUMMARY
 from move37.agents.runs.terminal import Parser, command, one_line_errors, print_summaries, prog
+from move37.choosing import judged
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works
-from move37.envs.base.world import World
+from move37.envs.base.world import Evaluator, World
 from move37.envs.files.pictures import USUAL, Look
 from move37.novelty.diversity import GROUP
 from move37.novelty.storage import read_json
@@ -102,13 +103,13 @@ def create(
     begun = Works(world.id, np.full((n, boards.max_moves), PAD, np.int16), briefs)
     none_kept = np.zeros(n, np.int64)
     made = finish_works(learner.network, world.exam, begun, none_kept, rng, temperature)
-    made, summaries = _appraised(Path(run), learner, made, log)
+    made, summaries, judges = _appraised(Path(run), learner, made, log)
     if works is not None:
         made.save(works)
         log(f"wrote {works}")
     write_files(
         world, made, f"Works of {Path(run).name}", sheet=sheet, html=html, exports=exports,
-        look=look, captions=[f"#{i}" for i in range(n)], judges=Path(run), log=log,
+        look=look, captions=[f"#{i}" for i in range(n)], judges=judges, log=log,
     )  # fmt: skip
     if summaries:
         print_summaries(summaries, log)
@@ -145,18 +146,19 @@ def _title(run: Path, learner: SavedLearner, n: int, seed: int, temperature: flo
 
 def _appraised(
     run: Path, learner: SavedLearner, made: Works, log: Log
-) -> tuple[Works, dict[str, dict[str, Any]]]:
-    """The works with what the run's judges and its reward say of them, and summaries to compare."""
+) -> tuple[Works, dict[str, dict[str, Any]], Evaluator | None]:
+    """The works with what the run's judges and its reward say of them, summaries, the judges."""
     n = len(made)
     terms = {
         "step": np.full(n, float(learner.steps)),
         "seed": np.full(n, float(learner.config.seed)),
     }
     summaries: dict[str, dict[str, Any]] = {}
+    judges = None
     try:
         judges = learner.world.load_evaluator(run)
         measured = judges.measure(made)
-        terms |= {f"judged/{key}": values for key, values in measured.items()}
+        terms |= judged(measured)
         summaries["these"] = judges.summarise(measured)
         if n < GROUP:
             del summaries["these"]["novelty_self"]  # the fewer works there are, the further apart
@@ -167,7 +169,7 @@ def _appraised(
         terms |= load_reward(run, log if learner.finished else lambda line: None)(made)
     except (ValueError, OSError) as error:  # a learner alone makes works too
         log(f"not fully appraised: {error}")
-    return made.with_appraisal(terms), summaries
+    return made.with_appraisal(terms), summaries, judges
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -14,7 +14,7 @@ from PIL import ImageColor
 from move37.agents.runs.terminal import Parser
 from move37.envs.base.registry import find_world, known_worlds
 from move37.envs.base.works import Works, WorksError, write_atomically
-from move37.envs.base.world import World
+from move37.envs.base.world import Evaluator, World
 from move37.envs.files import sheets
 from move37.envs.files.pages import add_nearest
 from move37.envs.files.pictures import USUAL, Colour, Look, save_png
@@ -73,7 +73,7 @@ def write_files(
     captions: Sequence[str],
     labels: Sequence[str] | None = None,
     marks: Sequence[Sequence[int]] | None = None,
-    judges: Path | None = None,
+    judges: Evaluator | None = None,
     log: Log,
 ) -> None:
     """Write what is asked for of works; files that are there are replaced.
@@ -89,7 +89,7 @@ def write_files(
         captions: N texts below the works on the sheet.
         labels: N texts below the works on the page; None: those of the sheet.
         marks: For each work the indices of moves that are marked on the page.
-        judges: Folder of judges, whose human works stand beside works on the page.
+        judges: Whose human works stand beside works on the page, the nearest in their space.
         log: Takes a line for each file or folder.
     """
     for kind, path in exports:
@@ -102,22 +102,12 @@ def write_files(
     if html:
         page = world.page(works, title, captions if labels is None else labels, marks)
         if judges is not None:
-            page = _with_nearest(page, world, works, judges, log)
+            human = judges.human
+            distances, rows = nearest(judges.describe(works), judges.describe(human), 1)
+            far = (distances[:, 0] / judges.scale).tolist()
+            page = add_nearest(page, world, human, rows[:, 0].tolist(), far)
         write_atomically(html, page.encode())
         log(f"wrote {html}")
-
-
-def _with_nearest(page: str, world: World, works: Works, judges: Path, log: Log) -> str:
-    """The page with the human work beside each work that is nearest to it in the judges' space."""
-    try:
-        evaluator = world.load_evaluator(judges)
-    except (ValueError, OSError) as error:
-        log(f"no human works beside these: {error}")
-        return page
-    human = evaluator.human
-    distances, rows = nearest(evaluator.describe(works), evaluator.describe(human), 1)
-    far = (distances[:, 0] / evaluator.scale).tolist()
-    return add_nearest(page, world, human, rows[:, 0].tolist(), far)
 
 
 def add_output_options(parser: Parser, html: str) -> None:

@@ -28,8 +28,9 @@ from move37.agents.measures.likelihoods import THRESHOLD, move_likelihoods
 from move37.agents.measures.move37 import find_moments, left_the_known
 from move37.agents.runs.run_dir import SUMMARY
 from move37.agents.runs.terminal import Parser, one_line_errors, prog
-from move37.choosing import Source, choose, holds, load_source, parse_where, terms_of
+from move37.choosing import Condition, Source, choose, holds, load_source, parse_where, terms_of
 from move37.envs.base.works import Works, WorksError
+from move37.envs.base.world import Evaluator
 from move37.envs.files import sheets
 from move37.envs.files.pictures import USUAL, Look, save_png
 from move37.novelty.storage import load_weights, read_json
@@ -100,13 +101,9 @@ def replay(
     found, works, exports = source.world, source.works, list(exports)
     check_files(found, exports, look, {"sheet": sheet, "moments": isinstance(moments, Path)})
     rows = np.arange(len(works)) if ids is None else _numbers(ids, len(works))
-    if conditions:
-        kept = rows[holds(works, conditions)[rows]]
-        log(f"{len(kept)} of {len(rows)} works: {where}")
-        rows = kept
+    rows = _where(works, rows, conditions, log)
     if moments and len(rows):
-        has = _count_moments(source, works[rows], log)
-        rows = rows[has] if ids is None else rows
+        rows = rows[_has_moment(source, works[rows], log) | (ids is not None)]
     rows = choose(
         works, rows, sort=sort, ascending=ascending, best=best, newest=newest, random=random,
         ids=ids, seed=seed,
@@ -125,7 +122,8 @@ def replay(
     # Files first: whoever reads the table may stop reading it.
     write_files(
         found, shown, f"Works of {source.name}", sheet=sheet, html=html, exports=exports, look=look,
-        captions=captions, labels=labels, marks=marks, judges=source.judges, log=log,
+        captions=captions, labels=labels, marks=marks,
+        judges=_judges(source, log) if html else None, log=log,
     )  # fmt: skip
     if isinstance(moments, Path) and log_p is not None and marks is not None:
         first = left_the_known(log_p)
@@ -137,6 +135,29 @@ def replay(
     if moments and log_p is not None:
         log_moments(rows, log_p, log)
     return shown
+
+
+def _where(
+    works: Works, rows: NDArray[np.int64], conditions: Sequence[Condition], log: Log
+) -> NDArray[np.int64]:
+    """Those of the rows for whose works all conditions hold."""
+    if not conditions:
+        return rows
+    kept = rows[holds(works, conditions)[rows]]
+    asked = " and ".join(f"{name} {sign} {number:g}" for name, sign, number in conditions)
+    log(f"{len(kept)} of {len(rows)} works: {asked}")
+    return kept
+
+
+def _judges(source: Source, log: Log) -> Evaluator | None:
+    """The judges that measured the works, if there are any that can be read."""
+    if source.judges is None:
+        return None
+    try:
+        return source.world.load_evaluator(source.judges)
+    except (ValueError, OSError) as error:
+        log(f"no human works beside these: {error}")
+        return None
 
 
 def _numbers(ids: Sequence[int], n: int) -> NDArray[np.int64]:
@@ -217,7 +238,7 @@ def log_moments(rows: NDArray[np.int64], log_p: NDArray[np.float64], log: Log) -
             log(f"{i:4d}  {t:4d}  {np.exp(row[t]):7.1e}  {row[t] / np.log(10):7.2f}")
 
 
-def _count_moments(source: Source, works: Works, log: Log) -> NDArray[np.bool_]:
+def _has_moment(source: Source, works: Works, log: Log) -> NDArray[np.bool_]:
     """(N,) bool: works that have a Move-37 moment; prints how many have.
 
     Of works that no judge measured: those that have an improbable move.

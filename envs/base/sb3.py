@@ -109,10 +109,6 @@ class WorldVecEnv(VecEnv):
         self.seconds_environment += time.perf_counter() - begin
         return observations, step.rewards.copy(), dones, infos
 
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Which moves of one board are legal, as MaskablePPO asks for it: always every one."""
-        return np.ones(self.batch.simulator.n_actions, np.bool_)
-
     def close(self) -> None:
         """Nothing to release."""
 
