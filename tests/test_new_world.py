@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from torch import nn
 
+from move37.agents.runs import config
 from move37.envs import check_world
 from move37.envs.base import places, registry
 from move37.envs.base.check import CHECKS, WorldError
@@ -222,8 +223,11 @@ BROKEN = {
     "works of the world 'drawing', not of rhythm": with_members(
         load_splits=lambda self: Splits.of(replace(rhythms(300), world="drawing"))
     ),
-    "human works: 5 different ones, at least 20 are needed": with_members(
+    "human works: 5 different ones, at least 20 are needed.*'Human works'": with_members(
         load_splits=lambda self: Splits.of(rhythms(300)[:5])
+    ),
+    "FileNotFoundError: no such corpus.*'Human works'": with_members(
+        load_splits=lambda self: (_ for _ in ()).throw(FileNotFoundError("no such corpus"))
     ),
     r"images: expected uint8 \(N, H, W\), got float64.*'Images'": with_members(
         images_of=lambda self, moves, briefs: np.zeros((len(moves), 4, 4))
@@ -237,6 +241,9 @@ BROKEN = {
     ),
     r"tile: expected uint8 \(48, 48, 3\).*'Pictures and files'": with_members(
         tile=lambda self, *rest, **more: np.zeros((9, 9, 3), np.uint8)
+    ),
+    "looks: 'colour' is none of size, .*'Pictures and files'": with_members(
+        looks={"colour": ("sheet",)}
     ),
     "sound: expected samples": with_members(sound=lambda self, works: (np.full(9, 7.0), 8000)),
     "rule 'odd': expected 0 to 1, got 0 to 2.*'Rules'": with_members(
@@ -270,6 +277,13 @@ def test_a_broken_world_is_refused_with_what_is_wrong_and_where_to_read(words):
     with pytest.raises(WorldError, match=rf"(?s){words}") as caught:
         check_world(BROKEN[words])
     assert "in docs/new-world.md" in str(caught.value)
+
+
+def test_a_world_whose_ppo_names_no_option_is_refused(monkeypatch):
+    world = with_members(ppo={"nenvs": 8})
+    monkeypatch.setattr(config, "find_world", lambda name: world)
+    with pytest.raises(ValueError, match=r"--world: odd:Odd: ppo: 'nenvs' is no option"):
+        config.make_config("smoke", "odd:Odd")
 
 
 def test_the_sections_that_errors_name_are_there():

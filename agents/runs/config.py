@@ -160,6 +160,10 @@ def make_config(preset: str = "default", world: str = "drawing", **options: Any)
         kind = find_world(world)
     except ValueError as error:
         raise ValueError(f"--world: {error}") from error
+    known = {item.name for item in fields(Config)}
+    for name in kind.ppo:
+        if name not in known:
+            raise ValueError(f"--world: {world}: ppo: {name!r:.40} is no option of `train`")
     options = dict(kind.ppo) | PRESETS[preset] | options
     return Config(preset=preset, world=world, **options)
 

@@ -9,6 +9,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from move37.envs.base.registry import find_world
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works
 from move37.envs.base.world import World
+from move37.envs.files.pictures import Look
 
 BOARDS = 5
 SAMPLE = 40
@@ -153,8 +155,8 @@ def _same(left: Mapping[str, NDArray[Any]], right: Mapping[str, NDArray[Any]]) -
     return left.keys() == right.keys() and all(np.array_equal(left[k], right[k]) for k in left)
 
 
-def _simulator(world: World) -> Iterator[Promise]:
-    """Constants, the space of observations, and that observations are in it."""
+def _constants(world: World) -> Iterator[Promise]:
+    """What a simulator says of itself."""
     kind = getattr(world, "simulator_class", None)
     yield from _derived("simulator_class: ", kind, Simulator)
     kind = world.simulator_class
@@ -165,6 +167,10 @@ def _simulator(world: World) -> Iterator[Promise]:
     end, of = kind.end_move, kind.world
     yield end is None or 0 <= end < kind.n_actions, f"end_move: {end!r} is no move"
     yield of == world.id, f"simulator_class.world: expected the id {world.id!r}, got {of!r}"
+
+
+def _observations(world: World) -> Iterator[Promise]:
+    """The space of observations, and that observations are in it."""
     simulator, rng = _begun(world, BOARDS), np.random.default_rng(0)
     space = simulator.observation_space()
     if world.env_id:
@@ -237,6 +243,11 @@ def _state(world: World) -> Iterator[Promise]:
 
 
 # Human works and boards
+
+
+def _loaded(world: World) -> Iterator[Promise]:
+    """Human works can be read; most checks need them."""
+    yield isinstance(world.train, Works), f"train: expected Works, got {world.train!r:.80}"
 
 
 def _human_works(world: World) -> Iterator[Promise]:
@@ -325,6 +336,9 @@ def _pictures(world: World) -> Iterator[Promise]:
     for kind, entry in world.exports.items():
         fits = len(entry) == 3 and isinstance(entry[1], str) and callable(entry[2])
         yield fits, f"exports[{kind!r}]: expected (placeholder, help text, writer)"
+    known = [item.name for item in fields(Look)]
+    for option in world.looks:
+        yield option in known, f"looks: {option!r} is none of {', '.join(known)}"
 
 
 def _rules(world: World) -> Iterator[Promise]:
@@ -412,9 +426,10 @@ def _reward(world: World) -> Iterator[Promise]:
 
 
 CHECKS: tuple[tuple[str, Callable[[World], Iterator[Promise]]], ...] = (
-    ("Simulator", _simulator), ("Simulator", _batches), ("Simulator", _waiting),
-    ("Simulator", _state), ("Human works", _human_works), ("Briefs", _boards),
-    ("Images", _images), ("Pictures and files", _pictures), ("Rules", _rules),
-    ("Network", _network), ("Judges", _judges), ("Reward", _reward),
+    ("Simulator", _constants), ("Human works", _loaded), ("Simulator", _observations),
+    ("Simulator", _batches), ("Simulator", _waiting), ("Simulator", _state),
+    ("Human works", _human_works), ("Briefs", _boards), ("Images", _images),
+    ("Pictures and files", _pictures), ("Rules", _rules), ("Network", _network),
+    ("Judges", _judges), ("Reward", _reward),
 )  # fmt: skip
 """Sections of the page, and what is tried of them, in order."""
