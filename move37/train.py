@@ -1,6 +1,6 @@
 """Train a learner: imitate human works, then PPO for quality x novelty.
 
-move37 train                       # the default budget: under 20 minutes on 2 cores
+move37 train                       # the default budget: about 8 minutes on 2 cores
 move37 train --preset smoke        # everything, tiny: under 2 minutes
 move37 train --seed 3 --run-dir runs/mine --withhold '*plane*'
 move37 train --imitator runs/mine/imitator.safetensors --kl-weight 0.05 --run-dir runs/near
