@@ -83,7 +83,7 @@ def load_source(path: Path, which: str, world: str, log: Log) -> Source:
             raise WorksError(f"--works: {path} is a file of works, not the folder of a run")
         if path.parent.name == "works" and _is_comparison(path.parent.parent):
             return _of_comparison(path.parent.parent, path.stem, world, log)
-        return Source(path.stem, *load_works(path, world), "file")
+        return Source(path.stem, *_loaded(path, world), "file")
     if _is_comparison(path):
         return _of_comparison(path, which, world, log)
     if which not in FILES:
@@ -93,9 +93,14 @@ def load_source(path: Path, which: str, world: str, log: Log) -> Source:
         return _of_checkpoint(path, *newest_intact(path, load_checkpoint, log), world, log)
     # A world that is no part of Move37 is found by the name that the run was started with.
     name = world or (str(read_json(config).get("world", "")) if config.exists() else "")
-    loaded, works = load_works(path / FILES[which], name)
+    return Source(path.name, *_loaded(path / FILES[which], name), "run", path, path / IMITATOR)
+
+
+def _loaded(path: Path, world: str) -> tuple[World, Works]:
+    """A world and the works of a file, whose terms have the names of today."""
+    loaded, works = load_works(path, world)
     terms = {OLD_TERMS.get(key, key): values for key, values in works.appraisal.items()}
-    return Source(path.name, loaded, works.with_appraisal(terms), "run", path, path / IMITATOR)
+    return loaded, works.with_appraisal(terms)
 
 
 def _is_comparison(path: Path) -> bool:
@@ -116,7 +121,7 @@ def _of_comparison(path: Path, which: str, world: str, log: Log) -> Source:
         raise WorksError(f"--works: {which!r} is none of {known}")
     seed = int(which.removesuffix("-best").rpartition("-")[2])
     name = world or str(folder.config()["world"])
-    loaded, works = load_works(path / "works" / f"{which}.npz", name)
+    loaded, works = _loaded(path / "works" / f"{which}.npz", name)
     imitator = folder.maker(seed, "imitator") / IMITATOR
     return Source(f"{path.name}, {which}", loaded, works, "comparison", folder.judges, imitator)
 

@@ -66,6 +66,8 @@ def test_terms_of_version_0_1_have_their_new_names_and_missing_ones_are_told(tmp
     assert lines[0].split() == ["id", "moves", "reward", "novelty_reward"]
     assert lines[1].split() == ["1", "3", "0.200", "0.400"]
     assert lines[-1] == "not recorded for these works: quality, heldout_quality, novelty_human"
+    alone = replay(tmp_path / "works.npz", log=lines.append)  # the file, outside of its run
+    assert sorted(alone.appraisal) == sorted(works.appraisal)
 
 
 def test_the_world_is_the_one_the_run_was_started_with(tmp_path, monkeypatch):

@@ -184,8 +184,8 @@ def load_config(run: Path) -> Config:
     found = read_json(path)
     if found.pop("format", None) != FORMAT:
         raise ValueError(
-            f"{path}: not a run of this version, so it cannot be resumed (works and networks of "
-            "version 0.1 can still be replayed)"
+            f"{path}: not a run of this version, so it cannot be resumed or make new works "
+            "(works and networks of version 0.1 can still be replayed)"
         )
     known = {item.name: type(item.default) for item in fields(Config)}
     for key, value in found.items():
