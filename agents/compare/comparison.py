@@ -128,7 +128,7 @@ class Comparison:
         rnn = Entry("rnn", "rnn")
         try:
             maker, _ = self.model_store.maker(rnn, 0)
-            language = getattr(maker, "log_likelihood", None)
+            language = maker.log_likelihood
         except MakerError as error:
             self._note_failure(rnn, 0, error)
             self.log(f"no char-RNN to measure description lengths with: {error.text}")

@@ -29,7 +29,7 @@ VENDI_BANDWIDTH = 0.5
 """Of the Vendi score's kernel, in units of the human median distance."""
 
 
-Likelihood = Callable[[Works], NDArray[np.float64]]
+Likelihood = Callable[[Works], NDArray[np.float64] | None]
 """Gives the log-probability of every move of N works, (N, T) float64, in nats, 0 after the last."""
 
 
@@ -75,8 +75,9 @@ class EvaluationSuite:
             out["second_quality"] = self.second(works)
         distances, _ = nearest(self.evaluator.describe(works), self.reference, 1)
         out["nearest_human"] = np.asarray(distances, np.float64)[:, 0] / self.evaluator.scale
-        if self.language is not None:
-            out["bits_rnn"] = -self.language(works).sum(axis=1) / math.log(2)
+        nats = None if self.language is None else self.language(works)
+        if nats is not None:
+            out["bits_rnn"] = -nats.sum(axis=1) / math.log(2)
         literal = math.log2(self.world.simulator(1).n_actions)
         out["bits_deflate"] = deflate_bits(move_bytes(works.moves), self.dictionary, literal)
         return out

@@ -53,6 +53,13 @@ class Maker(ABC):
         """(N,) float64, more is better: its own reward; None if it has none."""
         return None
 
+    def log_likelihood(self, works: Works) -> NDArray[np.float64] | None:
+        """(N, T) float64, nats: log-probability of every move of works, 0 after the last.
+
+        None if it gives none. The char-RNN's measures description lengths in comparisons.
+        """
+        return None
+
     def inputs(self, n: int, rng: np.random.Generator) -> Works | None:
         """What ``generate(n, rng)`` makes its works from, for a generator in that state.
 
