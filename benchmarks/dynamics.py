@@ -152,11 +152,11 @@ def write_drawing() -> None:
     rows["the same, two torch threads"] = steps_per_second(batch.step, actions[:100])
     torch.set_num_threads(1)
 
-    singles = DummyVecEnv([lambda: gymnasium.make("Move37/Drawing-v0")] * 16)
+    singles = DummyVecEnv([lambda: gymnasium.make("Move37/DrawingFree-v0")] * 16)
     singles.reset()
     few = np.ascontiguousarray(actions[:, :16])
     rows["16 single environments in DummyVecEnv, form"] = steps_per_second(singles.step, few)
-    apart = SubprocVecEnv([lambda: gymnasium.make("Move37/Drawing-v0")] * 16)
+    apart = SubprocVecEnv([lambda: gymnasium.make("Move37/DrawingFree-v0")] * 16)
     apart.reset()
     rows["16 single environments in SubprocVecEnv, form"] = steps_per_second(apart.step, few[:100])
     apart.close()

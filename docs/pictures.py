@@ -86,7 +86,7 @@ def write_piece(folder: Path, name: str, work: Works) -> None:
 
 def drawing_board(works: Works) -> np.ndarray:
     """What the drawing environment renders in the middle of a work, with a given stroke."""
-    env = gymnasium.make("Move37/Drawing-v0", render_mode="rgb_array", render_size=384)
+    env = gymnasium.make("Move37/DrawingFree-v0", render_mode="rgb_array", render_size=384)
     env.reset(seed=0, options={"brief": BRIEF})
     longest = works.moves[works.lengths.argmax()]
     return play(env, longest, 20)

@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "train a learner: imitate human works, then PPO for quality x novelty",
     "create": "let a learner make new works, from a brief of yours if you like",
     "replay": "look at works again: sheets, pages, files, checks",
+    "measure": "say what drawings are named, how new they are, and what of them nobody needs",
     "compare": "compare makers under the same judges",
     "cache": "say how much is kept between runs, or remove it",
 }

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from move37.agents.compare.comparison_dir import FORMAT, ComparisonDir
 from move37.agents.learner.loading import newest_intact
-from move37.agents.learner.train_loop import IMITATOR, MEASURED
+from move37.agents.learner.train_loop import IMITATOR
 from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint
 from move37.agents.runs.config import FILE
 from move37.agents.runs.train_state import steps_of, works_of
@@ -30,6 +30,8 @@ OLD_TERMS = {
 }  # fmt: skip
 """What terms are called now that version 0.1 called otherwise."""
 FILES = {"fresh": "works.npz", "admitted": "admitted.npz"}
+NEWEST = 400
+"""Works of a checkpoint that are shown."""
 JUDGED = "judged/"
 """Before the terms of works that the judges of their run gave."""
 SCORES = ("reward", "own_score")
@@ -135,7 +137,7 @@ def _of_checkpoint(run: Path, path: Path, checkpoint: Checkpoint, world: str, lo
     loaded, arrays = find_world(name)(), part(checkpoint.arrays, "works")
     if not arrays:
         raise WorksError(f"{path}: no work was finished before it")
-    works = works_of(loaded.id, arrays)[-MEASURED:]
+    works = works_of(loaded.id, arrays)[-NEWEST:]
     loaded.check_works(works)
     log(f"{len(works)} works, the newest after {steps_of(path):,} moves of learning")
     judges: Path | None = run

@@ -1,7 +1,7 @@
 """Compare makers of works: which of them are creative?
 
 move37 compare --out comparison                     # every maker, 3 seeds: hours on 2 cores
-move37 compare --budget smoke --out /tmp/comparison # everything, tiny: some minutes
+move37 compare --budget smoke --out /tmp/comparison # everything, tiny: several minutes
 move37 compare --out comparison --run runs/a --run runs/b --run runs/c
 move37 compare --out comparison --threads 1 --jobs 8 # on a machine with eight cores
 move37 compare --out comparison --only rnn,gan,learner --seeds 5

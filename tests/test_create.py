@@ -379,13 +379,13 @@ def test_the_table_of_options_is_that_of_the_worlds():
         for line in re.search(r"\n(\| option \| drawing.*?)\n\n", text, re.DOTALL)[1].splitlines()
     )
     table = {
-        option: dict(zip(head[1:5], cells[1:5], strict=True))
+        option: dict(zip(head[1:6], cells[1:6], strict=True))
         for cells in rows[1:]
         for option in re.findall(r"--([\w-]+)", cells[0].replace("line-width", "line_width"))
     }
     options = {name for name in vars(command.parse(["--run", "r"])) if name != "exports"}
     kinds = {kind for name in WORLDS for kind in find_world(name).exports}
-    assert set(table) == options | kinds | {"export"} and set(head[1:5]) == set(WORLDS)
+    assert set(table) == options | kinds | {"export"} and set(head[1:6]) == set(WORLDS)
     for kind in kinds:
         for world, cell in table[kind].items():
             assert (cell == "yes") == (kind in find_world(world).exports), (kind, world)
@@ -423,7 +423,7 @@ def test_the_policy_is_the_runs(run):
     seen, _ = learner.policy.obs_to_tensor(observations)
     shares = learner.policy.get_distribution(seen).distribution.probs
     torch.testing.assert_close(shares, torch.softmax(logits, 1))
-    one, _ = gymnasium.make("move37:Move37/Drawing-v0").reset()
+    one, _ = gymnasium.make("move37:Move37/DrawingFree-v0").reset()
     assert learner.predict(one, deterministic=True)[0] == surest[0]
 
 
@@ -473,4 +473,4 @@ def test_rl_zoo3_trains(tmp_path):
             text=True,
         )
         assert done.returncode == 0, done.stderr
-    assert list(tmp_path.glob("logs/ppo/*/Move37-Drawing-v0.zip"))
+    assert list(tmp_path.glob("logs/ppo/*/Move37-DrawingFree-v0.zip"))

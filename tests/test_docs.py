@@ -16,10 +16,11 @@ PAGES = sorted(
 )
 TESTS = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
 ENVIRONMENTS = {
-    "drawing": "Drawing",
-    "composition": "Composition",
-    "composition-free": "CompositionFree",
-    "composition-four": "CompositionFour",
+    "drawing": "DrawingFree-v0",
+    "drawing-concepts": "Drawing-v1",
+    "composition": "Composition-v0",
+    "composition-free": "CompositionFree-v0",
+    "composition-four": "CompositionFour-v0",
 }
 OLD_WORDS = (
     "yardstick", "newness", "workshop", "recipe", "panel", "surprise", "variety", "habit", "crew",
@@ -103,7 +104,7 @@ def low_high(text):
 @pytest.fixture(scope="module", params=ENVIRONMENTS)
 def documented(request):
     """The text of an environment's page, and the environment."""
-    env = gymnasium.make(f"Move37/{ENVIRONMENTS[request.param]}-v0")
+    env = gymnasium.make(f"Move37/{ENVIRONMENTS[request.param]}")
     return (ROOT / f"docs/environments/{request.param}.md").read_text(), env.unwrapped
 
 
@@ -146,7 +147,7 @@ def test_the_arguments_table_is_the_signature(documented):
 
 def test_a_page_that_is_wrong_is_found():
     text = (ROOT / "docs/environments/drawing.md").read_text()
-    env = gymnasium.make("Move37/Drawing-v0").unwrapped
+    env = gymnasium.make("Move37/DrawingFree-v0").unwrapped
     changes = {
         "(6,)": "(7,)",
         "int16 | 0 to 578": "int16 | 0 to 577",

@@ -72,14 +72,14 @@ def test_a_point_after_lift_draws_nothing_and_the_same_point_twice_is_a_dot():
 
 @pytest.mark.parametrize("action", [-1, N_MOVES])
 def test_a_wrong_move_is_refused(action):
-    env = gymnasium.make("Move37/Drawing-v0").unwrapped
+    env = gymnasium.make("Move37/DrawingFree-v0").unwrapped
     env.reset()
     with pytest.raises(ValueError, match="is no move"):
         env.step(action)
 
 
 def test_a_finished_work_must_be_reset():
-    env = gymnasium.make("Move37/Drawing-v0").unwrapped
+    env = gymnasium.make("Move37/DrawingFree-v0").unwrapped
     env.reset()
     env.step(END)
     with pytest.raises(RuntimeError, match="reset"):
@@ -87,7 +87,7 @@ def test_a_finished_work_must_be_reset():
 
 
 def test_the_work_is_terminated_at_the_48th_move_and_never_truncated():
-    env = gymnasium.make("Move37/Drawing-v0")
+    env = gymnasium.make("Move37/DrawingFree-v0")
     env.reset()
     for t in range(MAX_MOVES):
         _, reward, terminated, truncated, info = env.step(t)
@@ -99,7 +99,7 @@ def test_the_work_is_terminated_at_the_48th_move_and_never_truncated():
 
 @pytest.mark.filterwarnings("error")
 def test_both_checkers_pass_without_warnings():
-    env = gymnasium.make("Move37/Drawing-v0", render_mode="rgb_array", render_size=64)
+    env = gymnasium.make("Move37/DrawingFree-v0", render_mode="rgb_array", render_size=64)
     check_env(env.unwrapped, skip_render_check=True)
     check_sb3(env.unwrapped)
 
@@ -107,8 +107,8 @@ def test_both_checkers_pass_without_warnings():
 def test_single_environments_vector_and_sb3_are_bit_equal():
     n = 5
     actions = random_actions(np.random.default_rng(1), 150, n)
-    singles = [gymnasium.make("Move37/Drawing-v0").unwrapped for _ in range(n)]
-    vector = gymnasium.make_vec("Move37/Drawing-v0", num_envs=n)
+    singles = [gymnasium.make("Move37/DrawingFree-v0").unwrapped for _ in range(n)]
+    vector = gymnasium.make_vec("Move37/DrawingFree-v0", num_envs=n)
     sb3 = WorldVecEnv(WorldBatch(DrawingSimulator(n), Appraisal(form_quality)))
     first, _ = vector.reset(seed=0)
     single = [env.reset(seed=0)[0] for env in singles]
@@ -139,7 +139,7 @@ def test_single_environments_vector_and_sb3_are_bit_equal():
 
 
 def test_observations_are_copies():
-    env = gymnasium.make("Move37/Drawing-v0").unwrapped
+    env = gymnasium.make("Move37/DrawingFree-v0").unwrapped
     first, _ = env.reset()
     env.step(0)
     second = env.step(23)[0]
@@ -147,7 +147,7 @@ def test_observations_are_copies():
 
 
 def test_a_brief_is_on_the_board_and_counts_as_given():
-    env = gymnasium.make("Move37/Drawing-v0").unwrapped
+    env = gymnasium.make("Move37/DrawingFree-v0").unwrapped
     obs, _ = env.reset(options={"brief": [np.array([[0, 0], [23, 0]])]})
     assert (obs["ink"][:24] == 2).all() and obs["ink"].sum() == 48
     assert obs["pen"].tolist() == [0, 576, 576, 48]
@@ -166,7 +166,7 @@ def test_users_objects_replace_quality_and_newness():
         return {"novelty_reward": np.full(len(works), 3.0)}
 
     env = gymnasium.make(
-        "Move37/Drawing-v0", appraiser=Appraisal(quality, novelty_reward)
+        "Move37/DrawingFree-v0", appraiser=Appraisal(quality, novelty_reward)
     ).unwrapped
     env.reset()
     for action in (0, 9):
@@ -180,14 +180,14 @@ def test_a_reward_that_is_not_finite_is_refused():
     def quality(works):
         return {"quality": np.full(len(works), np.nan)}
 
-    env = gymnasium.make("Move37/Drawing-v0", appraiser=Appraisal(quality)).unwrapped
+    env = gymnasium.make("Move37/DrawingFree-v0", appraiser=Appraisal(quality)).unwrapped
     env.reset()
     with pytest.raises(ValueError, match="not finite"):
         env.step(END)
 
 
 def test_rendering_gives_a_picture():
-    env = gymnasium.make("Move37/Drawing-v0", render_mode="rgb_array").unwrapped
+    env = gymnasium.make("Move37/DrawingFree-v0", render_mode="rgb_array").unwrapped
     env.reset()
     for action in (24 * 12 + 3, 24 * 12 + 20):
         env.step(action)
@@ -199,7 +199,7 @@ def test_rendering_gives_a_picture():
 def test_the_environment_needs_no_torch():
     code = (
         "import sys, envs, gymnasium\n"
-        "env = gymnasium.make('Move37/Drawing-v0').unwrapped\n"
+        "env = gymnasium.make('Move37/DrawingFree-v0').unwrapped\n"
         "env.reset(); env.step(577)\n"
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
     )

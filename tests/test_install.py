@@ -13,7 +13,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("agents", "envs", "novelty")
-ENVIRONMENTS = ("Drawing", "Composition", "CompositionFree", "CompositionFour")
+ENVIRONMENTS = (
+    "DrawingFree-v0",
+    "Drawing-v1",
+    "Composition-v0",
+    "CompositionFree-v0",
+    "CompositionFour-v0",
+)
 
 # Nothing here is about speed: without Numba's compiler an import takes no time.
 PLAIN = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
@@ -153,8 +159,8 @@ def test_what_is_no_python_is_there_too(installed):
     }
     assert {"move37/py.typed", "envs/drawing/view/page.html"} < expected
     for name in expected:
-        text = (installed.packages / "move37" / name.removeprefix("move37/")).read_text()
-        assert text == (ROOT / name).read_text()
+        data = (installed.packages / "move37" / name.removeprefix("move37/")).read_bytes()
+        assert data == (ROOT / name).read_bytes()
 
 
 def test_the_command_runs_from_anywhere(installed, tmp_path):
@@ -179,11 +185,12 @@ def test_the_command_runs_from_anywhere(installed, tmp_path):
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_gymnasium_makes_the_environments_by_name_alone(name, installed, tmp_path):
     program = (
-        f"import gymnasium; env = gymnasium.make('move37:Move37/{name}-v0'); print(env.unwrapped)"
+        f"import gymnasium; env = gymnasium.make('move37:Move37/{name}'); print(env.unwrapped)"
     )
-    assert f"{name.removeprefix('Composition')}Env" in installed.run(
-        installed.python, "-c", program, cwd=tmp_path
+    kind = {"Drawing-v1": "Concept", "DrawingFree-v0": "Drawing"}.get(
+        name, name.removeprefix("Composition").split("-")[0]
     )
+    assert f"{kind}Env" in installed.run(installed.python, "-c", program, cwd=tmp_path)
 
 
 def test_folders_of_the_same_names_beside_a_script_stay_the_users(installed, tmp_path):
@@ -192,7 +199,7 @@ def test_folders_of_the_same_names_beside_a_script_stay_the_users(installed, tmp
         (tmp_path / part / "__init__.py").write_text(f"whose = 'my {part}'\n")
     (tmp_path / "script.py").write_text(
         "import agents, envs, novelty\nimport gymnasium\n"
-        "gymnasium.make('move37:Move37/Drawing-v0').reset(seed=0)\n"
+        "gymnasium.make('move37:Move37/DrawingFree-v0').reset(seed=0)\n"
         "from move37.agents.makers.maker import find_factory\nfind_factory('collage')\n"
         "print(agents.whose, envs.whose, novelty.whose)\n"
     )

@@ -59,7 +59,7 @@ def test_worlds_are_found_by_name_by_class_and_by_entry_point(monkeypatch):
     taken = EntryPoint("drawing", "rhythm:RhythmWorld", registry.ENTRY_POINTS)
     monkeypatch.setattr(places, "entry_points", lambda group: [mine, taken])
     assert find_world("rhythm") is RhythmWorld and find_world("drawing") is not RhythmWorld
-    assert list(known_worlds())[:4] == list(registry.WORLDS)
+    assert list(known_worlds())[:5] == list(registry.WORLDS)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_the_documented_world_conforms_and_is_shown_as_it_is():
 @pytest.mark.parametrize(
     "name",
     ["drawing", *(pytest.param(n, marks=pytest.mark.slow) for n in
-                  ("composition", "composition-free", "composition-four"))],
+                  ("drawing-concepts", "composition", "composition-free", "composition-four"))],
 )  # fmt: skip
 def test_our_worlds_conform(name):
     assert check_world(name, limit=160).id == name

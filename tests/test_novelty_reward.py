@@ -231,7 +231,7 @@ def test_infos_of_one_environment():
 
 def test_a_world_of_this_package_may_be_wrapped():
     env = VectorNoveltyReward(
-        gymnasium.make_vec("move37:Move37/Drawing-v0", 2),
+        gymnasium.make_vec("move37:Move37/DrawingFree-v0", 2),
         NoveltyArchive(576),
         descriptor=lambda observation, info: observation["ink"] > 0,
     )

@@ -135,7 +135,7 @@ def sealed(tmp_path_factory):
 def test_without_a_home_and_with_a_program_that_is_read_only(sealed):
     program = (
         "import gymnasium, move37.envs, os, pathlib\n"
-        "env = gymnasium.make('move37:Move37/Drawing-v0')\n"
+        "env = gymnasium.make('move37:Move37/DrawingFree-v0')\n"
         "for _ in env.reset(), env.step(5): pass\n"
         "from move37.envs.base.caches import TEMPORARY, cached_file\n"
         "kept = pathlib.Path(os.environ[TEMPORARY])\n"

@@ -26,6 +26,8 @@ from move37.envs.composition.briefs import frames_of
 from move37.envs.composition.dynamics import CompositionSimulator, FourSimulator, FreeSimulator
 from move37.envs.composition.moves import BRIEF, EIGHTHS, FERMATA, SOPRANO
 from move37.envs.composition.rules.form import form_quality as composition_form
+from move37.envs.drawing.concept_world.boards import ConceptSimulator
+from move37.envs.drawing.concept_world.briefs import make_briefs
 from move37.envs.drawing.dynamics import DrawingSimulator
 from move37.envs.drawing.rules.form import form_quality as drawing_form
 
@@ -41,7 +43,7 @@ class Kind:
     """One of the worlds: how its environments are made, and briefs for it."""
 
     def __init__(self, name, simulator, form, pool, briefs):
-        self.id, self.simulator, self.form = f"Move37/{name}-v0", simulator, form
+        self.id, self.simulator, self.form = f"Move37/{name}", simulator, form
         self.kwargs = {} if pool is None else {"pool": pool}
         self.pool, self.briefs = pool, briefs
 
@@ -70,13 +72,21 @@ class Kind:
 
 
 FRAMES = frames_of(POOL)
+CONCEPTS = make_briefs(
+    np.arange(40) % 30, np.random.default_rng(0).integers(0, 576, (40, 9)).astype(np.int16)
+)
 KINDS = {
     "drawing": Kind(
-        "Drawing", DrawingSimulator, drawing_form, None, [[0, 23], [[(1, 2), (3, 4)]], [577 - 1, 5]]
+        "DrawingFree-v0",
+        DrawingSimulator,
+        drawing_form,
+        None,
+        [[0, 23], [[(1, 2), (3, 4)]], [577 - 1, 5]],
     ),
-    "composition": Kind("Composition", CompositionSimulator, composition_form, POOL, POOL[7:10]),
-    "free": Kind("CompositionFree", FreeSimulator, composition_form, FRAMES, FRAMES[7:10]),
-    "four": Kind("CompositionFour", FourSimulator, composition_form, POOL, POOL[7:10]),
+    "concepts": Kind("Drawing-v1", ConceptSimulator, drawing_form, CONCEPTS, CONCEPTS[7:10]),
+    "composition": Kind("Composition-v0", CompositionSimulator, composition_form, POOL, POOL[7:10]),
+    "free": Kind("CompositionFree-v0", FreeSimulator, composition_form, FRAMES, FRAMES[7:10]),
+    "four": Kind("CompositionFour-v0", FourSimulator, composition_form, POOL, POOL[7:10]),
 }
 
 

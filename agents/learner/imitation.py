@@ -141,7 +141,7 @@ def imitate(
             observations, moves = train(epoch)
         order = torch.randperm(len(moves), generator=generator)
         batches = order[: len(moves) // batch_size * batch_size].view(-1, batch_size)
-        loss = _train_epoch(network, optimizer, observations, moves, batches, f"epoch {epoch}")
+        loss = train_epoch(network, optimizer, observations, moves, batches, f"epoch {epoch}")
         if not np.isfinite(loss):
             raise FloatingPointError(f"imitation: the loss became {loss} in epoch {epoch}")
         nats, top1 = evaluate(network, *held_out)
@@ -156,7 +156,7 @@ def imitate(
     return best
 
 
-def _train_epoch(
+def train_epoch(
     network: nn.Module,
     optimizer: OneCycle,
     observations: Observations,
@@ -164,7 +164,11 @@ def _train_epoch(
     batches: torch.Tensor,
     name: str,
 ) -> float:
-    """Make one update for each batch of rows (B, R); return the mean loss."""
+    """Make one update for each batch of rows (B, R), named ``name`` where it is told how far it is.
+
+    Returns:
+        The mean loss, in nats.
+    """
     network.train()
     tensors = {key: torch.as_tensor(value) for key, value in observations.items()}
     targets = torch.as_tensor(moves)

@@ -9,6 +9,7 @@ train`` does is such a run, and so are the learner of a comparison and the learn
 
 from __future__ import annotations
 
+import copy
 import json
 import platform
 import time
@@ -34,6 +35,7 @@ from move37.agents.learner.imitation import evaluate, fit_imitator, positions_of
 from move37.agents.learner.policy import PriorPolicy
 from move37.agents.learner.ppo import make_ppo, warm_value
 from move37.agents.learner.rollout import BOARDS, sample_works
+from move37.agents.learner.self_imitation import SelfImitation
 from move37.agents.runs.checkpoint_io import Checkpoint
 from move37.agents.runs.config import FILE, Config, load_config
 from move37.agents.runs.dashboard import Dashboard, newest_and_best
@@ -56,18 +58,20 @@ from move37.envs.base.works import Works, join_works, write_atomically
 from move37.envs.base.world import Evaluator, Reward, World
 from move37.envs.files.pictures import save_png
 from move37.envs.files.sheets import sheet, side_by_side
+from move37.envs.judging.reward_scorer import RewardScorer
 from move37.envs.progress import doing, reached
 from move37.novelty.storage import load_weights, printable, read_json, save_weights
 
 IMITATOR = "imitator.safetensors"
 LEARNER = "learner.safetensors"
 IMITATIONS = "imitations.npz"
+SELF_IMITATOR = "self-imitator.safetensors"
+KEPT = "self-imitation.npz"
+"""The network and its best works after self-imitation."""
 SUMMARY_SO_FAR = "summary-so-far.json"
 """What a run that was asked to stop had reached."""
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.5)
 """At which the imitator is sampled; the best of them is what the learner is compared with."""
-MEASURED = 400
-"""The newest works of a round that are measured."""
 ADMITTED = 256
 """The newest works of a round that are offered to the archive."""
 TRACED = 64
@@ -98,12 +102,15 @@ class TrainingRun:
         world: With its human works.
         evaluator: The frozen judges.
         imitator: The network after imitation, in eval mode.
+        start: The network that PPO starts from, and is kept near to: the imitator, or what became
+            of it by self-imitation.
         imitations: Works of the imitator, from the briefs that the learner practises on.
     """
 
     world: World
     evaluator: Evaluator
     imitator: nn.Module
+    start: nn.Module
     imitations: Works
 
     def __init__(
@@ -147,6 +154,7 @@ class TrainingRun:
                 ("fitting the judges", self._fit_judges),
                 ("imitation", self._imitate),
                 ("sampling the imitator", self._sample_imitator),
+                ("self-imitation", self._imitate_itself),
                 ("fitting the reward's critic and the value function", self._prepare_learning),
             ):
                 with doing(what, self._log):
@@ -280,6 +288,31 @@ class TrainingRun:
     def _summarise(self, works: Works) -> dict[str, float]:
         return self.evaluator.summarise(self.evaluator.measure(works))
 
+    def _imitate_itself(self) -> None:
+        """Let the network imitate the best of its own works, if it is asked to."""
+        config, world = self.config, self.world
+        self.start = self.imitator
+        if not config.self_imitation_rounds:
+            return
+        state = self.path / "stages" / "self-imitation.safetensors"
+
+        def learn(folder: Path) -> dict[str, Any]:
+            scorer = RewardScorer(lambda: self.make_reward(config.critic_updates))
+            rounds = SelfImitation(world, self.evaluator, scorer, config, self._log, self._show_due)
+            network, best = rounds.run(copy.deepcopy(self.imitator), state)
+            save_weights(folder / SELF_IMITATOR, network)
+            best.save(folder / KEPT)
+            return {}
+
+        self._folder.stage("self-imitation", learn)
+        state.unlink(missing_ok=True)
+        self.start = world.network().eval()
+        load_weights(self.path / SELF_IMITATOR, self.start)
+
+    def _show_due(self, works: Works, scores: NDArray[np.float64]) -> None:
+        if time.monotonic() >= self._next_pictures:
+            self._show(works, scores)
+
     def make_reward(self, updates: int) -> Reward:
         """The reward, as it is before the learner learns.
 
@@ -301,7 +334,7 @@ class TrainingRun:
         self._works = WorksCallback(world.id, config.refresh_every, self._on_round)
         self._timing = TimingCallback()
         batch = WorldBatch(world.practice(config.n_envs), self.reward)
-        self.model = make_ppo(WorldVecEnv(batch, self._works.add_finished), self.imitator, config)
+        self.model = make_ppo(WorldVecEnv(batch, self._works.add_finished), self.start, config)
         self.model.set_logger(open_log(self.path, self._folder.resumed, checkpoint, self._log))
         self._state = TrainState(self.model, self._works, self._timing, self.reward)
         self._shift_curves = ShiftCurves(self.evaluator, world.train, config.seed)
@@ -348,14 +381,17 @@ class TrainingRun:
     def _on_round(self, works: Works, steps: int) -> None:
         """Every few rollouts: train the critic, fill the archive, measure the latest works."""
         figures: dict[str, float] = dict(self.reward.refresh(works))
-        latest, newest = works[-MEASURED:], works[-ADMITTED:]
-        descriptors = self.evaluator.describe(latest)
-        admitted = self.reward.admit(newest, descriptors[len(latest) - len(newest) :])
+        watched = self.evaluator.watched
+        latest, newest = works[-watched:], works[-ADMITTED:]
+        descriptors = self.evaluator.describe(works[-max(watched, ADMITTED) :])
+        admitted = self.reward.admit(newest, descriptors[-len(newest) :])
         self._state.add_admitted(newest[admitted])
         if self._policy.value_only:
             return  # the imitator's works, while the value function is fitted
         self._state.add_to_trace(works[-TRACED:])
-        measured = self.evaluator.summarise(self.evaluator.measure(latest, descriptors))
+        measured = self.evaluator.summarise(
+            self.evaluator.measure(latest, descriptors[-len(latest) :])
+        )
         self._state.progress.latest = measured
         figures |= {f"eval/{key}": value for key, value in measured.items()}
         if "craft" in self._works.means:

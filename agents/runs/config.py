@@ -45,6 +45,16 @@ class Config:
     """start from this imitator.safetensors of another run instead of fitting one"""
     imitation_epochs: int = 18
     """passes over the human moves"""
+    self_imitation_rounds: int = 0
+    """rounds before PPO in which the learner imitates the best of its own works"""
+    self_imitation_works: int = 4096
+    """works that it makes in each of these rounds"""
+    self_imitation_temperature: float = 0.7
+    """temperature at which it makes them"""
+    self_imitation_best: int = 16
+    """works that are kept and imitated, of each concept; all works, in worlds without concepts"""
+    self_imitation_epochs: int = 3
+    """passes over these works in each round"""
     critic_updates: int = 1200
     """gradient steps of each critic's first training"""
     critic_pools: int = 4
@@ -118,7 +128,9 @@ class Config:
 
 CORPUS = field_docs(Config)["corpus"]
 """The help for ``--corpus``, which other commands have too."""
-MAY_BE_ZERO = ("seed", "human_works", "kl_weight", "vf_coef", "warm_rollouts")
+MAY_BE_ZERO = (
+    "seed", "human_works", "kl_weight", "vf_coef", "warm_rollouts", "self_imitation_rounds",
+)  # fmt: skip
 MOST = {
     "seed": (1 << 32) - 1, "n_envs": 1 << 16, "n_steps": 1 << 16, "eval_works": 1 << 20,
     "threads": 1 << 10, "imitation_epochs": 1 << 20, "warm_rollouts": 1 << 20,

@@ -16,6 +16,7 @@ from move37.envs.base.world import World
 
 WORLDS: dict[str, str] = {
     "drawing": "move37.envs.drawing.world:DrawingWorld",
+    "drawing-concepts": "move37.envs.drawing.concept_world.world:ConceptsWorld",
     "composition": "move37.envs.composition.world:CompositionWorld",
     "composition-four": "move37.envs.composition.world:FourWorld",
     "composition-free": "move37.envs.composition.world:FreeWorld",

@@ -1,9 +1,9 @@
 """N boards that works are made on, move by move: the dynamics of a world and nothing else.
 
 A world writes a subclass of :class:`Simulator` with three methods: ``observation_space``,
-``observations``, and ``_play``. Everything else has an implementation here: which works there are,
-which of them are finished, what is refused, and how a batch is saved and restored. It knows nothing
-of rewards or of Gymnasium.
+``observations``, and ``_play``; of :class:`PooledSimulator`, if its briefs come from a pool.
+Everything else has an implementation here: which works there are, which of them are finished, what
+is refused, and how a batch is saved and restored. It knows nothing of rewards or of Gymnasium.
 """
 
 from __future__ import annotations
@@ -304,3 +304,63 @@ class Simulator(ABC):
         if briefs.size:
             self._check_briefs(briefs)
         return np.array(briefs, np.int16, order="C")  # a copy: these may be the boards' own
+
+
+class PooledSimulator(Simulator):
+    """A simulator that deals the briefs of a pool.
+
+    Args:
+        n: Number of boards.
+        pool: (M, B) int16: briefs to draw from, each once before any comes again, in an order that
+            begins anew with every :meth:`set_brief`. None: :meth:`default_pool`.
+        seed: Of that order.
+        group: How often a brief is dealt before the next: several answers to one brief can be
+            compared with each other.
+    """
+
+    def __init__(
+        self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0, group: int = 1
+    ) -> None:
+        super().__init__(n)
+        self._pool, self._group = pool, group
+        self._seed, self._drawn = seed, 0
+
+    @abstractmethod
+    def default_pool(self) -> NDArray[np.int16]:
+        """Briefs (M, B) int16 where no others were given."""
+
+    def pool(self) -> NDArray[np.int16]:
+        """The briefs to draw from, (M, B)."""
+        return self.default_pool() if self._pool is None else self._pool
+
+    def set_brief(self, brief: NDArray[np.int16] | None) -> None:
+        """Give every board reset from now on this brief (B,); None: the pool's, from its first."""
+        super().set_brief(brief)
+        self._drawn = 0
+
+    def _default_briefs(self, n: int) -> NDArray[np.int16]:
+        """The next n briefs (n, B) of the pool."""
+        pool = self.pool()
+        at = np.arange(self._drawn, self._drawn + n) // self._group
+        deals, places = at // len(pool), at % len(pool)
+        rows = np.zeros(n, np.int64)
+        for deal in np.unique(deals):
+            order = np.random.default_rng((self._seed, int(deal))).permutation(len(pool))
+            rows[deals == deal] = order[places[deals == deal]]
+        self._drawn += n
+        return pool[rows]
+
+    def draw_brief(self, rng: np.random.Generator) -> NDArray[np.int16]:
+        """A brief (B,) of the pool, each as probable as the others."""
+        pool = self.pool()
+        brief: NDArray[np.int16] = pool[rng.integers(len(pool))]
+        return brief
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """As in the base class, and how far the pool is dealt."""
+        return super().state() | {"dealt": np.array([self._seed, self._drawn], np.int64)}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from where :meth:`state` was taken."""
+        super().load_state(state)
+        self._seed, self._drawn = (int(value) for value in state["dealt"])

@@ -206,6 +206,13 @@ class World(ABC):
         """
         return None
 
+    def groups(self, works: Works) -> NDArray[np.int64]:
+        """What works (N,) are to show, by any numbers: the best of each group are told apart.
+
+        By default all works are of one group.
+        """
+        return np.zeros(len(works), np.int64)
+
     def env(self, render_mode: str | None = None, size: int = 512) -> WorldEnv:
         """A Gymnasium environment of one board, whose reward is what the rules say."""
         return WorldEnv(

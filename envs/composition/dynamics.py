@@ -6,14 +6,13 @@ rewards or of Gymnasium.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from move37.envs.base.simulator import Simulator
+from move37.envs.base.simulator import PooledSimulator
 from move37.envs.composition.briefs import default_briefs, parse_brief
 from move37.envs.composition.judging.progress_features import MOST, n_progress, progress_features
 from move37.envs.composition.modes import BASS, FOUR, FREE, Mode
@@ -76,16 +75,14 @@ def _held(codes: NDArray[np.int16]) -> tuple[NDArray[np.int16], NDArray[np.int16
     return sounds.astype(np.int16), eighths - begins + 1
 
 
-class CompositionSimulator(Simulator):
+class CompositionSimulator(PooledSimulator):
     """N boards on which a bass is written to a given soprano; the base of the other modes.
 
     Args:
         n: How many.
-        pool: (M, 67) int16: briefs to draw from, each once before any comes again, in an order
-            that begins anew with every :meth:`set_brief`. None: :func:`.briefs.default_briefs`.
-        seed: Of that order.
-        group: How often a brief is dealt before the next: several answers to one brief can be
-            compared with each other.
+        pool: (M, 67) int16: briefs to draw from. None: :func:`.briefs.default_briefs`.
+        seed: Of their order.
+        group: How often a brief is dealt before the next.
 
     Attributes:
         observations: As in :class:`.env.CompositionEnv`, each (N, ...).
@@ -102,12 +99,10 @@ class CompositionSimulator(Simulator):
     def __init__(
         self, n: int, pool: NDArray[np.int16] | None = None, seed: int = 0, group: int = 1
     ) -> None:
-        super().__init__(n)
+        super().__init__(n, pool, seed, group)
         self._seen: dict[str, NDArray[Any]] | None = None
         self._given = np.zeros((n, 3, BEHIND + EIGHTHS + AHEAD), np.int16)
         self._scores = scores_of(self.moves, self.briefs, self.mode)
-        self._pool, self._group = pool, group
-        self._seed, self._drawn = seed, 0
 
     @property
     def observations(self) -> dict[str, NDArray[Any]]:
@@ -173,44 +168,12 @@ class CompositionSimulator(Simulator):
         """Check a brief that a user gives; see :func:`.briefs.parse_brief`."""
         return parse_brief(brief, cls.mode)
 
-    def set_brief(self, brief: NDArray[np.int16] | None) -> None:
-        """Give every board reset from now on this brief (67,); None: the pool's, from its first."""
-        super().set_brief(brief)
-        self._drawn = 0
-
     def _check_briefs(self, briefs: NDArray[np.int16]) -> None:
         check_briefs(briefs)
 
-    def pool(self) -> NDArray[np.int16]:
-        """The briefs to draw from, (M, 67)."""
-        return default_briefs(self.mode) if self._pool is None else self._pool
-
-    def _default_briefs(self, n: int) -> NDArray[np.int16]:
-        """The next n briefs (n, 67) of the pool."""
-        pool = self.pool()
-        at = np.arange(self._drawn, self._drawn + n) // self._group
-        deals, places = at // len(pool), at % len(pool)
-        rows = np.zeros(n, np.int64)
-        for deal in np.unique(deals):
-            order = np.random.default_rng((self._seed, int(deal))).permutation(len(pool))
-            rows[deals == deal] = order[places[deals == deal]]
-        self._drawn += n
-        return pool[rows]
-
-    def draw_brief(self, rng: np.random.Generator) -> NDArray[np.int16]:
-        """A brief (67,) of the pool, each as probable as the others."""
-        pool = self.pool()
-        brief: NDArray[np.int16] = pool[rng.integers(len(pool))]
-        return brief
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """As in the base class, and how far the pool is dealt."""
-        return super().state() | {"dealt": np.array([self._seed, self._drawn], np.int64)}
-
-    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from where :meth:`state` was taken."""
-        super().load_state(state)
-        self._seed, self._drawn = (int(value) for value in state["dealt"])
+    def default_pool(self) -> NDArray[np.int16]:
+        """Briefs (M, 67) of the training tunes."""
+        return default_briefs(self.mode)
 
     def _begin(self, rows: NDArray[np.int64]) -> None:
         briefs = self.briefs[rows]

@@ -6,7 +6,7 @@ of rewards or of Gymnasium.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
@@ -141,7 +141,7 @@ class DrawingSimulator(Simulator):
     n_actions = N_MOVES
     max_moves = MAX_MOVES
     end_move = END
-    brief_width = None
+    brief_width: ClassVar[int | None] = None
     world = "drawing"
 
     def __init__(self, n: int) -> None:

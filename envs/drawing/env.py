@@ -1,4 +1,4 @@
-"""The drawing world's environments: `Move37/Drawing-v0`."""
+"""The drawing world's environments: `Move37/DrawingFree-v0`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from move37.envs.drawing.rules.form import form_quality
 from move37.envs.drawing.view.render import picture
 
 
-def _render(simulator: Simulator, i: int, size: int) -> NDArray[np.uint8]:
+def render_board(simulator: Simulator, i: int, size: int) -> NDArray[np.uint8]:
+    """What ``render`` shows of board i: what is drawn, the given strokes, and the pen."""
     assert isinstance(simulator, DrawingSimulator)
     brief = simulator.briefs[i]
     given = brief if (brief >= 0).any() else None
@@ -69,7 +70,7 @@ class DrawingEnv(WorldEnv):
         super().__init__(
             DrawingSimulator(1),
             appraiser or Appraisal(form_quality),
-            _render,
+            render_board,
             render_mode,
             render_size,
         )
@@ -87,4 +88,4 @@ class DrawingVectorEnv(WorldVectorEnv):
     ) -> None:
         simulator = DrawingSimulator(num_envs)
         appraiser = appraiser or Appraisal(form_quality)
-        super().__init__(simulator, appraiser, _render, render_mode, render_size)
+        super().__init__(simulator, appraiser, render_board, render_mode, render_size)

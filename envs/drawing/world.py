@@ -73,7 +73,7 @@ class DrawingWorld(World):
 
     id = "drawing"
     simulator_class = DrawingSimulator
-    env_id = "Move37/Drawing-v0"
+    env_id = "Move37/DrawingFree-v0"
     exports: ClassVar[Mapping[str, tuple[str, str, Export]]] = {
         "svg": ("FOLDER", "write one SVG per work", _write_svgs),
         "png": ("FOLDER", "write one PNG per work", _write_pngs),
@@ -96,7 +96,6 @@ class DrawingWorld(World):
     page = staticmethod(page.html_page)
     rule_quality = staticmethod(form_quality)
     explain = staticmethod(explain)
-    load_evaluator = staticmethod(DrawingEvaluator.load)
     load_second_judge = staticmethod(LocalPatternJudge.load)
 
     def load_splits(self) -> Splits:
@@ -132,7 +131,12 @@ class DrawingWorld(World):
         """A network, observation -> (logits (N, 578), features (N, ``n_features``))."""
         return DrawingNetwork(dropout=dropout)
 
-    def fit_evaluator(self, updates: int, pools: int = 4) -> DrawingEvaluator:
+    @staticmethod
+    def load_evaluator(folder: Path) -> Evaluator:
+        """The frozen judges that a run saved."""
+        return DrawingEvaluator.load(folder)
+
+    def fit_evaluator(self, updates: int, pools: int = 4) -> Evaluator:
         """The frozen judges: the same for every run, whatever its seed."""
         descriptor = PrincipalComponents.fit(features_of, self.train, N_COMPONENTS)
         # Works too much alike are refused now, not after the judge is trained.

@@ -85,6 +85,7 @@ class Evaluator(ABC):
         form_at_median: Whether form must reach the human median; otherwise the lower quartile.
         repeats_may_count: Whether there is a ``yield_with_repeats``: a brief that is given again
             may get the same answer.
+        watched: The newest works that are measured at a time while a learner learns.
         averaged: Measures whose mean is their summary; that of others is their median.
         counted: Measures whose summary is called ``NAME_median``.
 
@@ -96,6 +97,7 @@ class Evaluator(ABC):
     copied_at_most: float = 0.5
     form_at_median: ClassVar[bool] = False
     repeats_may_count: ClassVar[bool] = False
+    watched: ClassVar[int] = 400
     averaged: ClassVar[tuple[str, ...]] = ("yield", "yield_loose", "repeats", "copied")
     counted: ClassVar[tuple[str, ...]] = ("moves",)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,8 @@ WORKING_SIDE = 384
 LEAST_CONTRAST = 0.1
 """A picture whose colours differ less than this (of 1) from its border has no ink."""
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+WORLDS = ("drawing", "drawing-concepts")
+"""Worlds whose saved works are read as drawings."""
 KINDS = f".svg, {', '.join(PICTURES)}, .npz and .ndjson"
 
 
@@ -80,6 +83,31 @@ def read_folder(folder: Path) -> tuple[Works, list[str]]:
     return join_works(parts), left_out
 
 
+def read_drawings(path: Path) -> tuple[Works, list[str]]:
+    """Read a file or a folder of drawings, whatever its kind; see :func:`read_folder`.
+
+    Args:
+        path: A file (.svg, a picture, saved works, Quick, Draw! drawings) or a folder of them.
+
+    Returns:
+        The works as moves, which draw pictures as near as 48 moves can; and what was left out.
+
+    Raises:
+        ReadingError: If nothing can be read.
+    """
+    if path.is_dir():
+        works, left_out = read_folder(path)
+    else:
+        try:
+            works, left_out = _read(path, path.stem)
+        except (ValueError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise ReadingError(f"{path}: {str(reason).removeprefix(f'{path}: ')}") from error
+    if works.images is None:
+        return works, left_out
+    return replace(works, moves=trace(works.images), images=None), left_out
+
+
 def _read(path: Path, name: str) -> tuple[Works, list[str]]:
     """Works of one file, and what of it was left out."""
     kind = path.suffix.lower()
@@ -123,8 +151,10 @@ def _read_saved(path: Path, name: str) -> Works:
         works = Works.load(path)
     except WorksError as error:
         raise ReadingError(str(error).removeprefix(f"{path}: ")) from error
-    if works.world != "drawing":
-        raise ReadingError(f"works of the world {works.world!r:.40}, expected 'drawing'")
+    if works.world not in WORLDS:
+        raise ReadingError(
+            f"works of the world {works.world!r:.40}, expected {' or '.join(WORLDS)}"
+        )
     try:
         for what, moves in (("moves", works.moves), ("briefs", works.briefs)):
             check_moves(what, moves, N_MOVES)

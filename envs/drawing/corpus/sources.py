@@ -1,6 +1,7 @@
 """Where human drawings come from: installed icon packages, a folder of SVG, a Quick, Draw! file.
 
-To add a package, write one function that returns a :class:`Source`, and list it in ``PACKAGES``.
+To add a package, write one function that returns a :class:`Source`, and list it in ``PACKAGES``; an
+icon font is a line in ``FONTS``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from move37.envs.base.corpus import CorpusError, Record, Skipped, installed, read_files
@@ -18,6 +20,7 @@ from move37.envs.drawing.corpus.document import MAX_BYTES
 from move37.envs.drawing.corpus.lines import Strokes
 from move37.envs.drawing.corpus.quickdraw import PointsError, read_drawing
 from move37.envs.drawing.corpus.svg import read_svg
+from move37.envs.drawing.designers.fonts import GlyphReader, IconFont
 
 MAX_NDJSON = 1 << 30
 """Largest .ndjson file read, in bytes."""
@@ -122,11 +125,108 @@ def heroicons() -> Source:
     return Source("heroicons", records, designer="Tailwind Labs", licence="MIT")
 
 
+def iconoir() -> Source:
+    """Iconoir, outlined; its package is installed by who wants to make the recognisers again."""
+    folder = installed("iconoir", "flet-iconoir", "flet_iconoir/icons/regular")
+    records, unread = read_files(folder, (".svg",), MAX_BYTES)
+    return Source("iconoir", records, designer="Luca Burgio", licence="MIT", unread=unread)
+
+
+def _in_iconipy(font: str, glyphs: str = "", keep: str = ".*") -> IconFont:
+    folder = "iconipy/assets"
+    return IconFont("iconipy", f"{folder}/{font}", glyphs and f"{folder}/{glyphs}", keep)
+
+
+def _in_qtawesome(name: str, version: str, keep: str = ".*") -> IconFont:
+    folder = "qtawesome/fonts"
+    font, glyphs = f"{folder}/{name}-{version}.ttf", f"{folder}/{name}-charmap-{version}.json"
+    return IconFont("qtawesome", font, glyphs, keep)
+
+
+def _in_tkinter_icons(pack: str, font: str, glyphs: str = "", keep: str = ".*") -> IconFont:
+    folder = f"tkinter_icons_{pack}"
+    glyphs = glyphs and f"{folder}/{glyphs}"
+    return IconFont(f"tkinter-icons-{pack}", f"{folder}/{font}", glyphs, keep)
+
+
+_OUTLINED = "material_icons_outlined_regular/MaterialIconsOutlined-Regular"
+FONTS: dict[str, tuple[str, str, IconFont]] = {
+    "bootstrap": ("The Bootstrap Authors", "MIT", _in_tkinter_icons("bs", "assets/bootstrap.ttf")),
+    "boxicons": (
+        "Aniket Suvarna", "MIT",
+        _in_iconipy("boxicons/boxicons.ttf", "boxicons/boxicons.css", "bxs?-.*"),
+    ),
+    "codicons": ("Microsoft (Codicons)", "CC-BY-4.0", _in_qtawesome("codicon", "0.0.36")),
+    "elusive": ("Team Redux", "OFL-1.1", _in_qtawesome("elusiveicons-webfont", "2.0")),
+    "eva": (
+        "Akveo", "MIT",
+        _in_tkinter_icons("eva", "fonts/eva-icons.ttf", "glyphmap.json", "(?!eva-).*"),
+    ),
+    "fluent": (
+        "Microsoft (Fluent)", "MIT",
+        _in_tkinter_icons(
+            "fluent", "fonts/FluentSystemIcons-Regular.ttf", "glyphmap-regular.json",
+            ".*-24-regular",
+        ),
+    ),
+    "fontawesome": (
+        "Fonticons", "CC-BY-4.0", _in_qtawesome("fontawesome6-solid-webfont", "6.7.2"),
+    ),
+    "ionicons": (
+        "Ionic", "MIT", _in_tkinter_icons("ion", "fonts/ionicons.ttf", "glyphmap.json"),
+    ),
+    "ligature": (
+        "Kazuyuki Motoyama", "OFL-1.1", _in_iconipy("ligature_symbols/LigatureSymbols-2.11.ttf"),
+    ),
+    "lineicons": (
+        "Lineicons", "MIT",
+        _in_iconipy("lineicons/lineicons.ttf", "lineicons/unicodesMap.json"),
+    ),
+    "material": (
+        "Google", "Apache-2.0", _in_iconipy(f"{_OUTLINED}.otf", f"{_OUTLINED}.codepoints"),
+    ),
+    "mdi": (
+        "Pictogrammers", "Apache-2.0", _in_qtawesome("materialdesignicons6-webfont", "6.9.96"),
+    ),
+    "microns": (
+        "Stephen Hutchings (microns)", "CC-BY-SA-4.0",
+        _in_iconipy("microns/microns.ttf", "microns/microns.css"),
+    ),
+    "phosphor": (
+        "Tobias Fried and Helena Zhang", "MIT",
+        _in_qtawesome("phosphor", "1.3.0", "(?!.*-(?:bold|thin|light|duotone)$).*"),
+    ),
+    "remix": ("Remix Design", "Apache-2.0", _in_qtawesome("remixicon", "2.5.0")),
+    "rpg": (
+        "Daniela Howe and Ivan Montiel (RPG Awesome)", "CC-BY-3.0",
+        _in_tkinter_icons(
+            "rpga", "fonts/rpgawesome-webfont.ttf", "glyphmap.json", "(?!ra-).*"
+        ),
+    ),
+    "typicons": (
+        "Stephen Hutchings (Typicons)", "CC-BY-SA-4.0", _in_iconipy("typicons/typicons.ttf"),
+    ),
+}  # fmt: skip
+"""Icon fonts: designer, SPDX identifier of the drawings' licence, and where they are."""
+
+
+def font(name: str) -> Source:
+    """An icon font of ``FONTS``."""
+    designer, licence, icons = FONTS[name]
+    path = installed(name, icons.package, icons.font)
+    glyphs = installed(name, icons.package, icons.glyphs) if icons.glyphs else None
+    reader = GlyphReader(path)
+    records = icons.records(path, glyphs)
+    return Source(name, records, reader, f"{name}-{reader.digest}", designer, licence)
+
+
 PACKAGES: dict[str, Callable[[], Source]] = {
     "tabler": tabler,
     "lucide": lucide,
     "kanjivg": kanjivg,
     "heroicons": heroicons,
+    "iconoir": iconoir,
+    **{name: partial(font, name) for name in FONTS},
 }
 """The corpora that come with an installed package, by name."""
 

@@ -78,7 +78,7 @@ def binarise(image: NDArray[np.floating]) -> NDArray[np.bool_]:
 def thin(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Thin ink (H, W) to lines one point wide; a right angle of thin lines keeps its corner."""
     padded = np.pad(ink, 2)
-    thinned = np.pad(_skeleton(ink), 2)
+    thinned = np.pad(skeleton(ink), 2)
     corners = np.zeros_like(padded)
     for turns in range(4):
         line, ground = np.rot90(thinned, turns), np.rot90(padded, turns)
@@ -93,7 +93,8 @@ def thin(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return kept
 
 
-def _skeleton(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def skeleton(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Ink (H, W) thinned to lines one point wide."""
     return np.asarray(skeletonize(ink), np.bool_)  # type: ignore[no-untyped-call]
 
 
@@ -103,7 +104,7 @@ def _on_board(ink: NDArray[np.bool_]) -> Bitmap:
     if height == width == SIZE:
         return thin(ink).astype(np.uint8)
     side = max(height, width)
-    y, x = np.nonzero(_skeleton(ink))
+    y, x = np.nonzero(skeleton(ink))
     y, x = y + (side - height) // 2, x + (side - width) // 2
     board = np.zeros((SIZE, SIZE), np.bool_)
     if side >= SIZE:
@@ -118,15 +119,21 @@ def _on_board(ink: NDArray[np.bool_]) -> Bitmap:
 
 def trace(images: Bitmap) -> NDArray[np.int16]:
     """Moves (N, 48) that draw thin images (N, 24, 24) in {0, 1}, as near as 48 moves can."""
+    return pad_moves([moves_of(_longest(_strokes(image))) for image in images], MAX_MOVES)
+
+
+def strokes_on_board(ink: NDArray[np.bool_]) -> list[Points]:
+    """The strokes, each (P, 2) of x and y, that draw ink (H, W) of any size on the board."""
+    return _strokes(_on_board(ink))
+
+
+def _strokes(image: Bitmap) -> list[Points]:
     points = np.zeros((8 * SIZE * SIZE, 2), np.int64)
     ends = np.zeros(4 * SIZE * SIZE + 1, np.int64)
-    rows = []
-    for image in images:
-        nodes = np.zeros((SIZE, SIZE), np.bool_)
-        count = _follow(np.ascontiguousarray(image), points, ends, nodes)
-        paths = [points[ends[i] : ends[i + 1]].copy() for i in range(count)]
-        rows.append(moves_of(_longest([_polyline(p) for p in _join(paths, nodes)])))
-    return pad_moves(rows, MAX_MOVES)
+    nodes = np.zeros((SIZE, SIZE), np.bool_)
+    count = _follow(np.ascontiguousarray(image), points, ends, nodes)
+    paths = [points[ends[i] : ends[i + 1]].copy() for i in range(count)]
+    return [_polyline(p) for p in _join(paths, nodes)]
 
 
 @njit(cache=True, nogil=True)

@@ -1,0 +1,1 @@
+"""Many hands: icon fonts as drawings, and the concepts that designers drew."""

@@ -1,0 +1,1 @@
+"""What drawings mean: recognisers that name them, strokes that matter, and unlikeness."""
