@@ -59,7 +59,9 @@ def test_too_few_drawings_are_refused_at_once_with_the_number_needed(tmp_path, s
 def test_what_was_left_out_is_said_where_too_few_are_left(tmp_path):
     world = world_of(tmp_path / "mine", line, 10)
     (tmp_path / "mine" / "a.svg").write_text("<svg")
-    with pytest.raises(ValueError, match=r"needed \(1 left out; a\.svg: not well-formed"):
+    with pytest.raises(
+        ValueError, match=r"needed \(1 left out, whole or in part; a\.svg: not well-formed"
+    ):
         _ = world.train
 
 

@@ -89,5 +89,9 @@ def check_enough(works: Works, left_out: Sequence[tuple[str, str]] = ()) -> None
     """
     n = len(np.unique(np.concatenate([works.briefs, works.moves], axis=1), axis=0))
     if n < LEAST:
-        more = f" ({len(left_out)} left out; {': '.join(left_out[0])})" if left_out else ""
+        more = (
+            f" ({len(left_out)} left out, whole or in part; {': '.join(left_out[0])})"
+            if left_out
+            else ""
+        )
         raise WorksError(f"human works: {n} different ones, at least {LEAST} are needed{more}")
