@@ -3,6 +3,8 @@
 move37 create --run RUN                             # 16 works: a sheet, SVGs and a file of works
 move37 create --run RUN --n 100 --seed 7 --temperature 0.8 --sheet new.png --html new.html
 move37 create --run RUN --brief mine.svg --svg icons/ --works icons.npz
+move37 create airplane --run runs/drawing-concepts-default-0     # what has a name
+move37 create airplane --run RUN --unlike mine.svg               # and not like mine
 move37 create --run runs/composition-default-0 --brief melody.musicxml --midi answers/
 move37 replay icons.npz --id 3 --gif drawn.gif      # look at them again
 
@@ -30,6 +32,7 @@ from move37.choosing import judged
 from move37.envs.base.simulator import Simulator
 from move37.envs.base.works import PAD, Works
 from move37.envs.base.world import Evaluator, World
+from move37.envs.drawing.meaning.lists import concept_lines
 from move37.envs.files.pictures import USUAL, Look
 from move37.novelty.diversity import GROUP
 from move37.novelty.storage import read_json
@@ -46,6 +49,8 @@ COLDEST, HOTTEST = 0.01, 100.0
 def create(
     run: str | os.PathLike[str],
     *,
+    concept: str | None = None,
+    unlike: Any = None,
     n: int = 16,
     seed: int = 0,
     temperature: float = 1.0,
@@ -62,6 +67,8 @@ def create(
 
     Args:
         run: Folder of a run, finished or still learning; of the latter the newest checkpoint works.
+        concept: What works are to show, by a name; in worlds whose works are asked for by name.
+        unlike: A drawing of it that works are to be unlike, as ``brief``; in these worlds too.
         n: Works to make, 1 to 1,048,576.
         seed: Of all chance, also of which briefs of the world's are answered; at least 0.
         temperature: Divides the logits; 1 is what the learner learnt, lower is more certain.
@@ -94,10 +101,14 @@ def create(
         exports += [("svg", folder / "svg")] if "svg" in world.exports else []
     check_files(world, exports, look, {"sheet": sheet})
     rng, boards = np.random.default_rng(seed), world.exam(1)
-    if brief is None:
-        briefs = np.stack([boards.draw_brief(rng) for _ in range(n)])
+    given = _given(world, concept, unlike, brief)
+    read = None if given is None else _read_brief(world, boards, given, log)
+    if concept is not None:
+        briefs = world.concept_briefs(concept, n, rng, read)
+    elif read is not None:
+        briefs = np.tile(read, (n, 1))
     else:
-        briefs = np.tile(_read_brief(world, boards, brief, log), (n, 1))
+        briefs = np.stack([boards.draw_brief(rng) for _ in range(n)])
     log(_title(Path(run), learner, n, seed, temperature))
 
     begun = Works(world.id, np.full((n, boards.max_moves), PAD, np.int16), briefs)
@@ -120,6 +131,16 @@ def _check_range(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
         limit = f"from {least} to {most}" if most < float("inf") else f"at least {least}"
         raise ValueError(f"--{name}: must be {limit}, got {value}")
+
+
+def _given(world: World, concept: str | None, unlike: Any, brief: Any) -> Any:
+    """What is given as a brief, if these options go together."""
+    if (concept is not None or unlike is not None) and not world.by_concept:
+        option = "CONCEPT" if concept is not None else "--unlike"
+        raise ValueError(f"{option}: works of the world {world.id} are not asked for by name")
+    if unlike is not None and brief is not None:
+        raise ValueError("--unlike: goes in the place of --brief, not beside it")
+    return brief if unlike is None else unlike
 
 
 def _read_brief(world: World, boards: Simulator, brief: Any, log: Log) -> NDArray[np.int16]:
@@ -176,7 +197,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; the names are those of the arguments of :func:`create`."""
     parser = Parser(prog("create"), __doc__)
     parser.add_argument(
-        "--run", type=Path, required=True, metavar="RUN",
+        "concept", nargs="?", metavar="CONCEPT",
+        help="what works are to show, in worlds that know names (drawing-concepts)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--run", type=Path, metavar="RUN",
         help="folder of a run, whose learner makes the works; it may still be learning",
     )  # fmt: skip
     parser.add_argument("--n", type=int, default=16, help="works to make (default: 16)")
@@ -191,11 +216,21 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         ".jpg). Composition: the soprano (.musicxml, .xml, .mxl, .mid)",
     )  # fmt: skip
     parser.add_argument(
+        "--unlike", type=Path, metavar="FILE",
+        help="a drawing of the thing that works are to be unlike (drawing-concepts)",
+    )  # fmt: skip
+    parser.add_argument(
         "--works", type=file_of(".npz"), metavar="FILE.npz",
         help="write the works, for `move37 replay`",
     )  # fmt: skip
+    parser.add_argument(
+        "--concepts", action="store_true", help="list what can be asked for by name, and end"
+    )
     add_output_options(parser, "write a page that plays the works")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.run is None and not options.concepts:
+        parser.error("the following arguments are required: --run")
+    return options
 
 
 def unused_folder(name: str) -> Path:
@@ -208,6 +243,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line; ``arguments`` are by default those of this process."""
     sys.path.append(os.getcwd())  # for a world of one's own, module:Class
     options = vars(parse(sys.argv[1:] if arguments is None else arguments))
+    if options.pop("concepts"):
+        print("\n".join(concept_lines()))
+        return
     if not any(options[name] for name in ("works", "sheet", "html", "exports")):
         options["folder"] = unused_folder("created")
     with one_line_errors("create"):

@@ -13,7 +13,6 @@ reward; what they say is an estimate of what people would. FILE is an .svg, a pi
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -28,9 +27,8 @@ from move37.agents.runs.terminal import Parser, one_line_errors, prog
 from move37.envs.base.works import PAD, Works, join_works, pad_moves, write_atomically
 from move37.envs.drawing.concept_world.briefs import concepts_of
 from move37.envs.drawing.corpus.reading import read_drawings
-from move37.envs.drawing.designers.concepts import Concepts
 from move37.envs.drawing.meaning.judges import Strangers
-from move37.envs.drawing.meaning.lists import read_lists
+from move37.envs.drawing.meaning.lists import concept_lines
 from move37.envs.drawing.meaning.recognisers import idle_first, stroke_bounds
 from move37.envs.drawing.world import DrawingWorld
 from move37.envs.files import sheets
@@ -101,7 +99,7 @@ def measure(
     """
     paths = [files] if isinstance(files, str | os.PathLike) else list(files)
     strangers = Strangers.load()
-    number = None if concept is None else find_concept(strangers, concept)
+    number = None if concept is None else strangers.concepts.find(concept)
     works = _read([Path(path) for path in paths], log)
     found, nearest = _measured(strangers, works, number)
     for one in found:
@@ -113,20 +111,6 @@ def measure(
         save_png(sheet, _sheet(found, nearest, works, strangers))
         log(f"wrote {sheet}")
     return found
-
-
-def find_concept(strangers: Strangers, name: str) -> int:
-    """The number of the concept that has this name.
-
-    Raises:
-        ValueError: If none has; names that look like it are said.
-    """
-    number = strangers.concepts.number(name)
-    if number < 0:
-        like = difflib.get_close_matches(name, strangers.concepts.names, 3)
-        hint = f" ({', '.join(like)}?)" if like else ""
-        raise ValueError(f"--concept: {name!r} is unknown{hint}; --concepts lists what is known")
-    return number
 
 
 def _read(paths: Sequence[Path], log: Log) -> Works:
@@ -263,20 +247,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = vars(parse(sys.argv[1:] if arguments is None else arguments))
     with one_line_errors("measure"):
         if options.pop("concepts"):
-            print("\n".join(list_concepts()))
+            print("\n".join(concept_lines()))
         else:
             measure(**options)
-
-
-def list_concepts() -> list[str]:
-    """A line for each concept: its name, who knows it, and other names it is found by."""
-    concepts = Concepts.read()
-    roles = {name: role for role, names in read_lists().items() for name in names}
-    width = max(map(len, concepts.names))
-    return [
-        f"{name:{width}}  {roles.get(name, '-'):9}  {', '.join(others)}".rstrip()
-        for name, others in zip(concepts.names, concepts.others, strict=True)
-    ]
 
 
 if __name__ == "__main__":

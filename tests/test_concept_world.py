@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import gymnasium
 import numpy as np
 import pytest
 import torch
 
-import move37  # noqa: F401  # registers the environments
+from move37.create import create
 from move37.envs.base.works import PAD, Works
+from move37.envs.drawing.concept_world import evaluator as evaluator_module
 from move37.envs.drawing.concept_world.boards import ConceptSimulator, concept_numbers
 from move37.envs.drawing.concept_world.briefs import (
     WIDTH,
     concepts_of,
+    exemplar_ink,
     exemplars_of,
     make_briefs,
 )
@@ -21,6 +26,7 @@ from move37.envs.drawing.dynamics import pictures_of
 from move37.envs.drawing.meaning.lists import read_lists
 from move37.envs.drawing.moves import END, LIFT, POINTS
 from move37.novelty.storage import part
+from move37.train import train
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +192,52 @@ def test_the_reward_goes_on_where_it_was(world: ConceptsWorld, evaluator: Concep
     again = second(works)
     for key, values in first(works).items():
         assert np.array_equal(values, again[key]), key
+
+
+# Asking for a thing by its name
+
+
+def test_a_thing_is_asked_for_by_any_of_its_names(world: ConceptsWorld) -> None:
+    rng = np.random.default_rng(0)
+    briefs = world.concept_briefs("plane", 30, rng)
+    assert set(concepts_of(briefs)) == {concept_numbers()["airplane"]}
+    exemplars = exemplars_of(briefs)
+    assert len(np.unique(exemplars, axis=0)) == len(
+        np.unique(world.human.drawings_of(concept_numbers()["airplane"]), axis=0)
+    )
+    mine = ConceptSimulator.parse_brief([[(4, 4), (20, 4)]])
+    unlike = world.concept_briefs("moon", 2, rng, mine)  # never practised
+    assert set(concepts_of(unlike)) == {concept_numbers()["moon"]}
+    assert (exemplars_of(unlike) == exemplars_of(mine[None])).all()
+    with pytest.raises(ValueError, match=r"'airplan' is no concept \(airplane"):
+        world.concept_briefs("airplan", 1, rng)
+
+
+def test_create_draws_a_thing_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The learner of a tiny run."""
+    monkeypatch.setattr(evaluator_module, "SAMPLE", 5)  # idle strokes are slow to measure
+    run = tmp_path / "run"
+    train(
+        run_dir=str(run), preset="smoke", world="drawing-concepts", human_works=100,
+        imitation_epochs=1, env_steps=2048, eval_works=20, threads=1,
+    )  # fmt: skip
+    summary = json.loads((run / "summary.json").read_text())
+    keys = ("meaningful_yield", "meaningful_yield_95", "named", "named_of_20", "recognition_gap",
+            "unlike", "idle_strokes")  # fmt: skip
+    blocks = [summary, summary["human"], summary["outsiders"], *summary["imitator"].values()]
+    assert all(key in block for key in keys for block in blocks)
+    works = create(run, concept="key", n=3, log=lambda line: None)
+    assert set(concepts_of(works.briefs)) == {concept_numbers()["key"]}
+    assert "judged/named" in works.appraisal
+    path = tmp_path / "mine.svg"
+    path.write_text('<svg viewBox="0 0 24 24" fill="none" stroke="black"><path d="M4 4H20"/></svg>')
+    works = create(run, concept="key", unlike=path, n=2, log=lambda line: None)
+    ink = exemplar_ink(works.briefs)
+    assert (ink.sum(axis=1) == 17).all()
+    with pytest.raises(ValueError, match="--unlike: goes in the place of --brief"):
+        create(run, unlike=path, brief=path, log=lambda line: None)
+    with pytest.raises(ValueError, match="'glimmer' is no concept"):
+        create(run, concept="glimmer", log=lambda line: None)
 
 
 # The network

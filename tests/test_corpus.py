@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import warnings
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +203,9 @@ def test_a_doctype_with_attributes_only_is_read() -> None:
 @pytest.mark.parametrize("name", sorted(PACKAGES))
 def test_works_of_every_packaged_corpus_are_read(name: str) -> None:
     """Straight from the package: a reader that becomes stricter must not lose them unseen."""
+    if name == "iconoir":
+        if find_spec("flet_iconoir") is None:
+            pytest.skip("its package is for who makes the recognisers again")
     source = PACKAGES[name]()
     assert source.name == name and source.designer and source.licence
     read = 0

@@ -12,10 +12,11 @@ from move37.envs.base.works import PAD, Works
 from move37.envs.drawing.concept_world.briefs import make_briefs
 from move37.envs.drawing.designers.labelled import OUTSIDERS, Labelled, load_labelled
 from move37.envs.drawing.meaning.judges import Strangers
+from move37.envs.drawing.meaning.lists import concept_lines
 from move37.envs.drawing.meaning.recognisers import idle_first
 from move37.envs.drawing.moves import END, LIFT, moves_of
 from move37.envs.drawing.view.render import svg
-from move37.measure import list_concepts, main, measure
+from move37.measure import main, measure
 
 
 def drawing(*strokes: list[tuple[int, int]]) -> np.ndarray:
@@ -166,7 +167,7 @@ def test_works_that_answer_briefs_are_measured_as_what_was_asked_for(
         ([], "nothing to measure"),
         (["{}/none.svg"], "none.svg"),
         (["{}/broken.svg"], "broken.svg"),
-        (["{}/a.svg", "--concept", "airplan"], "'airplan' is unknown (airplane"),
+        (["{}/a.svg", "--concept", "airplan"], "'airplan' is no concept (airplane"),
         (["{}/a.svg", "--json", "{}/out.txt"], ".json"),
     ],
 )
@@ -186,7 +187,7 @@ def test_the_command_lists_concepts() -> None:
         [sys.executable, "-m", "move37", "measure", "--concepts"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert ran.stdout.splitlines() == list_concepts()
-    by_name = {line.split()[0]: line for line in list_concepts()}
+    assert ran.stdout.splitlines() == concept_lines()
+    by_name = {line.split()[0]: line for line in concept_lines()}
     assert "practised" in by_name["airplane"] and "plane" in by_name["airplane"]
     assert "one-shot" in by_name["home"] and "withheld" in by_name["moon"]

@@ -183,3 +183,19 @@ def test_the_frozen_lists() -> None:
     assert len(set(names)) == len(names)
     assert len(lists["practised"]) + len(lists["withheld"]) >= 150
     assert len(lists["one-shot"]) == 20
+
+
+@pytest.mark.parametrize("kind", ["plain", "residual", "large-kernel"])
+def test_recognisers_say_what_their_networks_say(kind: str) -> None:
+    torch.manual_seed(0)
+    network = Recogniser(3, kind, width=8)
+    with torch.no_grad():  # normalisations that have seen something
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.uniform_(-0.2, 0.2)
+                module.running_var.uniform_(0.5, 2)
+    judges = Recognisers([network], list(KINDS))
+    works = np.stack(list(KINDS.values()))
+    with torch.no_grad():
+        said = torch.softmax(network.eval()(torch.from_numpy(pictures(works))), 1).numpy()
+    np.testing.assert_allclose(judges(works), said, atol=0.02)

@@ -87,6 +87,8 @@ class World(ABC):
         exam_splits: Splits of the human works whose briefs an exam may lay; the first is the usual.
         coordinates: (A, K) int64: where moves lie, -1 for those that have no place; for networks of
             moves. None: nowhere.
+        by_concept: Whether works are asked for by the name of what they are to show; a brief from a
+            file is then a drawing of it that they are to be unlike.
         split: The split whose briefs boards have; None: as :meth:`simulator` and :meth:`exam` say.
     """
 
@@ -98,6 +100,7 @@ class World(ABC):
     looks: ClassVar[Mapping[str, tuple[str, ...]]] = {"size": ("sheet", "moments")}
     exam_splits: ClassVar[tuple[str, ...]] = ("held_out",)
     coordinates: ClassVar[NDArray[np.int64] | None] = None
+    by_concept: ClassVar[bool] = False
 
     def __init__(
         self, corpus: str = "", withhold: Sequence[str] = (), limit: int = 0, seed: int = 0
@@ -288,6 +291,28 @@ class World(ABC):
             ValueError: If the file holds no brief, or the world reads none.
         """
         raise WorksError(f"{path}: the world {self.id} reads no briefs from files")
+
+    def concept_briefs(
+        self,
+        name: str,
+        n: int,
+        rng: np.random.Generator,
+        brief: NDArray[np.int16] | None = None,
+    ) -> NDArray[np.int16]:
+        """Briefs (n, B) that ask for something by its name.
+
+        By default nothing has a name; a world where things have sets ``by_concept`` too.
+
+        Args:
+            name: Of what works are to show.
+            n: How many.
+            rng: Chooses what else is in them.
+            brief: One (B,) that says all but the name; None: the world chooses.
+
+        Raises:
+            ValueError: If the world knows nothing of this name.
+        """
+        raise WorksError(f"{name}: the world {self.id} knows nothing by its name")
 
     def check_works(self, works: Works) -> None:
         """Refuse what cannot be works of this world.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from move37.envs.base.works import Works
+from move37.envs.base.works import Works, write_atomically
 from move37.envs.drawing.concept_world.briefs import concepts_of
 from move37.envs.drawing.concept_world.reward import paid_recognition
 from move37.envs.drawing.judging.descriptor import N_COMPONENTS, features_of
@@ -17,6 +18,7 @@ from move37.envs.drawing.rules.form import form_quality
 from move37.envs.drawing.rules.originality import Originality, stroke_facts
 from move37.envs.judging.evaluator import Evaluator, Measures
 from move37.envs.judging.pca import PrincipalComponents
+from move37.novelty.storage import StorageError, read_json
 
 FAR = 1.0
 """Unlikeness from which on a work is further from human drawings than these usually lie apart."""
@@ -130,11 +132,16 @@ class ConceptEvaluator(Evaluator):
         return super().summarise(found)
 
     def save_judge(self, folder: Path) -> None:
-        """Nothing: the strangers come with Move37."""
+        """Write the human level of idle strokes; the strangers come with Move37."""
+        text = json.dumps({"idle_at_most": self.idle_at_most})
+        write_atomically(folder / "judge.json", text.encode())
 
     @classmethod
     def load(cls, folder: Path) -> ConceptEvaluator:
         """Read what :meth:`save` wrote."""
         human, held_out = cls.load_human(folder)
         descriptor = PrincipalComponents.load(folder / "descriptor.npz", features_of, human)
-        return cls(human, held_out, descriptor)
+        found = read_json(folder / "judge.json").get("idle_at_most")
+        if not isinstance(found, float) or not 0 <= found <= 1:
+            raise StorageError(f"{folder / 'judge.json'}: idle_at_most is {found!r:.40}")
+        return cls(human, held_out, descriptor, found)

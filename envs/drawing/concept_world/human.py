@@ -55,6 +55,13 @@ class HumanDrawings:
         ]
         return self.briefs(self.named[np.concatenate(rows)])
 
+    def drawings_of(self, concept: int) -> NDArray[np.int16]:
+        """Moves (N, 48) of all drawings that show a concept and nothing else."""
+        groups = (self.named, self.held_out, self.withheld, self.one_shot)
+        known = [group.works.moves[group.concepts == concept] for group in groups]
+        numbers = np.array([self.concepts.number(name) for name in self.others.names], np.int64)
+        return np.concatenate([*known, self.others.moves[numbers == concept]])
+
     @staticmethod
     def briefs(drawings: Labelled) -> NDArray[np.int16]:
         """Briefs (N, 98) whose exemplars are these drawings."""

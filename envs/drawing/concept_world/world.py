@@ -16,7 +16,7 @@ from move37.envs.base.splits import Splits
 from move37.envs.base.works import Works
 from move37.envs.base.world import Evaluator
 from move37.envs.drawing.concept_world.boards import WORLD, ConceptSimulator
-from move37.envs.drawing.concept_world.briefs import concepts_of, make_briefs
+from move37.envs.drawing.concept_world.briefs import concepts_of, exemplars_of, make_briefs
 from move37.envs.drawing.concept_world.evaluator import DESIGNER, ConceptEvaluator
 from move37.envs.drawing.concept_world.human import HumanDrawings, join_drawings, load_human
 from move37.envs.drawing.concept_world.network import ConceptNetwork
@@ -52,6 +52,7 @@ class ConceptsWorld(DrawingWorld):
     id = WORLD
     simulator_class = ConceptSimulator
     env_id = "Move37/Drawing-v1"
+    by_concept = True
     exam_splits = ("held_out", "withheld", "one_shot")
     ppo: ClassVar[Mapping[str, Any]] = {
         "kl_weight": 0.015, "value_network": "own", "gae_lambda": 0.97,
@@ -67,11 +68,11 @@ class ConceptsWorld(DrawingWorld):
         human = self.human
         train = join_drawings(human)
         if self.limit:
-            order = np.random.default_rng(self.seed).permutation(len(train))
-            train = train[np.sort(order[: self.limit])]
+            train = self._some(train, self.limit)
         everybody = installed_drawings()
         practised = np.isin(everybody.concepts, np.unique(human.named.concepts))
         named = everybody[everybody.whole & practised]
+        outsiders = _measured(named.by(OUTSIDERS))
         digest = hashlib.sha256()
         for works in (train, human.held_out.works):
             digest.update(np.ascontiguousarray(works.moves, "<i2").tobytes())
@@ -79,9 +80,13 @@ class ConceptsWorld(DrawingWorld):
             train=train,
             held_out=_measured(human.held_out),
             judge=_measured(named.by(tuple(n for n in JUDGING if n in INSTALLED))),
-            outsiders=_measured(named.by(OUTSIDERS)),
+            outsiders=self._some(outsiders, self.limit or len(outsiders)),
             fingerprint=digest.hexdigest(),
         )
+
+    def _some(self, works: Works, n: int) -> Works:
+        order = np.random.default_rng(self.seed).permutation(len(works))
+        return works[np.sort(order[:n])]
 
     def variations(self, epoch: int, seed: int) -> Works:
         """The human works of one epoch of imitation, each with an exemplar."""
@@ -113,6 +118,35 @@ class ConceptsWorld(DrawingWorld):
     def network(dropout: float = 0.0) -> nn.Module:
         """A network, observation -> (logits (N, 578), features (N, ``n_features``))."""
         return ConceptNetwork(dropout=dropout)
+
+    def concept_briefs(
+        self,
+        name: str,
+        n: int,
+        rng: np.random.Generator,
+        brief: NDArray[np.int16] | None = None,
+    ) -> NDArray[np.int16]:
+        """Briefs (n, 98) of a concept, by any of its names, with exemplars of training designers.
+
+        Args:
+            name: Of the concept.
+            n: How many.
+            rng: Chooses the exemplars.
+            brief: One (98,) whose exemplar all have; None: human drawings in turn.
+
+        Raises:
+            ValueError: If there is no such concept, or nobody drew it and there is no exemplar.
+        """
+        number = self.human.concepts.find(name)
+        if brief is not None:
+            return make_briefs(np.full(n, number), np.tile(exemplars_of(brief[None]), (n, 1)))
+        drawn = self.human.drawings_of(number)
+        if not len(drawn):
+            raise ValueError(
+                f"{name}: no designer that learners learn from drew it; give a drawing by --unlike"
+            )
+        rows = np.resize(rng.permutation(len(drawn)), n)
+        return make_briefs(np.full(n, number), drawn[rows])
 
     @staticmethod
     def read_brief(path: Path) -> tuple[NDArray[np.int16], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
@@ -50,6 +51,19 @@ class Concepts:
     def number(self, name: str) -> int:
         """Which concept has this name; -1 for none. Words of style do not count."""
         return self._numbers.get(key_of(name), -1)
+
+    def find(self, name: str) -> int:
+        """Which concept has this name.
+
+        Raises:
+            ConceptError: If none has; names that look like it are said.
+        """
+        number = self.number(name)
+        if number < 0:
+            like = difflib.get_close_matches(name, self.names, 3)
+            hint = f" ({', '.join(like)}?)" if like else ""
+            raise ConceptError(f"{name!r} is no concept{hint}; --concepts lists them")
+        return number
 
     def part_number(self, name: str) -> int:
         """Which concept a name begins with, as ``calendar-plus`` with calendar; -1 for none."""

@@ -42,6 +42,17 @@ def choices_of(concept: str, i: int, draws: tuple[tuple[str, ...], ...]) -> tupl
     return (concept, *[name for name, _ in zip(others, range(CHOICES - 1), strict=False)])
 
 
+def concept_lines() -> list[str]:
+    """A line for each concept: its name, who knows it, and other names it is found by."""
+    concepts = Concepts.read()
+    roles = {name: role for role, names in read_lists().items() for name in names}
+    width = max(map(len, concepts.names))
+    return [
+        f"{name:{width}}  {roles.get(name, '-'):9}  {', '.join(others)}".rstrip()
+        for name, others in zip(concepts.names, concepts.others, strict=True)
+    ]
+
+
 def _lines(name: str) -> Iterable[tuple[str, list[str]]]:
     file = resources.files("move37.envs.drawing.meaning") / name
     for line in file.read_text("utf-8").splitlines():
