@@ -285,6 +285,37 @@ def test_options_of_another_kind_are_refused(options, error, words):
         KINDS["drawing"].vector().reset(options=options)
 
 
+@pytest.mark.parametrize("name", ["drawing", "composition"])
+@pytest.mark.parametrize(
+    "brief",
+    [
+        [0.5] * 32,
+        [True] * 32,
+        [np.inf] * 32,
+        [2**64 - 1] * 32,
+        np.full(32, 1j),
+        np.ma.array([1] * 32, mask=[True] * 32),
+        [None] * 32,
+        "ab",
+        {"soprano": 1},
+    ],
+)
+def test_no_brief_is_rounded_or_guessed(name, brief):
+    with pytest.raises(ValueError, match="brief: expected whole numbers"):
+        KINDS[name].single().reset(options={"brief": brief})
+
+
+def test_sb3_takes_what_make_vec_makes(kind):
+    ours, theirs = WorldVecEnv(kind.vector(render_mode="rgb_array")), kind.dummy()
+    for env in (ours, theirs):
+        env.seed(5)
+    for _ in range(2):
+        same(dict(ours.reset()), dict(theirs.reset()))
+    assert [picture.shape for picture in ours.get_images()] == [(256, 256, 3)] * N
+    with pytest.raises(TypeError, match="without wrappers, got SyncVectorEnv"):
+        WorldVecEnv(kind.sync())
+
+
 def test_attributes_are_those_of_the_boards(kind):
     ours, theirs = kind.vector(), kind.sync()
     for env in (ours, theirs):

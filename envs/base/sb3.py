@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from move37.envs.base.batch import Step, WorldBatch
-from move37.envs.base.gym_views import Board, seeds_of_boards, start
+from move37.envs.base.gym_views import Board, WorldVectorEnv, seeds_of_boards, start
 
 
 class WorldVecEnv(VecEnv):
@@ -27,16 +27,25 @@ class WorldVecEnv(VecEnv):
     ``t``) as SB3's Monitor writes it, and ``terminal_observation``.
 
     Args:
-        batch: The boards.
+        batch: The boards, or a vector environment of ``gymnasium.make_vec``: then each board draws
+            its own briefs from the beginning, and renders if the environment does.
         on_finished: Called with the :class:`Step` whenever works are finished, before the next
             move; a cheap way to gather works.
     """
 
     def __init__(
-        self, batch: WorldBatch, on_finished: Callable[[Step], None] | None = None
+        self,
+        batch: WorldBatch | WorldVectorEnv,
+        on_finished: Callable[[Step], None] | None = None,
     ) -> None:
+        if isinstance(batch, WorldVectorEnv):
+            self.boards, batch = batch.boards, batch.batch
+        elif isinstance(batch, WorldBatch):
+            self.boards = [Board(batch, i, dealt=True) for i in range(batch.simulator.n)]
+        else:
+            found = type(batch).__name__
+            raise TypeError(f"batch: expected boards of a world, without wrappers, got {found}")
         self.batch = batch
-        self.boards = [Board(batch, i, dealt=True) for i in range(batch.simulator.n)]
         self.on_finished = on_finished
         self.seconds_environment = 0.0
         super().__init__(batch.simulator.n, batch.observation_space, batch.action_space)
@@ -138,5 +147,5 @@ class WorldVecEnv(VecEnv):
         return [False for _ in self._get_indices(indices)]
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
-        """No images: use the single environment to render."""
-        return [None] * self.num_envs
+        """A picture of each board, or None without a render mode."""
+        return [board.render() for board in self.boards]

@@ -23,6 +23,7 @@ __all__ = [
     "join_works",
     "pad_moves",
     "read_npz",
+    "whole_numbers",
     "write_atomically",
     "write_npz",
 ]
@@ -183,6 +184,18 @@ def check_moves(name: str, moves: NDArray[Any], n_actions: int) -> None:
     if moves.size and not PAD <= moves.min() <= moves.max() < n_actions:
         bad = moves[(moves < PAD) | (moves >= n_actions)][0]
         raise ValueError(f"{name}: {bad} is no move; moves are 0 to {n_actions - 1}")
+
+
+def whole_numbers(name: str, numbers: Any) -> NDArray[np.int64]:
+    """Numbers that a user gives as integers, 4.0 as 4; ValueError if one is no whole number."""
+    given = np.asarray(numbers) if not np.ma.is_masked(numbers) else np.array(None)
+    if (
+        given.dtype.kind not in "iuf"
+        or (given != np.round(given)).any()
+        or (np.abs(given) > np.iinfo(np.int32).max).any()
+    ):
+        raise ValueError(f"{name}: expected whole numbers, got {numbers!r:.80}")
+    return given.astype(np.int64)
 
 
 def _check_rows(name: str, moves: NDArray[Any], n_actions: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from move37.envs.base.works import PAD
+from move37.envs.base.works import PAD, whole_numbers
 from move37.envs.composition.corpus.chorales import load_corpus
 from move37.envs.composition.modes import Mode
 from move37.envs.composition.moves import (
@@ -50,11 +50,12 @@ def parse_brief(brief: Any, mode: Mode) -> NDArray[np.int16]:
         (67,) int16; (0,) for none.
 
     Raises:
-        ValueError: If something in it is out of range, or a soprano is given that is to be written.
+        ValueError: If something in it is no whole number or out of range, or a soprano is given
+            that is to be written.
     """
     if brief is None or len(brief) == 0:
         return np.zeros(0, np.int16)
-    given = np.asarray(brief).astype(np.int64)
+    given = whole_numbers("brief", brief)
     short = EIGHTHS if mode.soprano_is_given else SOPRANO + EIGHTHS
     if given.shape == (short,):
         given = _of_soprano(given) if mode.soprano_is_given else _of_frame(given)

@@ -6,6 +6,7 @@ of rewards or of Gymnasium.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from move37.envs.base.caches import njit
 from move37.envs.base.simulator import Simulator
-from move37.envs.base.works import PAD, Works, check_moves
+from move37.envs.base.works import PAD, Works, check_moves, whole_numbers
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, N_MOVES, POINTS, SIZE
 
 N_RECENT = 6
@@ -194,26 +195,18 @@ def parse_brief(brief: Any) -> NDArray[np.int16]:
     """
     if brief is None or len(brief) == 0:
         return np.zeros(0, np.int16)
-    if np.ndim(brief[0]) == 0:
-        moves = _whole(brief)
+    if isinstance(brief, Mapping) or np.ndim(brief[0]) == 0:
+        moves = whole_numbers("brief", brief)
         moves = moves[(moves != END) & (moves != PAD)]
         if ((moves < 0) | (moves >= N_MOVES)).any():
             raise ValueError(f"brief: moves must be points 0 to {POINTS - 1} or LIFT ({LIFT})")
         return np.asarray(moves, np.int16)
     parts: list[int] = []
     for i, stroke in enumerate(brief):
-        points = _whole(stroke)
+        points = whole_numbers("brief", stroke)
         if points.ndim != 2 or points.shape[1] != 2:
             raise ValueError(f"brief: stroke {i} has shape {points.shape}, expected (P, 2)")
         if ((points < 0) | (points >= SIZE)).any():
             raise ValueError(f"brief: stroke {i} leaves the {SIZE} x {SIZE} board")
         parts += ([LIFT] if parts else []) + (points[:, 1] * SIZE + points[:, 0]).tolist()
     return np.array(parts, np.int16)
-
-
-def _whole(numbers: Any) -> NDArray[np.int64]:
-    """Numbers of a brief as integers; ValueError if they are no whole numbers."""
-    given = np.asarray(numbers)
-    if given.dtype.kind not in "iuf" or (given != np.round(given)).any():
-        raise ValueError(f"brief: expected whole numbers, got {numbers!r:.80}")
-    return given.astype(np.int64)
