@@ -216,6 +216,11 @@ def holds(works: Works, conditions: Sequence[Condition]) -> NDArray[np.bool_]:
     return out
 
 
+def score_of(works: Works) -> str | None:
+    """The term that works are best by, if nothing is said; None if they have none."""
+    return next((score for score in SCORES if score in works.appraisal), None)
+
+
 def choose(
     works: Works,
     rows: NDArray[np.int64],
@@ -240,7 +245,7 @@ def choose(
     elif random is not None:
         rows = np.random.default_rng(seed).permutation(rows)[:random]
     chosen = not (ids is None and newest is None and random is None)
-    key = sort or (None if chosen else next((s for s in SCORES if s in works.appraisal), None))
+    key = sort or (None if chosen else score_of(works))
     if key is not None:
         values = find_term(works, key, "sort")[rows]
         rows = rows[np.argsort(values if ascending else -values, kind="stable")]  # nan comes last

@@ -28,7 +28,16 @@ from move37.agents.measures.likelihoods import THRESHOLD, move_likelihoods
 from move37.agents.measures.move37 import find_moments, left_the_known
 from move37.agents.runs.run_dir import SUMMARY
 from move37.agents.runs.terminal import Parser, one_line_errors, prog
-from move37.choosing import Condition, Source, choose, holds, load_source, parse_where, terms_of
+from move37.choosing import (
+    Condition,
+    Source,
+    choose,
+    holds,
+    load_source,
+    parse_where,
+    score_of,
+    terms_of,
+)
 from move37.envs.base.works import Works, WorksError
 from move37.envs.base.world import Evaluator
 from move37.envs.files import sheets
@@ -130,7 +139,8 @@ def replay(
         save_png(moments, sheets.marked_sheet(found, shown, first, marks, labels, look=look))
         log(f"wrote {moments}")
 
-    asked = [*([sort] if sort else []), *(name for name, _, _ in conditions)]
+    order = sort or score_of(shown)
+    asked = [*([order] if order else []), *(name for name, _, _ in conditions)]
     log_table(rows, shown, asked, found.explain(shown) if explain else None, log)
     if moments and log_p is not None:
         log_moments(rows, log_p, log)

@@ -58,6 +58,14 @@ def test_no_such_work_is_named(tmp_path):
         replay(tmp_path, ids=[0, 2])
 
 
+def test_the_term_that_works_are_best_by_is_shown(tmp_path):
+    save(tmp_path, {"own_score": [0.1, 0.3, 0.2]})
+    lines = []
+    replay(tmp_path, log=lines.append)
+    assert lines[0].split() == ["id", "moves", "own_score"]
+    assert [line.split()[-1] for line in lines[1:4]] == ["0.300", "0.200", "0.100"]
+
+
 def test_terms_of_version_0_1_have_their_new_names_and_missing_ones_are_told(tmp_path):
     save(tmp_path, {"reward": [0.1, 0.2], "newness": [0.3, 0.4], "habit": [1.0, 1.0]})
     lines = []

@@ -51,6 +51,7 @@ def test_a_process_without_a_network_ends_when_it_asks_for_one():
         (("train.py", "--env-steps", "many"), "invalid int value"),
         (("train.py", "--learning-rate", "-1"), "out of range"),
         (("train.py", "--kl-weight", "nan"), "out of range"),
+        (("train.py", "--gae-lambda", "1.5"), "out of range"),
         (("train.py", "--batch-size", "1000"), "must divide"),
         (
             ("train.py", "--corpus", "nowhere", "--run-dir", f"/tmp/move37-none-{os.getpid()}"),

@@ -133,7 +133,7 @@ MAY_BE_ZERO = (
 )  # fmt: skip
 MOST = {
     "seed": (1 << 32) - 1, "n_envs": 1 << 16, "n_steps": 1 << 16, "eval_works": 1 << 20,
-    "threads": 1 << 10, "imitation_epochs": 1 << 20, "warm_rollouts": 1 << 20,
+    "threads": 1 << 10, "gae_lambda": 1, "imitation_epochs": 1 << 20, "warm_rollouts": 1 << 20,
     "critic_pools": 1 << 10,
 }  # fmt: skip
 """Largest values: a damaged ``config.json`` must not ask for all the memory there is."""
