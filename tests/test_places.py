@@ -25,6 +25,12 @@ from move37.train import train, with_folder
 ROOT = Path(__file__).parent.parent
 LAYERS = ("novelty", "envs", "agents", "move37")
 FILES = [path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")]
+MODULES = [
+    ".".join(("move37", *path.relative_to(ROOT).with_suffix("").parts))
+    .replace("move37.move37", "move37")
+    .removesuffix(".__init__")
+    for path in FILES
+]
 POSIX_MODULES = (
     "crypt", "curses", "fcntl", "grp", "nis", "pty", "pwd", "readline", "resource", "spwd",
     "syslog", "termios", "tty",
@@ -134,9 +140,10 @@ def sealed(tmp_path_factory):
 
 def test_without_a_home_and_with_a_program_that_is_read_only(sealed):
     program = (
-        "import gymnasium, move37.envs, os, pathlib\n"
+        "import gymnasium, importlib, move37.envs, os, pathlib\n"
         "env = gymnasium.make('move37:Move37/DrawingFree-v0')\n"
         "for _ in env.reset(), env.step(5): pass\n"
+        f"for name in {MODULES}: importlib.import_module(name)\n"
         "from move37.envs.base.caches import TEMPORARY, cached_file\n"
         "kept = pathlib.Path(os.environ[TEMPORARY])\n"
         "assert list(kept.rglob('*.nbi')) and cached_file('works') == kept / 'works'\n"
@@ -215,13 +222,10 @@ def test_a_notebooks_matplotlib_backend_that_is_not_installed_ends_nothing():
 
 
 def test_every_module_is_imported_and_the_lock_taken_without_what_only_unix_has(tmp_path):
-    names = [path.relative_to(ROOT).with_suffix("").as_posix() for path in FILES]
-    names = [name if name.startswith("move37/") else f"move37/{name}" for name in names]
-    modules = [name.replace("/", ".").removesuffix(".__init__") for name in names]
     program = (
         "import importlib, sys\n"
         f"sys.modules.update(dict.fromkeys({POSIX_MODULES}))\n"
-        f"for name in {modules}: importlib.import_module(name)\n"
+        f"for name in {MODULES}: importlib.import_module(name)\n"
         "from move37.agents.runs.run_dir import Config, RunDir, in_use\n"
         f"config = Config(run_dir={str(tmp_path / 'run')!r})\n"
         "with RunDir(config, False, print) as run:\n"

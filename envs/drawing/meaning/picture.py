@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from move37.envs.base.caches import njit
 from move37.envs.drawing.moves import END, LIFT, MAX_MOVES, SIZE
 
 PIXELS = 48
