@@ -22,7 +22,7 @@ from move37.envs.base.registry import find_world, load_works
 from move37.envs.base.works import Works, WorksError
 from move37.envs.base.world import Measures, World
 from move37.novelty.storage import StorageError, part, read_json
-from move37.outputs import Log
+from move37.outputs import AnyPath, Log
 
 OLD_TERMS = {
     "newness": "novelty_reward", "surprise": "clipped_novelty", "variety": "self_diversity",
@@ -64,7 +64,7 @@ class Source:
     imitator: Path | None = None
 
 
-def load_source(path: Path, which: str, world: str, log: Log) -> Source:
+def load_source(path: AnyPath, which: str, world: str, log: Log) -> Source:
     """Works of a run, a checkpoint, a comparison or a file.
 
     Args:
@@ -78,6 +78,7 @@ def load_source(path: Path, which: str, world: str, log: Log) -> Source:
     Raises:
         ValueError: If they cannot be read, or there is no such world.
     """
+    path = Path(path)
     if path.suffix == ".safetensors":
         return _of_checkpoint(path.parent.parent, path, load_checkpoint(path), world, log)
     if path.is_file():
@@ -238,8 +239,15 @@ def choose(
     For the arguments see :func:`move37.replay.replay`.
 
     Raises:
-        WorksError: If works have no such term.
+        WorksError: If works have no such term, or none or two kinds of works are asked for.
     """
+    choices = {"best": best, "newest": newest, "random": random, "id": ids}
+    made = [name for name, choice in choices.items() if choice is not None]
+    if len(made) > 1:
+        raise WorksError(f"--{made[1]}: not allowed with --{made[0]}")
+    for name in made:
+        if name != "id" and choices[name] < 1:
+            raise WorksError(f"--{name}: must be at least 1")
     if newest is not None:
         rows = np.sort(rows)[::-1][:newest]
     elif random is not None:

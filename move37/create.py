@@ -36,7 +36,15 @@ from move37.envs.drawing.meaning.lists import concept_lines
 from move37.envs.files.pictures import USUAL, Look
 from move37.novelty.diversity import GROUP
 from move37.novelty.storage import read_json
-from move37.outputs import Log, add_output_options, check_files, file_of, take_outputs, write_files
+from move37.outputs import (
+    AnyPath,
+    Log,
+    add_output_options,
+    check_files,
+    file_of,
+    take_outputs,
+    write_files,
+)
 
 __all__ = ["create", "load_learner", "load_reward"]
 
@@ -47,7 +55,7 @@ COLDEST, HOTTEST = 0.01, 100.0
 
 
 def create(
-    run: str | os.PathLike[str],
+    run: AnyPath,
     *,
     concept: str | None = None,
     unlike: Any = None,
@@ -55,12 +63,12 @@ def create(
     seed: int = 0,
     temperature: float = 1.0,
     brief: Any = None,
-    works: Path | None = None,
-    sheet: Path | None = None,
-    html: Path | None = None,
-    exports: Iterable[tuple[str, Path]] = (),
+    works: AnyPath | None = None,
+    sheet: AnyPath | None = None,
+    html: AnyPath | None = None,
+    exports: Iterable[tuple[str, AnyPath]] = (),
     look: Look = USUAL,
-    folder: Path | None = None,
+    folder: AnyPath | None = None,
     log: Log = print,
 ) -> Works:
     """Let the learner of a run make works, fresh and unselected.
@@ -97,9 +105,10 @@ def create(
     learner = read_learner(run, log)
     world, exports = learner.world, list(exports)
     if folder is not None:
+        folder = Path(folder)
         sheet, works = folder / "sheet.png", folder / "works.npz"
         exports += [("svg", folder / "svg")] if "svg" in world.exports else []
-    check_files(world, exports, look, {"sheet": sheet})
+    check_files(world, exports, look, {"sheet": sheet, "html": html})
     rng, boards = np.random.default_rng(seed), world.exam(1)
     given = _given(world, concept, unlike, brief)
     read = None if given is None else _read_brief(world, boards, given, log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -20,6 +21,8 @@ from move37.envs.files.pages import add_nearest
 from move37.envs.files.pictures import USUAL, Colour, Look, save_png
 from move37.novelty.knn import nearest
 
+AnyPath = str | os.PathLike[str]
+"""A path, also as text."""
 Log = Callable[[str], None]
 """Takes one line of text."""
 COLUMNS = 10
@@ -28,9 +31,9 @@ COLUMNS = 10
 
 def check_files(
     world: World | type[World],
-    exports: Iterable[tuple[str, Path]],
+    exports: Iterable[tuple[str, AnyPath]],
     look: Look,
-    pictures: Mapping[str, Any],
+    files: Mapping[str, AnyPath | None],
 ) -> None:
     """Refuse what a world does not write, before anything is done.
 
@@ -38,21 +41,25 @@ def check_files(
         world: Of the works.
         exports: (kind, path) of files.
         look: What none of the files obeys is refused.
-        pictures: By kind whether there are further pictures, ``sheet`` and ``moments``.
+        files: The other files by kind: ``sheet``, ``moments``, ``html``; None: not asked for.
 
     Raises:
         WorksError: If there is anything.
     """
-    for kind, path in exports:
+    for kind, target in exports:
         if kind not in world.exports:
             kinds = ", ".join(world.exports) or "no other files"
             raise WorksError(f"--{kind}: the world {world.id} writes {kinds}")
-        suffix = Path(world.exports[kind][0]).suffix
+        path, suffix = Path(target), Path(world.exports[kind][0]).suffix
         if suffix and path.suffix.lower() != suffix:
             raise WorksError(f"--{kind}: {str(path)!r} does not end in {suffix}")
         if not suffix and path.suffix[1:].isalpha() and not path.is_dir():
             raise WorksError(f"--{kind}: {str(path)!r} is named like a file; it must be a folder")
-    asked = {*(kind for kind, _ in exports), *(name for name, path in pictures.items() if path)}
+    for name, file in files.items():
+        suffix = ".html" if name == "html" else ".png"
+        if file and Path(file).suffix.lower() != suffix:
+            raise WorksError(f"--{name}: {str(file)!r} does not end in {suffix}")
+    asked = {*(kind for kind, _ in exports), *(name for name, path in files.items() if path)}
     for item in fields(Look):
         obey = world.looks.get(item.name, ())
         if getattr(look, item.name) != item.default and not asked & set(obey):
@@ -66,9 +73,9 @@ def write_files(
     works: Works,
     title: str,
     *,
-    sheet: Path | None = None,
-    html: Path | None = None,
-    exports: Iterable[tuple[str, Path]] = (),
+    sheet: AnyPath | None = None,
+    html: AnyPath | None = None,
+    exports: Iterable[tuple[str, AnyPath]] = (),
     look: Look = USUAL,
     captions: Sequence[str],
     labels: Sequence[str] | None = None,
@@ -94,7 +101,7 @@ def write_files(
     """
     for kind, path in exports:
         looks = any(kind in kinds for kinds in world.looks.values())
-        world.exports[kind][2](works, path, *([look] if looks else []))
+        world.exports[kind][2](works, Path(path), *([look] if looks else []))
         log(f"wrote {path}")
     if sheet:
         save_png(sheet, sheets.sheet(world, works, COLUMNS, captions, look=look))

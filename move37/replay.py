@@ -43,14 +43,22 @@ from move37.envs.base.world import Evaluator
 from move37.envs.files import sheets
 from move37.envs.files.pictures import USUAL, Look, save_png
 from move37.novelty.storage import load_weights, read_json
-from move37.outputs import Log, add_output_options, check_files, file_of, take_outputs, write_files
+from move37.outputs import (
+    AnyPath,
+    Log,
+    add_output_options,
+    check_files,
+    file_of,
+    take_outputs,
+    write_files,
+)
 
 SHOWN = ("reward", "quality", "novelty_reward", "heldout_quality", "novelty_human")
 """Terms in the table of works."""
 
 
 def replay(
-    run: Path,
+    run: AnyPath,
     *,
     which: str = "fresh",
     world: str = "",
@@ -62,10 +70,10 @@ def replay(
     where: str = "",
     sort: str | None = None,
     ascending: bool = False,
-    sheet: Path | None = None,
-    moments: Path | bool | None = None,
-    html: Path | None = None,
-    exports: Iterable[tuple[str, Path]] = (),
+    sheet: AnyPath | None = None,
+    moments: AnyPath | bool | None = None,
+    html: AnyPath | None = None,
+    exports: Iterable[tuple[str, AnyPath]] = (),
     look: Look = USUAL,
     explain: bool = False,
     log: Log = print,
@@ -108,7 +116,8 @@ def replay(
     conditions = parse_where(where) if where else []
     source = load_source(run, which, world, log)
     found, works, exports = source.world, source.works, list(exports)
-    check_files(found, exports, look, {"sheet": sheet, "moments": isinstance(moments, Path)})
+    marked = None if moments is None or isinstance(moments, bool) else Path(moments)
+    check_files(found, exports, look, {"sheet": sheet, "moments": marked, "html": html})
     rows = np.arange(len(works)) if ids is None else _numbers(ids, len(works))
     rows = _where(works, rows, conditions, log)
     if moments and len(rows):
@@ -134,10 +143,10 @@ def replay(
         captions=captions, labels=labels, marks=marks,
         judges=_judges(source, log) if html else None, log=log,
     )  # fmt: skip
-    if isinstance(moments, Path) and log_p is not None and marks is not None:
+    if marked is not None and log_p is not None and marks is not None:
         first = left_the_known(log_p)
-        save_png(moments, sheets.marked_sheet(found, shown, first, marks, labels, look=look))
-        log(f"wrote {moments}")
+        save_png(marked, sheets.marked_sheet(found, shown, first, marks, labels, look=look))
+        log(f"wrote {marked}")
 
     order = sort or score_of(shown)
     asked = [*([order] if order else []), *(name for name, _, _ in conditions)]
@@ -284,7 +293,7 @@ def human_median(source: Source) -> float:
     return source.world.load_evaluator(source.judges).thresholds.heldout
 
 
-def verify(run: Path, which: str = "fresh", world: str = "", log: Log = print) -> bool:
+def verify(run: AnyPath, which: str = "fresh", world: str = "", log: Log = print) -> bool:
     """Play every work again, judge it again, and compare with what was written, bit by bit.
 
     Args:

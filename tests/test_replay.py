@@ -44,6 +44,40 @@ def test_works_are_chosen_in_order(chosen, names, tmp_path):
     assert list(replay(tmp_path, **chosen, log=lambda line: None).names) == names
 
 
+def test_paths_may_be_text_and_a_suffix_of_another_kind_is_refused(tmp_path):
+    run = str(save(tmp_path, {"reward": [0.0, 0.9]}))
+    files = {"sheet": f"{run}/sheet.png", "html": f"{run}/page.html"}
+    replay(run, exports=[("svg", f"{run}/svg"), ("gif", f"{run}/a.gif")], **files, log=print)
+    written = {"a.gif", "page.html", "sheet.png", "svg", "works.npz"}
+    assert {path.name for path in tmp_path.iterdir()} == written
+    for kind in files:
+        with pytest.raises(WorksError, match=f"--{kind}: .*x.jpg' does not end in"):
+            replay(run, **{kind: f"{run}/x.jpg"})
+
+
+def test_one_work_is_works_too_and_all_can_be_gone_through(tmp_path):
+    works = Works.load(save(tmp_path, {"reward": [0.0, 0.9]}) / "works.npz")
+    assert len(works[1]) == 1 and works[-1].appraisal["reward"] == [0.9]
+    assert [len(work) for work in works] == [1, 1]
+    with pytest.raises(IndexError):
+        works[2]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"best": 0}, "--best: must be at least 1"),
+        ({"newest": -1}, "--newest: must be at least 1"),
+        ({"best": 1, "random": 1}, "--random: not allowed with --best"),
+        ({"newest": 1, "ids": [0]}, "--id: not allowed with --newest"),
+    ],
+)
+def test_a_choice_of_none_or_two_choices_are_refused(chosen, words, tmp_path):
+    save(tmp_path, {"reward": [0.0, 0.9]})
+    with pytest.raises(WorksError, match=words):
+        replay(tmp_path, **chosen)
+
+
 def test_random_works_are_those_of_the_seed(tmp_path):
     save(tmp_path, {"reward": np.zeros(50)})
     first, again, other = (

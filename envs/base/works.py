@@ -89,8 +89,8 @@ class Works:
     def __len__(self) -> int:
         return len(self.moves)
 
-    def __getitem__(self, rows: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Works:
-        index = np.arange(len(self))[rows]
+    def __getitem__(self, rows: int | slice | NDArray[np.int64] | NDArray[np.bool_]) -> Works:
+        index = np.atleast_1d(np.arange(len(self))[rows])  # a number: the one work alone
         return Works(
             self.world,
             self.moves[index],
