@@ -29,7 +29,7 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "`move37 COMMAND --help` has the options, `move37 --version` says which version it is.",
+            "`move37 COMMAND --help` has the options, `move37 --version` prints the version.",
         ]
     )
 

@@ -14,9 +14,12 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from move37.__main__ import usage
+from move37.agents.compare.config import CompareConfig
 from move37.agents.runs.config import Config, make_config
 from move37.agents.runs.dashboard import LAYOUT
 from move37.agents.runs.terminal import field_docs
+from move37.envs.base.registry import known_worlds
 from move37.envs.base.works import Works, WorksError
 from move37.envs.drawing.corpus.icons import load_corpus
 from move37.train import parse, with_folder
@@ -34,6 +37,15 @@ def script(*arguments):
         [sys.executable, *map(str, arguments)], cwd=ROOT, env=OFFLINE, capture_output=True,
         text=True,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", [Config, CompareConfig])
+def test_the_help_names_every_world(settings):
+    assert set(known_worlds()) <= set(re.split(r"[\s,]+", field_docs(settings)["world"]))
+
+
+def test_the_help_says_how_the_version_is_asked_for():
+    assert "`move37 --version`" in usage()
 
 
 def test_a_process_without_a_network_ends_when_it_asks_for_one():

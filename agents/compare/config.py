@@ -56,8 +56,8 @@ class CompareConfig:
     out: Path
     """where works, models and the report are written"""
     world: str = "drawing"
-    """kind of work: drawing, composition, composition-free, composition-four, or module:Class of
-    your own"""
+    """kind of work: drawing, drawing-concepts, composition, composition-free, composition-four, or
+    module:Class of your own"""
     corpus: str = ""
     """human works (default: the world's; drawing: tabler; also lucide, kanjivg, an SVG folder, an
     .ndjson file)"""

@@ -28,8 +28,8 @@ class Config:
     preset: str = "default"
     """budget: smoke, default or full; other options override it"""
     world: str = "drawing"
-    """kind of work: drawing, composition, composition-free, composition-four, or module:Class of
-    your own; a world may have defaults for PPO of its own"""
+    """kind of work: drawing, drawing-concepts, composition, composition-free, composition-four, or
+    module:Class of your own; a world may have defaults for PPO of its own"""
     seed: int = 0
     """seed of the imitator, the learner and the reward's critic"""
     run_dir: str = ""
