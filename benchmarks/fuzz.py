@@ -58,6 +58,7 @@ from PIL import Image
 from move37.agents.runs.checkpoint_io import Checkpoint, load_checkpoint, save_checkpoint
 from move37.agents.runs.config import load_config, make_config, save_config
 from move37.envs.base.corpus import Parsed, _read_cache, _write_cache
+from move37.envs.base.registry import load_works
 from move37.envs.base.works import Works, WorksError, pad_moves
 from move37.envs.composition.corpus.melody import MelodyError, read_melody
 from move37.envs.composition.modes import FREE
@@ -122,8 +123,8 @@ def _write_works(path: Path) -> None:
 
 
 def _load_works(path: Path) -> None:
-    works = Works.load(path)
-    if works.world == "drawing" and works.images is None:
+    world, works = load_works(path)
+    if world.id == "drawing" and works.images is None:
         stroke_facts(works.moves, pictures_of(works))  # compiled code believes what it is given
 
 
@@ -239,7 +240,7 @@ def _load_drawings(path: Path) -> None:
 
 
 LOADERS = {
-    "works": Loader(_write_works, _load_works, WorksError),
+    "works": Loader(_write_works, _load_works, ValueError),
     "npz": Loader(_write_works, read_npz, StorageError),
     "archive": Loader(_write_archive, _load_archive, ArchiveError),
     "descriptor": Loader(_write_descriptor, _load_descriptor, WorksError),
