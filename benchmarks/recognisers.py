@@ -143,7 +143,7 @@ def known_drawings(
     recognisers: Recognisers, drawings: Labelled, concepts: Concepts
 ) -> tuple[Labelled, NDArray[np.int64]]:
     """Drawings of what recognisers know, showing nothing else, and their classes."""
-    classes = np.array([recognisers.class_of(name) for name in (*concepts.names, "")], np.int64)
+    classes = recognisers.classes_of(concepts.names)
     kept = drawings[drawings.whole & (classes[drawings.concepts] >= 0)]
     return kept, classes[kept.concepts]
 

@@ -2,7 +2,7 @@
 
 A round samples works, appraises them, adds the best to those of earlier rounds, and fits the
 network to what is kept (Oh et al., "Self-Imitation Learning", 2018; Gulcehre et al., "Reinforced
-Self-Training", 2023). Where few works are worth anything it learns much faster than PPO.
+Self-Training", 2023).
 """
 
 from __future__ import annotations

@@ -38,8 +38,7 @@ CLOSE, FAR = 0.6, 1.2
 def paid_recognition(works: Works) -> NDArray[np.float64]:
     """How surely the reward's recognisers see each work's concept (N,); 0 if they know it not."""
     recognisers, names = load_recognisers(REWARD), Concepts.read().names
-    classes = np.array([recognisers.class_of(name) for name in (*names, "")], np.int64)
-    mine = classes[concepts_of(works.briefs)]
+    mine = recognisers.classes_of(names)[concepts_of(works.briefs)]
     said = recognisers.probability(works.moves, np.maximum(mine, 0))[:, 0]
     return np.where(mine >= 0, said, 0.0)
 
@@ -62,11 +61,9 @@ class Recognised:
     critics: dict[str, LearningCritic] = {}  # noqa: RUF012  # there are none that learn
 
     def __init__(self, human: Works, concepts: Concepts, seed: int = 0) -> None:
-        self.recognisers = load_recognisers(REWARD)
-        self._one = Recognisers(self.recognisers.networks[:1], self.recognisers.names)
-        self._classes = np.array(
-            [self.recognisers.class_of(name) for name in (*concepts.names, "")], np.int64
-        )
+        together = load_recognisers(REWARD)
+        self._each = [Recognisers([network], together.names) for network in together.networks]
+        self._classes = together.classes_of(concepts.names)
         self._originality = Originality(human.moves)
         self._form = float(np.median(form_quality(human)["form"]))
         self._seed, self.asked = seed, 0
@@ -80,7 +77,7 @@ class Recognised:
         classes = self._classes[concepts_of(works.briefs)]
         self.asked += 1
         sure = self._sure(works.moves, np.maximum(classes, 0))
-        chance = 1 / len(self.recognisers.names)
+        chance = 1 / len(self._each[0].names)
         meaning = np.log(np.maximum(sure, chance) / chance) / np.log(SURE / chance)
         meaning = np.where(classes >= 0, np.minimum(meaning, 1), 0)
         idle = self._idle(works.moves, classes, meaning)
@@ -97,13 +94,11 @@ class Recognised:
     def _sure(self, moves: NDArray[np.int16], classes: NDArray[np.int64]) -> NDArray[np.float64]:
         """The geometric mean (N,) of what the recognisers say of the concepts."""
         n, total = np.arange(len(moves)), np.zeros(len(moves))
-        for k, network in enumerate(self.recognisers.networks):
+        for k, recogniser in enumerate(self._each):
             rng = np.random.default_rng((self._seed, self.asked, k))
-            said = Recognisers([network], self.recognisers.names)(
-                moves, JITTER.draw(len(moves), rng)
-            )
+            said = recogniser(moves, JITTER.draw(len(moves), rng))
             total += np.log(np.maximum(said[n, classes].astype(np.float64), 1e-6))
-        return np.exp(total / len(self.recognisers.networks))
+        return np.exp(total / len(self._each))
 
     def _idle(
         self, moves: NDArray[np.int16], classes: NDArray[np.int64], meaning: NDArray[np.float64]
@@ -112,7 +107,7 @@ class Recognised:
         idle = [np.zeros(len(stroke_bounds(row)), np.bool_) for row in moves]
         asked = np.flatnonzero(meaning > 0)
         if len(asked):
-            found = self._one.idle_strokes(moves[asked], classes[asked], 1, self.asked)
+            found = self._each[0].idle_strokes(moves[asked], classes[asked], 1, self.asked)
             for i, row in zip(asked, found, strict=True):
                 idle[i] = row
         return idle

@@ -5,7 +5,7 @@ They learnt from other designers than any learner and any reward; see ``docs/dat
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 
@@ -30,6 +30,7 @@ REWARD = ("reward-1", "reward-2")
 JUDGES = ("judge-1", "judge-2")
 
 
+@cache
 def load_recognisers(names: tuple[str, ...]) -> Recognisers:
     """The recognisers of these names that come with Move37."""
     folder = resources.files("move37.envs.drawing.meaning") / "weights"
@@ -52,7 +53,7 @@ class Strangers:
 
     def __init__(self, judges: Recognisers, concepts: Concepts, human: Labelled) -> None:
         self.judges, self.concepts, self.human = judges, concepts, human
-        self._classes = np.array([judges.class_of(name) for name in (*concepts.names, "")])
+        self._classes = judges.classes_of(concepts.names)
         self._draws = read_draws()
 
     @classmethod

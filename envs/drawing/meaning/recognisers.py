@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -47,6 +47,10 @@ class Recognisers:
     def class_of(self, name: str) -> int:
         """The class of a concept; -1 if the networks do not know it."""
         return self._classes.get(name, -1)
+
+    def classes_of(self, names: Iterable[str]) -> NDArray[np.int64]:
+        """The classes of concepts (N,), and one -1 more: that of concept -1, which is none."""
+        return np.array([*map(self.class_of, names), -1], np.int64)
 
     @torch.no_grad()
     def each(self, moves: Moves, numbers: Numbers | None = None) -> NDArray[np.float32]:
